@@ -1,0 +1,28 @@
+// The way of one delivery, in order: verify, normalize, write. The only place that knows all
+// three steps; each is a function of another layer.
+#pragma once
+
+#include "gateway/attentive/verifier.hpp"
+#include "gateway/base/result.hpp"
+#include "gateway/model/delivery.hpp"
+#include "gateway/model/receipt.hpp"
+#include "gateway/store/writer.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+namespace gateway {
+
+// One for each endpoint. Immutable; any I/O thread. The writer outlives it.
+class pipeline {
+public:
+    pipeline(verifier v, writer& w) : verifier_(std::move(v)), writer_(w) {}
+
+    // Suspends until `d` is durable. Fails as verifier::verify and writer::submit do.
+    boost::asio::awaitable<result<receipt>> accept(delivery d) const;
+
+private:
+    verifier verifier_;
+    writer& writer_;
+};
+
+} // namespace gateway

@@ -1,0 +1,30 @@
+// What the sender may be told once a delivery is durable. A receipt exists only after the commit.
+#pragma once
+
+#include "gateway/base/uuid.hpp"
+#include "gateway/model/quarantine.hpp"
+
+#include <optional>
+
+namespace gateway {
+
+enum class disposition { stored, duplicate, quarantined };
+
+// "stored", "duplicate", "quarantined"
+constexpr std::string_view name(disposition d)
+{
+    switch (d) {
+    case disposition::stored: return "stored";
+    case disposition::duplicate: return "duplicate";
+    case disposition::quarantined: return "quarantined";
+    }
+    return "unknown";
+}
+
+struct receipt {
+    disposition what;
+    uuid id; // the event's id, or the quarantine row's when `what` is quarantined
+    std::optional<quarantine_reason> reason; // only when quarantined
+};
+
+} // namespace gateway

@@ -1,0 +1,56 @@
+// Makes events durable: an inbox bounded in events and bytes, and writer threads that take what
+// queued while the last batch committed and commit it as one transaction. The completion runs
+// only after COMMIT, so a 2xx means durable.
+#pragma once
+
+#include "gateway/base/result.hpp"
+#include "gateway/model/delivery.hpp"
+#include "gateway/model/quarantine.hpp"
+#include "gateway/model/receipt.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace gateway {
+
+struct writer_settings {
+    std::string database_url; // libpq connection string or URI
+    std::size_t threads = 2;  // each with its own connection
+    std::size_t inbox_events_max = 20'000;
+    std::size_t inbox_bytes_max = 64U << 20U;
+    std::size_t batch_events_max = 1'000;
+    std::size_t batch_bytes_max = 8U << 20U;
+    std::chrono::milliseconds batch_deadline{2'000}; // a batch the database holds longer is lost
+                                                     // to us: the connection is thrown away
+};
+
+// Called exactly once, on a writer thread, or on the caller's when the inbox is full. It must not
+// block or throw. Fails with overloaded (inbox full, or stopping), database_unavailable (not
+// stored as far as we know; the sender has to send again) or database_failed.
+using completion = std::function<void(result<receipt>)>;
+
+class writer {
+public:
+    // Starts the threads; they connect by themselves, with back-off, for as long as it takes.
+    explicit writer(writer_settings settings);
+    // Commits what is in the inbox, then joins the threads.
+    ~writer();
+    writer(const writer&) = delete;
+    writer& operator=(const writer&) = delete;
+
+    // Queues `d` with what the normalizer made of it. Any thread; never blocks on the database.
+    void submit(verified_delivery d, normalized what, completion done);
+
+    // Whether an event given now could be made durable: the database answered last time it was
+    // asked. Any thread.
+    bool available() const;
+
+private:
+    struct implementation;
+    std::unique_ptr<implementation> implementation_;
+};
+
+} // namespace gateway

@@ -1,0 +1,1 @@
+// The admin port: health and readiness, apart from the traffic.

@@ -1,0 +1,1 @@
+#include "gateway/attentive/normalizer.hpp"

@@ -1,0 +1,1 @@
+#include "gateway/attentive/samples.hpp"

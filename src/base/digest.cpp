@@ -1,0 +1,122 @@
+#include "gateway/base/digest.hpp"
+
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+
+#include <cstdlib>
+
+namespace gateway {
+namespace {
+
+struct mac_context_free {
+    void operator()(EVP_MAC_CTX* context) const { EVP_MAC_CTX_free(context); }
+};
+using mac_context = std::unique_ptr<EVP_MAC_CTX, mac_context_free>;
+
+void require(bool ok)
+{
+    if (!ok)
+        std::abort();
+}
+
+const unsigned char* bytes_of(std::string_view text)
+{
+    return reinterpret_cast<const unsigned char*>(text.data());
+}
+
+int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+} // namespace
+
+struct hmac_sha256::state {
+    mac_context prepared;
+};
+
+digest256 sha256(std::string_view bytes)
+{
+    // Fetched once: an implicit fetch per call costs more than hashing a small body.
+    static EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+    digest256 out{};
+    unsigned int length = 0;
+    require(EVP_Digest(bytes.data(), bytes.size(), out.data(), &length, algorithm, nullptr) == 1 &&
+            length == out.size());
+    return out;
+}
+
+hmac_sha256::hmac_sha256(std::string_view key)
+{
+    static EVP_MAC* const algorithm = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
+    mac_context context{EVP_MAC_CTX_new(algorithm)};
+    char digest_name[] = "SHA256";
+    const OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest_name, 0),
+        OSSL_PARAM_construct_end(),
+    };
+    // A null pointer would mean "keep the key of before": an empty key needs an address too.
+    const std::string_view given = key.data() == nullptr ? std::string_view{""} : key;
+    require(context != nullptr &&
+            EVP_MAC_init(context.get(), bytes_of(given), given.size(), parameters) == 1);
+    state_ = std::make_shared<const state>(state{std::move(context)});
+}
+
+digest256 hmac_sha256::operator()(std::string_view bytes) const
+{
+    const mac_context context{EVP_MAC_CTX_dup(state_->prepared.get())};
+    digest256 out{};
+    std::size_t length = 0;
+    require(
+        context != nullptr && EVP_MAC_update(context.get(), bytes_of(bytes), bytes.size()) == 1 &&
+        EVP_MAC_final(context.get(), out.data(), &length, out.size()) == 1 && length == out.size());
+    return out;
+}
+
+bool constant_time_equal(const digest256& a, const digest256& b)
+{
+    return CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+std::string to_hex(std::string_view bytes)
+{
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string out;
+    out.reserve(bytes.size() * 2);
+    for (const char c : bytes) {
+        const auto byte = static_cast<unsigned char>(c);
+        out += digits[byte >> 4U];
+        out += digits[byte & 15U];
+    }
+    return out;
+}
+
+std::string to_hex(const digest256& digest)
+{
+    return to_hex(std::string_view{reinterpret_cast<const char*>(digest.data()), digest.size()});
+}
+
+std::optional<digest256> digest_from_hex(std::string_view text)
+{
+    digest256 out{};
+    if (text.size() != out.size() * 2)
+        return std::nullopt;
+    for (std::size_t i = 0; i < out.size(); ++i) {
+        const int high = hex_value(text[2 * i]);
+        const int low = hex_value(text[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return std::nullopt;
+        out[i] = static_cast<std::uint8_t>(high * 16 + low);
+    }
+    return out;
+}
+
+} // namespace gateway

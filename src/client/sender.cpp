@@ -1,0 +1,1 @@
+#include "gateway/client/sender.hpp"

@@ -1,0 +1,5 @@
+// Hands over to the application layer.
+int main()
+{
+    return 0;
+}

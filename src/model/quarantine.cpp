@@ -1,0 +1,35 @@
+#include "gateway/model/quarantine.hpp"
+
+namespace gateway {
+
+std::string_view name(quarantine_reason reason)
+{
+    switch (reason) {
+    case quarantine_reason::malformed_json: return "malformed_json";
+    case quarantine_reason::json_limits: return "json_limits";
+    case quarantine_reason::envelope_missing: return "envelope_missing";
+    case quarantine_reason::type_unknown: return "type_unknown";
+    case quarantine_reason::timestamp_invalid: return "timestamp_invalid";
+    case quarantine_reason::company_invalid: return "company_invalid";
+    case quarantine_reason::field_invalid: return "field_invalid";
+    case quarantine_reason::database_rejected: return "database_rejected";
+    }
+    return "unknown";
+}
+
+int http_status(quarantine_reason reason)
+{
+    switch (reason) {
+    case quarantine_reason::malformed_json:
+    case quarantine_reason::json_limits:
+    case quarantine_reason::envelope_missing: return 400;
+    case quarantine_reason::type_unknown:
+    case quarantine_reason::timestamp_invalid:
+    case quarantine_reason::company_invalid:
+    case quarantine_reason::field_invalid:
+    case quarantine_reason::database_rejected: return 202;
+    }
+    return 202;
+}
+
+} // namespace gateway

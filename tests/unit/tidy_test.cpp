@@ -1,0 +1,237 @@
+// The rules of style that a reader cannot see at a glance, held by a test: who may include whom,
+// which layer owns which library, how long a line and a function may be, and that CMakeLists.txt
+// builds every file. Text rules only; the compilers and clang-tidy see to the rest.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path root = GATEWAY_SOURCE_DIR;
+
+constexpr std::size_t line_length_max = 100;
+constexpr std::size_t function_lines_max = 70;
+
+// What stands to a layer's right; siblings never meet.
+const std::map<std::string, std::set<std::string>> layers_below = {
+    {"base", {}},
+    {"model", {"base"}},
+    {"attentive", {"model", "base"}},
+    {"store", {"model", "base"}},
+    {"ingest", {"attentive", "store", "model", "base"}},
+    {"listener", {"ingest", "attentive", "store", "model", "base"}},
+    {"admin", {"ingest", "attentive", "store", "model", "base"}},
+    {"client", {"ingest", "attentive", "store", "model", "base"}},
+    {"app", {"listener", "admin", "client", "ingest", "attentive", "store", "model", "base"}},
+};
+
+struct library_rule {
+    std::string include_prefix;
+    std::set<std::string> owners;
+};
+
+// Which layers may include a library at all.
+const std::vector<library_rule> library_owners = {
+    {"boost/outcome", {"base"}},
+    {"boost/url", {"attentive"}},
+    {"boost/asio", {"ingest", "listener", "admin", "client", "app"}},
+    {"boost/beast", {"listener", "admin", "client"}},
+    {"nlohmann/", {"attentive", "store", "listener", "admin", "client", "app"}},
+    {"pqxx/", {"store", "app"}},
+    {"libpq-fe", {"store"}},
+    {"sqlite3", {"store"}},
+    {"spdlog/", {"store", "ingest", "listener", "admin", "client", "app"}},
+    {"toml++/", {"app"}},
+    {"CLI/", {"app"}},
+    {"systemd/", {"app"}},
+    {"openssl/", {"base", "listener", "client"}},
+};
+
+// Headers that cost seconds to compile: in .cpp files only.
+const std::vector<std::string> heavy_includes = {"boost/beast", "nlohmann/json.hpp", "pqxx/",
+                                                 "spdlog/"};
+
+std::vector<std::string> lines_of(const fs::path& file)
+{
+    std::ifstream in{file};
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(in, line);)
+        lines.push_back(line);
+    return lines;
+}
+
+std::vector<fs::path> sources_below(const fs::path& folder)
+{
+    std::vector<fs::path> files;
+    for (const auto& entry : fs::recursive_directory_iterator{folder}) {
+        const auto extension = entry.path().extension();
+        if (extension == ".cpp" || extension == ".hpp")
+            files.push_back(entry.path());
+    }
+    std::sort(files.begin(), files.end());
+    return files;
+}
+
+std::vector<fs::path> all_sources()
+{
+    std::vector<fs::path> files;
+    for (const char* folder : {"include", "src", "tests"}) {
+        const auto below = sources_below(root / folder);
+        files.insert(files.end(), below.begin(), below.end());
+    }
+    return files;
+}
+
+std::string shown(const fs::path& file)
+{
+    return fs::relative(file, root).string();
+}
+
+// "store" for src/store/x.cpp and include/gateway/store/x.hpp, empty for src/main.cpp.
+std::string layer_of(const fs::path& file)
+{
+    const std::string path = shown(file);
+    static const std::regex pattern{"^(?:src|include/gateway)/([a-z]+)/.*"};
+    std::smatch match;
+    return std::regex_match(path, match, pattern) ? match[1].str() : std::string{};
+}
+
+std::string included_by(const std::string& line)
+{
+    static const std::regex pattern{R"(^\s*#\s*include\s*[<"]([^>"]+)[>"].*)"};
+    std::smatch match;
+    return std::regex_match(line, match, pattern) ? match[1].str() : std::string{};
+}
+
+std::string layer_included(const std::string& include)
+{
+    static const std::regex pattern{"^(?:gateway/)?([a-z]+)/[a-z0-9_]+\\.hpp$"};
+    std::smatch match;
+    if (!std::regex_match(include, match, pattern) || !layers_below.count(match[1].str()))
+        return {};
+    return match[1].str();
+}
+
+TEST(TidyTest, ALayerIncludesOnlyWhatStandsToItsRight)
+{
+    for (const auto& file : all_sources()) {
+        const std::string layer = layer_of(file);
+        if (!layers_below.count(layer))
+            continue;
+        for (const auto& line : lines_of(file)) {
+            const std::string target = layer_included(included_by(line));
+            if (target.empty() || target == layer)
+                continue;
+            EXPECT_TRUE(layers_below.at(layer).count(target))
+                << shown(file) << " includes " << target << ": " << line;
+        }
+    }
+}
+
+TEST(TidyTest, ALibraryIsIncludedOnlyByTheLayersThatOwnIt)
+{
+    for (const auto& file : all_sources()) {
+        const std::string layer = layer_of(file);
+        if (layer.empty())
+            continue;
+        for (const auto& line : lines_of(file)) {
+            const std::string include = included_by(line);
+            for (const auto& rule : library_owners) {
+                if (include.rfind(rule.include_prefix, 0) == 0) {
+                    EXPECT_TRUE(rule.owners.count(layer)) << shown(file) << ": " << line;
+                }
+            }
+        }
+    }
+}
+
+TEST(TidyTest, HeavyHeadersStayOutOfHeaders)
+{
+    for (const auto& file : sources_below(root / "include")) {
+        for (const auto& line : lines_of(file)) {
+            const std::string include = included_by(line);
+            for (const auto& heavy : heavy_includes)
+                EXPECT_NE(include.rfind(heavy, 0), 0U) << shown(file) << ": " << line;
+        }
+    }
+}
+
+TEST(TidyTest, LinesFitTheScreen)
+{
+    for (const auto& file : all_sources()) {
+        std::size_t number = 0;
+        for (const auto& line : lines_of(file)) {
+            ++number;
+            const auto columns = std::count_if(line.begin(), line.end(), [](char c) {
+                return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; // UTF-8: lead bytes
+            });
+            EXPECT_LE(static_cast<std::size_t>(columns), line_length_max)
+                << shown(file) << ":" << number;
+        }
+    }
+}
+
+// A body opens with "{" alone at the margin and closes with "}" there: clang-format sees to that.
+TEST(TidyTest, FunctionsFitOneScreen)
+{
+    for (const auto& file : all_sources()) {
+        std::size_t number = 0;
+        std::size_t opened = 0;
+        for (const auto& line : lines_of(file)) {
+            ++number;
+            if (line == "{")
+                opened = number;
+            if (line == "}" && opened != 0) {
+                EXPECT_LE(number - opened + 1, function_lines_max) << shown(file) << ":" << opened;
+                opened = 0;
+            }
+        }
+    }
+}
+
+TEST(TidyTest, FilesOpenWithWhatTheyDecide)
+{
+    for (const auto& file : all_sources()) {
+        const auto lines = lines_of(file);
+        ASSERT_FALSE(lines.empty()) << shown(file);
+        const fs::path header =
+            root / "include/gateway" / layer_of(file) / file.filename().replace_extension(".hpp");
+        const bool header_says_it = file.extension() == ".cpp" && fs::exists(header);
+        if (!header_says_it) {
+            EXPECT_EQ(lines.front().rfind("//", 0), 0U) << shown(file);
+        }
+    }
+}
+
+TEST(TidyTest, CmakeBuildsEverySource)
+{
+    std::stringstream text;
+    text << std::ifstream{root / "CMakeLists.txt"}.rdbuf();
+    for (const auto& file : all_sources()) {
+        if (file.extension() != ".cpp")
+            continue;
+        const std::string path = shown(file);
+        std::string listed = path; // as CMakeLists.txt names it: below its layer or label
+        for (const std::string label : {"tests/unit/", "tests/integration/", "tests/e2e/"}) {
+            if (path.rfind(label, 0) == 0)
+                listed = path.substr(label.size());
+        }
+        if (!layer_of(file).empty())
+            listed = fs::relative(file, root / "src" / layer_of(file)).string();
+        const std::regex whole_name{
+            "[\\s/]" + std::regex_replace(listed, std::regex{"\\."}, "\\.") + "[\\s)]"};
+        EXPECT_TRUE(std::regex_search(text.str(), whole_name)) << path << " is not built";
+    }
+}
+
+} // namespace
