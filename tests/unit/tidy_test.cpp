@@ -47,7 +47,7 @@ const std::vector<library_rule> library_owners = {
     {"boost/asio", {"ingest", "listener", "admin", "client", "app"}},
     {"boost/beast", {"listener", "admin", "client"}},
     {"nlohmann/", {"attentive", "store", "listener", "admin", "client", "app"}},
-    {"pqxx/", {"store", "app"}},
+    {"pqxx/", {"store"}},
     {"libpq-fe", {"store"}},
     {"sqlite3", {"store"}},
     {"spdlog/", {"store", "ingest", "listener", "admin", "client", "app"}},

@@ -1,0 +1,154 @@
+#include "support/process.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+extern char** environ; // NOLINT(readability-redundant-declaration): POSIX has no header for it
+
+namespace gateway::test {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds poll_interval{10};
+
+std::filesystem::path make_directory()
+{
+    std::string name = (std::filesystem::temp_directory_path() / "gateway-test-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) {
+        std::perror("mkdtemp");
+        std::abort();
+    }
+    ::chmod(name.c_str(), 0711);
+    return name;
+}
+
+std::vector<char*> pointers(std::vector<std::string>& texts)
+{
+    std::vector<char*> out;
+    for (auto& text : texts)
+        out.push_back(text.data());
+    out.push_back(nullptr);
+    return out;
+}
+
+} // namespace
+
+process::process(const std::vector<std::string>& arguments, const options& o)
+    : directory_{make_directory()}
+{
+    write_file(directory_ / "in", o.input);
+    posix_spawn_file_actions_t actions;
+    ::posix_spawn_file_actions_init(&actions);
+    const std::string in = directory_ / "in";
+    const std::string out = directory_ / "out";
+    const std::string err = directory_ / "err";
+    ::posix_spawn_file_actions_addopen(&actions, 0, in.c_str(), O_RDONLY, 0);
+    ::posix_spawn_file_actions_addopen(&actions, 1, out.c_str(), O_WRONLY | O_CREAT, 0600);
+    ::posix_spawn_file_actions_addopen(&actions, 2, err.c_str(), O_WRONLY | O_CREAT, 0600);
+
+    std::vector<std::string> words = arguments;
+    std::vector<std::string> environment = o.environment;
+    for (char** entry = environ; *entry != nullptr; ++entry)
+        environment.emplace_back(*entry);
+    const int failed = ::posix_spawnp(&pid_, words.front().c_str(), &actions, nullptr,
+                                      pointers(words).data(), pointers(environment).data());
+    ::posix_spawn_file_actions_destroy(&actions);
+    if (failed != 0) {
+        std::fprintf(stderr, "cannot start %s: error %d\n", words.front().c_str(), failed);
+        std::abort();
+    }
+}
+
+process::~process()
+{
+    if (!exit_code_) {
+        ::kill(pid_, SIGKILL);
+        ::waitpid(pid_, nullptr, 0);
+    }
+    std::filesystem::remove_all(directory_);
+}
+
+std::optional<int> process::wait(std::chrono::milliseconds timeout)
+{
+    const auto deadline = steady_clock::now() + timeout;
+    while (!exit_code_) {
+        int status = 0;
+        if (::waitpid(pid_, &status, WNOHANG) == pid_) {
+            exit_code_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+        } else if (steady_clock::now() >= deadline) {
+            return std::nullopt;
+        } else {
+            std::this_thread::sleep_for(poll_interval);
+        }
+    }
+    return exit_code_;
+}
+
+bool process::wait_for_output(const std::string& text, std::chrono::milliseconds timeout)
+{
+    const auto deadline = steady_clock::now() + timeout;
+    for (;;) {
+        const bool ended = wait(std::chrono::milliseconds{0}).has_value();
+        if (output().find(text) != std::string::npos || errors().find(text) != std::string::npos)
+            return true;
+        if (ended || steady_clock::now() >= deadline)
+            return false;
+        std::this_thread::sleep_for(poll_interval);
+    }
+}
+
+void process::signal(int number) const
+{
+    if (!exit_code_)
+        ::kill(pid_, number);
+}
+
+std::string process::output() const
+{
+    return read_file(directory_ / "out");
+}
+
+std::string process::errors() const
+{
+    return read_file(directory_ / "err");
+}
+
+run_result run(const std::vector<std::string>& arguments, const process_options& o,
+               std::chrono::milliseconds timeout)
+{
+    process child{arguments, o};
+    const auto exit_code = child.wait(timeout);
+    return run_result{exit_code.value_or(-1), child.output(), child.errors()};
+}
+
+temporary_directory::temporary_directory() : path_{make_directory()} {}
+
+temporary_directory::~temporary_directory()
+{
+    std::error_code ignored; // a leftover in /tmp fails no test
+    std::filesystem::remove_all(path_, ignored);
+}
+
+void write_file(const std::filesystem::path& file, const std::string& text)
+{
+    std::ofstream{file, std::ios::binary} << text;
+}
+
+std::string read_file(const std::filesystem::path& file)
+{
+    std::ostringstream text;
+    text << std::ifstream{file, std::ios::binary}.rdbuf();
+    return text.str();
+}
+
+} // namespace gateway::test
