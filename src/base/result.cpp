@@ -21,6 +21,8 @@ std::string_view name(errc code)
     case errc::database_unavailable: return "database_unavailable";
     case errc::database_failed: return "database_failed";
     case errc::schema_mismatch: return "schema_mismatch";
+    case errc::spool_full: return "spool_full";
+    case errc::spool_failed: return "spool_failed";
     case errc::config_invalid: return "config_invalid";
     case errc::secret_invalid: return "secret_invalid";
     case errc::io_failed: return "io_failed";

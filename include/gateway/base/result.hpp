@@ -31,6 +31,8 @@ enum class errc {
     database_unavailable,
     database_failed,
     schema_mismatch,
+    spool_full,
+    spool_failed,
     // Start-up, files, network
     config_invalid,
     secret_invalid,

@@ -1,0 +1,1 @@
+#include "gateway/store/spool.hpp"
