@@ -5,6 +5,7 @@
 #include <openssl/evp.h>
 #include <openssl/params.h>
 
+#include <atomic>
 #include <cstdlib>
 
 namespace gateway {
@@ -37,10 +38,34 @@ int hex_value(char c)
     return -1;
 }
 
+// A context of this thread that holds the key of `prepared`, whose number is `key_number`. Starting
+// one anew takes 0.5 us, copying one 1.1 us (500 bytes), so each thread keeps those it used last;
+// numbers are never used twice, so a context cannot be taken for another key's.
+EVP_MAC_CTX* thread_context(std::uint64_t key_number, const EVP_MAC_CTX* prepared)
+{
+    struct slot {
+        std::uint64_t key_number = 0;
+        mac_context context;
+    };
+    thread_local std::array<slot, 8> slots;
+    thread_local std::size_t oldest = 0;
+    for (slot& s : slots) {
+        if (s.key_number == key_number)
+            return s.context.get();
+    }
+    slot& replaced = slots[oldest];
+    oldest = (oldest + 1) % slots.size();
+    replaced.context.reset(EVP_MAC_CTX_dup(prepared));
+    require(replaced.context != nullptr);
+    replaced.key_number = key_number;
+    return replaced.context.get();
+}
+
 } // namespace
 
 struct hmac_sha256::state {
     mac_context prepared;
+    std::uint64_t key_number; // from 1, each once in a process
 };
 
 digest256 sha256(std::string_view bytes)
@@ -67,17 +92,18 @@ hmac_sha256::hmac_sha256(std::string_view key)
     const std::string_view given = key.data() == nullptr ? std::string_view{""} : key;
     require(context != nullptr &&
             EVP_MAC_init(context.get(), bytes_of(given), given.size(), parameters) == 1);
-    state_ = std::make_shared<const state>(state{std::move(context)});
+    static std::atomic<std::uint64_t> keys{0};
+    state_ = std::make_shared<const state>(state{std::move(context), ++keys});
 }
 
 digest256 hmac_sha256::operator()(std::string_view bytes) const
 {
-    const mac_context context{EVP_MAC_CTX_dup(state_->prepared.get())};
+    EVP_MAC_CTX* const context = thread_context(state_->key_number, state_->prepared.get());
     digest256 out{};
     std::size_t length = 0;
-    require(
-        context != nullptr && EVP_MAC_update(context.get(), bytes_of(bytes), bytes.size()) == 1 &&
-        EVP_MAC_final(context.get(), out.data(), &length, out.size()) == 1 && length == out.size());
+    require(EVP_MAC_init(context, nullptr, 0, nullptr) == 1 && // the same key, from the start
+            EVP_MAC_update(context, bytes_of(bytes), bytes.size()) == 1 &&
+            EVP_MAC_final(context, out.data(), &length, out.size()) == 1 && length == out.size());
     return out;
 }
 

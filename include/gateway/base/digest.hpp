@@ -23,8 +23,8 @@ class hmac_sha256 {
 public:
     explicit hmac_sha256(std::string_view key);
 
-    // The 32-byte code of `bytes`. Any thread, no locks: each call works on a copy of the
-    // prepared state.
+    // The 32-byte code of `bytes`. Any thread, no locks: each thread works on copies of its own of
+    // the prepared states.
     digest256 operator()(std::string_view bytes) const;
 
 private:

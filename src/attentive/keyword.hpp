@@ -1,0 +1,14 @@
+// What a subscriber's reply asks for, as far as one word tells. The class is for reports; consent
+// changes only by Attentive's own unsubscribed events.
+#pragma once
+
+#include <string_view>
+
+namespace gateway {
+
+// "stop", "stop_fuzzy" (a stop word among others), "help", "start" or "other"; empty for a text
+// without letters and digits. Case, punctuation, symbols and white space do not matter.
+// Source: 47 CFR 64.1200(a)(10) and CTIA's keywords.
+std::string_view keyword_class(std::string_view text);
+
+} // namespace gateway
