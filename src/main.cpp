@@ -1,5 +1,7 @@
 // Hands over to the application layer.
-int main()
+#include "gateway/app/command_line.hpp"
+
+int main(int argc, char** argv)
 {
-    return 0;
+    return gateway::run_command_line(argc, argv);
 }

@@ -42,15 +42,13 @@ struct config {
         bool behind_tls_proxy = false; // allows plain HTTP beyond loopback
         std::vector<std::string> trusted_proxies;
         std::size_t threads = 1;
-        std::chrono::milliseconds drain_delay{5'000};    // not ready, still serving
-        std::chrono::milliseconds drain_timeout{20'000}; // for requests under way
     } listener;
     std::vector<endpoint_config> endpoints;
     struct {
-        std::string url;                // exactly one of the two
-        std::filesystem::path embedded; // directory of a private cluster
+        std::string url;                       // exactly one of the two; never with a password
+        std::filesystem::path embedded;        // directory of a private cluster
+        std::optional<secret_source> password; // joins the url in database_url()
         std::size_t writers = 2;
-        std::chrono::milliseconds batch_deadline{2'000};
     } database;
     struct {
         std::string address = "127.0.0.1:9464";
@@ -59,22 +57,31 @@ struct config {
         std::string level = "info";  // trace, debug, info, warn, error
         std::string format = "json"; // or text
     } log;
+    // Section [limits] holds these and all of listener_limits.
     listener_limits limits;
     std::size_t inbox_events_max = 20'000;
     std::size_t inbox_bytes_max = 64U << 20U;
     std::size_t batch_events_max = 1'000;
     std::size_t batch_bytes_max = 8U << 20U;
+    std::chrono::milliseconds batch_deadline{2'000};
+    std::chrono::milliseconds drain_delay{5'000};    // not ready, still serving
+    std::chrono::milliseconds drain_timeout{20'000}; // for requests under way
 };
 
 // Reads and checks `file`. Fails with config_invalid, one line for each fault:
-// "gateway.toml:12:9: listener.adress: unknown key (did you mean address?)".
+// "gateway.toml:12:1: listener.adress: unknown key, did you mean address?; allowed: …".
+// Secrets are not read: see read_signing_keys() and database_url().
 result<config> load_config(const std::filesystem::path& file);
 
 // The same from text; `name` stands where the file's name would.
 result<config> parse_config(std::string_view text, const std::string& name);
 
-// The secret itself. Fails with secret_invalid, saying which source and what to do; the value
-// never enters the message. A file that others may read is a warning in `check-config`, not here.
-result<std::string> read_secret(const secret_source& source);
+// What the file may hold, for whoever explains it: one entry for each key.
+struct config_key {
+    std::string path;          // "limits.body_bytes_max"
+    std::string allowed;       // "1KiB to 64MiB"
+    std::string default_value; // as TOML; empty when there is none
+};
+std::vector<config_key> config_keys();
 
 } // namespace gateway

@@ -1,0 +1,78 @@
+// The subcommands, each a function of its parsed options in a file of its own. They print for
+// people, results on standard output and the rest on standard error, and return the exit code.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace gateway {
+
+struct serve_options {
+    std::filesystem::path config;
+    bool migrate = false; // apply missing migrations first
+};
+
+struct migrate_options {
+    std::filesystem::path config;
+};
+
+struct check_config_options {
+    std::filesystem::path config;
+};
+
+struct demo_options {
+    bool once = false;               // show the rows and stop
+    std::filesystem::path directory; // of the demo's cluster, certificate and key
+};
+
+struct send_options {
+    std::string url;
+    std::filesystem::path key_file; // exactly one of the two
+    std::string key_environment;
+    std::string type = "all";
+    std::filesystem::path body_file; // empty: samples
+    std::uint64_t count = 0;         // 0: each sample, or the body, once
+    double rate = 0;                 // requests per second; 0: no limit
+    std::size_t connections = 1;
+    bool unique = false;
+    std::uint64_t seed = 1;
+    std::filesystem::path ca_file; // empty: the system's authorities
+    bool insecure = false;
+    std::filesystem::path journal; // empty: none
+};
+
+struct verify_options {
+    std::filesystem::path key_file;
+    std::string signature;
+};
+
+// Serves until SIGTERM or SIGINT.
+int run_serve(const serve_options& options);
+
+// Brings the database's schema up to date.
+int run_migrate(const migrate_options& options);
+
+// Says whether `serve` would accept the file, its secrets included.
+int run_check_config(const check_config_options& options);
+
+// The whole way on this machine, with a database, a certificate and a key of its own.
+int run_demo(const demo_options& options);
+
+// Signs and posts samples, then says what came back. exit_failed on any non-2xx.
+int run_send(const send_options& options);
+
+// Reads a body from standard input and says whether the signature is the key's, or why not.
+int run_verify(const verify_options& options);
+
+// Reads a body from standard input and prints the canonical event, or what is wrong with it.
+int run_explain();
+
+// Why `signature` is not the one of `body` under `key`, as far as common mistakes explain it: one
+// sentence each, none when there is no explanation. `key_file` is the key as its file has it.
+std::string explain_mismatch(std::string_view key, std::string_view key_file,
+                             std::string_view signature, std::string_view body);
+
+} // namespace gateway

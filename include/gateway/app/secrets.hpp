@@ -1,0 +1,23 @@
+// Takes secrets from where the configuration says they stand. They live outside the file, and no
+// message ever holds one.
+#pragma once
+
+#include "gateway/app/config.hpp"
+
+namespace gateway {
+
+inline constexpr std::size_t secret_bytes_max = 4U << 10U;
+
+// The secret itself. Fails with secret_invalid, saying which source and what to do; the value
+// never enters the message. A file that others may read is a warning in `check-config`, not here.
+result<std::string> read_secret(const secret_source& source);
+
+// The keys of one endpoint, for verifier::make(). Fails with secret_invalid, naming endpoint and
+// key; a key shorter than signing_key_bytes_min is refused here already.
+result<std::vector<signing_key>> read_signing_keys(const endpoint_config& endpoint);
+
+// database.url with database.password in it: for libpq only, never for a message or a log. As
+// configured when there is no password. Fails with secret_invalid.
+result<std::string> database_url(const config& c);
+
+} // namespace gateway

@@ -1,0 +1,24 @@
+// Durations and sizes as people write them in the configuration: "250ms", "5s", "64KiB", "2GB".
+// A bare number is refused, because nobody sees its unit.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace gateway {
+
+// A whole number and ms, s, m or h: "250ms". Nullopt for anything else, and beyond 1000 days.
+std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
+
+// A whole number and B, KB, MB, GB (powers of 1000) or KiB, MiB, GiB (powers of 1024): bytes.
+// Nullopt for anything else, and beyond 1000 GiB.
+std::optional<std::size_t> parse_size(std::string_view text);
+
+// The same in reverse, in the largest unit that divides it: "2m", "1500ms", "256KiB".
+std::string duration_text(std::chrono::milliseconds d);
+std::string size_text(std::size_t bytes);
+
+} // namespace gateway

@@ -1,0 +1,113 @@
+// `check-config`: everything that `serve` would refuse, found before it is started: the file, the
+// secrets it names, the certificate's files; and what would work but is better otherwise.
+#include "gateway/app/command_line.hpp"
+#include "gateway/app/commands.hpp"
+#include "gateway/app/config.hpp"
+#include "gateway/app/secrets.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace gateway {
+namespace {
+
+struct findings {
+    std::vector<std::string> faults;
+    std::vector<std::string> warnings;
+};
+
+void check_source(const std::string& file, const std::string& what, findings& found)
+{
+    struct stat status {};
+    if (!file.empty() && ::stat(file.c_str(), &status) == 0 && (status.st_mode & S_IROTH) != 0)
+        found.warnings.push_back(what + ": every user of this machine can read " + file +
+                                 "; chmod o-r " + file);
+}
+
+void check_secrets(const config& c, findings& found)
+{
+    for (const endpoint_config& endpoint : c.endpoints) {
+        // Key by key, so that one missing file does not hide the next.
+        for (const signing_key_config& key : endpoint.signing_keys) {
+            endpoint_config one = endpoint;
+            one.signing_keys = {key};
+            const auto keys = read_signing_keys(one);
+            if (!keys)
+                found.faults.push_back(keys.error().detail);
+            else if (const auto made = verifier::make(keys.value()); !made)
+                found.faults.push_back("endpoint " + endpoint.name + ": " + made.error().detail);
+            check_source(key.secret.file, "endpoint " + endpoint.name + ", signing key " + key.id,
+                         found);
+        }
+    }
+    if (const auto url = database_url(c); !url)
+        found.faults.push_back(url.error().detail);
+    if (c.database.password)
+        check_source(c.database.password->file, "database.password", found);
+}
+
+void check_readable(const std::filesystem::path& file, const std::string& key, findings& found)
+{
+    if (!file.empty() && ::access(file.c_str(), R_OK) != 0)
+        found.faults.push_back(key + ": " + file.string() + ": " + std::strerror(errno));
+}
+
+void check_tls(const config& c, findings& found)
+{
+    check_readable(c.listener.tls_certificate, "listener.tls_certificate", found);
+    check_readable(c.listener.tls_private_key, "listener.tls_private_key", found);
+    check_source(c.listener.tls_private_key.string(), "listener.tls_private_key", found);
+    if (c.listener.tls_certificate.empty() && c.listener.behind_tls_proxy)
+        found.warnings.push_back("listener: plain HTTP on " + c.listener.address +
+                                 ": only the proxy in front may reach this port");
+}
+
+void print_summary(const config& c)
+{
+    const char* const scheme = c.listener.tls_certificate.empty() ? "http" : "https";
+    std::printf("  listener  %s://%s\n", scheme, c.listener.address.c_str());
+    for (const endpoint_config& endpoint : c.endpoints) {
+        std::string ids;
+        for (const signing_key_config& key : endpoint.signing_keys)
+            ids += (ids.empty() ? "" : ", ") + key.id;
+        std::printf("  endpoint  %s at %s, signing keys: %s\n", endpoint.name.c_str(),
+                    endpoint.path.c_str(), ids.c_str());
+    }
+    if (c.database.embedded.empty())
+        std::printf("  database  by url\n");
+    else
+        std::printf("  database  embedded, in %s\n", c.database.embedded.c_str());
+    std::printf("  admin     %s\n", c.admin.address.c_str());
+    std::printf("  log       %s, %s\n", c.log.level.c_str(), c.log.format.c_str());
+}
+
+} // namespace
+
+int run_check_config(const check_config_options& options)
+{
+    const auto loaded = load_config(options.config);
+    if (!loaded) {
+        std::fprintf(stderr, "%s\n", loaded.error().detail.c_str());
+        return exit_usage;
+    }
+    findings found;
+    check_secrets(loaded.value(), found);
+    check_tls(loaded.value(), found);
+    const std::string file = options.config.string();
+    for (const std::string& warning : found.warnings)
+        std::fprintf(stderr, "%s: warning: %s\n", file.c_str(), warning.c_str());
+    for (const std::string& fault : found.faults)
+        std::fprintf(stderr, "%s: %s\n", file.c_str(), fault.c_str());
+    if (!found.faults.empty())
+        return exit_usage;
+    std::printf("%s: ok\n", file.c_str());
+    print_summary(loaded.value());
+    return exit_ok;
+}
+
+} // namespace gateway

@@ -1,0 +1,232 @@
+#include "gateway/app/command_line.hpp"
+
+#include "gateway/app/commands.hpp"
+#include "gateway/attentive/samples.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <csignal>
+#include <cstdio>
+#include <functional>
+
+namespace gateway {
+namespace {
+
+constexpr const char* version = GATEWAY_VERSION;
+
+using action = std::function<int()>;
+
+// Declares the options of one subcommand and returns what runs it.
+using declaration = action (*)(CLI::App& app);
+
+struct command {
+    const char* name;
+    const char* summary;
+    const char* examples; // shown below the options
+    declaration declare;
+};
+
+action declare_serve(CLI::App& app)
+{
+    auto options = std::make_shared<serve_options>(); // shared by the parser and the action
+    app.add_option("--config", options->config, "Configuration (TOML)")
+        ->required()
+        ->type_name("FILE");
+    app.add_flag("--migrate", options->migrate, "First bring the database's schema up to date");
+    return [options] { return run_serve(*options); };
+}
+
+action declare_migrate(CLI::App& app)
+{
+    auto options = std::make_shared<migrate_options>();
+    app.add_option("--config", options->config, "Configuration (TOML)")
+        ->required()
+        ->type_name("FILE");
+    return [options] { return run_migrate(*options); };
+}
+
+action declare_check_config(CLI::App& app)
+{
+    auto options = std::make_shared<check_config_options>();
+    app.add_option("FILE", options->config, "Configuration (TOML)")->required()->type_name("");
+    return [options] { return run_check_config(*options); };
+}
+
+action declare_demo(CLI::App& app)
+{
+    auto options = std::make_shared<demo_options>();
+    app.add_flag("--once", options->once, "Stop after showing the rows");
+    app.add_option("--directory", options->directory,
+                   "Where database, certificate and key are kept for the next start")
+        ->type_name("DIR");
+    return [options] { return run_demo(*options); };
+}
+
+void declare_key_and_body(CLI::App& app, send_options& options)
+{
+    auto* const key = app.add_option_group("Key", "Signing key, exactly one of");
+    key->add_option("--key-file", options.key_file, "File that holds the key")->type_name("FILE");
+    key->add_option("--key-env", options.key_environment, "Environment variable that holds it")
+        ->type_name("NAME");
+    key->require_option(1);
+    auto* const body = app.add_option_group("Body", "What to send");
+    std::vector<std::string> types{sample_types().begin(), sample_types().end()};
+    types.insert(types.begin(), "all");
+    auto* const type = body->add_option("--type", options.type,
+                                        "Event type, or all of them in turn (default: all)");
+    type->type_name("TYPE")->check(CLI::IsMember(types));
+    auto* const file =
+        body->add_option("--body-file", options.body_file, "This file's bytes instead of a sample");
+    file->type_name("FILE")->excludes(type);
+    auto* const unique = body->add_flag("--unique", options.unique,
+                                        "A body of its own for each request, made from the seed");
+    unique->excludes(file);
+    body->add_option("--seed", options.seed, "The same seed makes the same bodies (default: 1)")
+        ->type_name("N");
+}
+
+void declare_pace_and_trust(CLI::App& app, send_options& options)
+{
+    auto* const pace = app.add_option_group("Pace", "How many, how fast");
+    pace->add_option("--count", options.count,
+                     "Requests in all (default: each sample, or the body, once)")
+        ->type_name("N")
+        ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000'000}));
+    pace->add_option("--rate", options.rate,
+                     "Requests per second over all connections (default: no limit)")
+        ->type_name("N")
+        ->check(CLI::Range(0.001, 1e6));
+    pace->add_option("--connections", options.connections, "Kept-alive connections (default: 1)")
+        ->type_name("N")
+        ->check(CLI::Range(std::size_t{1}, std::size_t{10'000}));
+    auto* const trust = app.add_option_group("Trust", "Whom to believe, what to record");
+    auto* const ca = trust->add_option("--ca", options.ca_file,
+                                       "PEM certificate to trust instead of the system's");
+    ca->type_name("FILE");
+    trust->add_flag("--insecure", options.insecure, "Do not check the server's certificate")
+        ->excludes(ca);
+    trust
+        ->add_option("--journal", options.journal,
+                     "Write a JSON line before each request and after its answer")
+        ->type_name("FILE");
+}
+
+action declare_send(CLI::App& app)
+{
+    auto options = std::make_shared<send_options>();
+    app.add_option("--url", options->url, "https://host[:port]/path; http only to this machine")
+        ->required()
+        ->type_name("URL");
+    declare_key_and_body(app, *options);
+    declare_pace_and_trust(app, *options);
+    return [options] { return run_send(*options); };
+}
+
+action declare_verify(CLI::App& app)
+{
+    auto options = std::make_shared<verify_options>();
+    app.add_option("--key-file", options->key_file, "File that holds the signing key")
+        ->required()
+        ->type_name("FILE");
+    app.add_option("--signature", options->signature, "Value of the header x-attentive-hmac-sha256")
+        ->required()
+        ->type_name("HEX");
+    return [options] { return run_verify(*options); };
+}
+
+action declare_explain(CLI::App&)
+{
+    return run_explain;
+}
+
+constexpr command commands[] = {
+    {"serve", "Receive webhooks until SIGTERM",
+     "Examples:\n"
+     "  attentive-gateway serve --config /etc/attentive-gateway/gateway.toml\n"
+     "  attentive-gateway serve --config gateway.toml --migrate\n",
+     declare_serve},
+    {"migrate", "Bring the database's schema up to date",
+     "Safe to repeat, and to run from several replicas at once.\n\n"
+     "Example:\n"
+     "  attentive-gateway migrate --config /etc/attentive-gateway/gateway.toml\n",
+     declare_migrate},
+    {"check-config", "Say whether a configuration would be accepted, and what is wrong with it",
+     "Reads the secrets too, but prints none. Every fault has its line and column.\n\n"
+     "Example:\n"
+     "  attentive-gateway check-config /etc/attentive-gateway/gateway.toml\n",
+     declare_check_config},
+    {"demo", "Show the whole way on this machine: private database, TLS, 11 signed events",
+     "Serves until Ctrl-C, so that you can send more.\n\n"
+     "Examples:\n"
+     "  attentive-gateway demo\n"
+     "  attentive-gateway demo --once --directory /tmp/demo\n",
+     declare_demo},
+    {"send", "Sign samples of Attentive's events and post them: a test event, or load",
+     "Exits with 1 when any answer is not 2xx or missing.\n\n"
+     "Examples:\n"
+     "  One of each type:\n"
+     "    attentive-gateway send --url https://gateway.example.com/webhooks/attentive \\\n"
+     "        --key-file signing-key\n"
+     "  Load: 10000 different events over 64 connections:\n"
+     "    attentive-gateway send --url https://localhost:8443/webhooks/attentive --ca ca.pem \\\n"
+     "        --key-env SIGNING_KEY --count 10000 --connections 64 --unique --seed 7\n",
+     declare_send},
+    {"verify", "Say whether a signature is right for the body on standard input, or why not",
+     "Tries the usual mistakes, such as a newline too many or a decoded key.\n\n"
+     "Example:\n"
+     "  attentive-gateway verify --key-file signing-key --signature 9f86d0… < body.json\n",
+     declare_verify},
+    {"explain", "Show what the body on standard input becomes: the event, or what is wrong",
+     "Needs no database. Exits with 1 when the body would go to quarantine.\n\n"
+     "Example:\n"
+     "  attentive-gateway explain < body.json\n",
+     declare_explain},
+};
+
+constexpr const char* overview =
+    "Exit codes: 0 done, 1 failed, 2 arguments or configuration are wrong.\n\n"
+    "Start here:\n"
+    "  attentive-gateway demo                      see it work on this machine\n"
+    "  attentive-gateway check-config gateway.toml\n"
+    "  attentive-gateway SUBCOMMAND --help         options and examples of one\n";
+
+void declare(CLI::App& app, action& chosen)
+{
+    app.set_version_flag("--version", std::string{"attentive-gateway "} + version,
+                         "Print the version");
+    app.set_help_flag("-h,--help", "Print this help");
+    app.footer(overview);
+    app.require_subcommand(1);
+    app.get_formatter()->column_width(34);
+    for (const command& c : commands) {
+        CLI::App* const sub = app.add_subcommand(c.name, c.summary);
+        sub->footer(c.examples);
+        action run = c.declare(*sub);
+        sub->callback([&chosen, run = std::move(run)] { chosen = run; });
+    }
+}
+
+} // namespace
+
+int run_command_line(int argc, const char* const* argv)
+{
+    std::signal(SIGPIPE, SIG_IGN); // a peer that goes away is an error code, not our end
+    try {
+        CLI::App app{"Receives Attentive's webhooks, verifies them and stores them as rows of "
+                     "PostgreSQL.",
+                     "attentive-gateway"};
+        action chosen;
+        declare(app, chosen);
+        try {
+            app.parse(argc, argv);
+        } catch (const CLI::ParseError& e) {
+            return app.exit(e) == 0 ? exit_ok : exit_usage;
+        }
+        return chosen();
+    } catch (const std::exception& e) { // out of memory, or a fault of our own
+        std::fprintf(stderr, "attentive-gateway: %s\n", e.what());
+        return exit_failed;
+    }
+}
+
+} // namespace gateway
