@@ -1,16 +1,255 @@
-// `demo`: the whole way on one machine, to look at.
-#include "gateway/app/command_line.hpp"
+// The embedded default: everything the daemon needs, made in one directory on first use, then the
+// real daemon on it, the 11 documented events posted over HTTPS, and the rows they became.
 #include "gateway/app/commands.hpp"
 
+#include "gateway/app/command_line.hpp"
+#include "gateway/app/config.hpp"
+#include "gateway/app/daemon.hpp"
+#include "gateway/app/log.hpp"
+#include "gateway/app/secrets.hpp"
+#include "gateway/app/table.hpp"
+#include "gateway/attentive/samples.hpp"
+#include "gateway/base/digest.hpp"
+#include "gateway/client/sender.hpp"
+#include "gateway/listener/listener.hpp"
+#include "gateway/store/query.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <cstdio>
+#include <fstream>
+#include <thread>
 
 namespace gateway {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view webhook_path = "/webhooks/attentive";
+
+constexpr std::string_view rows_query = R"(
+SELECT event_name,
+       to_char(occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS') AS occurred_at_utc,
+       company_name AS company,
+       identifiers->'attentive_external_id'->>0 AS external_id,
+       concat_ws(' via ', subscription_type, creative_name) AS consent,
+       concat_ws(' ', message_key, message_type, message_name, message_subject, message_text)
+           AS message,
+       concat_ws(' ', link_host || link_path, 'campaign ' || utm_campaign) AS click,
+       attribute_name || ' = ' || attribute_value AS attribute
+  FROM gateway.source_event
+ ORDER BY occurred_at, event_name
+ LIMIT 30)";
+
+void step(const std::string& text)
+{
+    std::fprintf(stderr, "demo: %s\n", text.c_str());
+}
+
+result<void> write_new(const fs::path& file, const std::string& text, mode_t mode)
+{
+    std::ofstream out{file, std::ios::binary | std::ios::trunc};
+    out << text;
+    out.close();
+    if (!out || ::chmod(file.c_str(), mode) != 0)
+        return fail(errc::io_failed, "cannot write " + file.string());
+    return boost::outcome_v2::success();
+}
+
+std::string random_key()
+{
+    unsigned char bytes[24] = {};
+    if (::getrandom(bytes, sizeof bytes, 0) != static_cast<ssize_t>(sizeof bytes))
+        std::abort();
+    return to_hex(std::string_view{reinterpret_cast<const char*>(bytes), sizeof bytes});
+}
+
+// The wanted port if it is free, else one that the kernel gives.
+std::string free_address(int wanted)
+{
+    const std::string address = "127.0.0.1:" + std::to_string(wanted);
+    boost::asio::io_context io;
+    return open_acceptor(io, address) ? address : "127.0.0.1:0";
+}
+
+std::string configuration(const fs::path& directory)
+{
+    const std::string base = directory.string();
+    return "# Written by `attentive-gateway demo` at each start.\n"
+           "[listener]\n"
+           "address = \"" +
+           free_address(8443) +
+           "\"\n"
+           "tls_certificate = \"" +
+           base +
+           "/certificate.pem\"\n"
+           "tls_private_key = \"" +
+           base +
+           "/private-key.pem\"\n"
+           "trusted_proxies = [\"127.0.0.1\"]\n"
+           "\n[[endpoint]]\n"
+           "name = \"attentive\"\n"
+           "path = \"" +
+           std::string{webhook_path} +
+           "\"\n"
+           "signing_keys = [ { id = \"demo\", file = \"" +
+           base +
+           "/signing-key\" } ]\n"
+           "\n[database]\n"
+           "embedded = \"" +
+           base +
+           "/postgres\"\n"
+           "\n[admin]\n"
+           "address = \"" +
+           free_address(9464) +
+           "\"\n"
+           "\n[limits]\n"
+           "drain_delay = \"0s\"\n"
+           "\n[log]\n"
+           "level = \"warn\"\n"
+           "format = \"text\"\n";
+}
+
+// A directory of ours: nobody else may have prepared keys or a configuration in it.
+result<void> open_directory(const fs::path& directory)
+{
+    std::error_code failed;
+    fs::create_directories(directory, failed);
+    struct stat found = {};
+    if (failed || ::stat(directory.c_str(), &found) != 0)
+        return fail(errc::io_failed,
+                    "cannot create " + directory.string() + ": give another with --directory");
+    if (found.st_uid != ::geteuid())
+        return fail(errc::io_failed, directory.string() + " belongs to another user: give "
+                                                          "another with --directory");
+    ::chmod(directory.c_str(), 0711); // PostgreSQL, which never runs as root, passes through
+    return boost::outcome_v2::success();
+}
+
+result<void> prepare(const fs::path& directory)
+{
+    BOOST_OUTCOME_TRY(open_directory(directory));
+    if (!fs::exists(directory / "signing-key")) {
+        BOOST_OUTCOME_TRY(write_new(directory / "signing-key", random_key(), 0600));
+        step("made a signing key (Attentive's UI shows you the real one)");
+    }
+    if (!load_tls_context(directory / "certificate.pem", directory / "private-key.pem")) {
+        const auto made = make_self_signed_certificate();
+        BOOST_OUTCOME_TRY(write_new(directory / "certificate.pem", made.certificate, 0644));
+        BOOST_OUTCOME_TRY(write_new(directory / "private-key.pem", made.private_key, 0600));
+        step("made a self-signed certificate for localhost");
+    }
+    return write_new(directory / "gateway.toml", configuration(directory), 0644);
+}
+
+std::string url_of(const daemon_addresses& addresses)
+{
+    const auto port = addresses.listener.substr(addresses.listener.rfind(':'));
+    return "https://localhost" + port + std::string{webhook_path};
+}
+
+result<void> post_documented_events(const fs::path& directory, const std::string& url)
+{
+    BOOST_OUTCOME_TRY(auto key, read_secret(secret_source{.file = directory / "signing-key"}));
+    send_request request;
+    request.url = url;
+    request.signing_key = std::move(key);
+    request.ca_file = directory / "certificate.pem";
+    for (const auto type : sample_types())
+        request.types.emplace_back(type);
+    request.count = request.types.size();
+    BOOST_OUTCOME_TRY(const auto report, send(request));
+    if (report.failures > 0)
+        return fail(errc::network_failed, report.first_failure);
+    for (const auto& [status, answers] : report.statuses)
+        step("posted " + std::to_string(answers) + " signed events: HTTP " +
+             std::to_string(status));
+    for (const auto& [disposition, answers] : report.dispositions)
+        step("  " + std::to_string(answers) + " " + disposition +
+             (disposition == "duplicate" ? " (of an earlier start: stored once)" : ""));
+    return boost::outcome_v2::success();
+}
+
+void print_next_steps(const fs::path& directory, const daemon_addresses& addresses)
+{
+    const std::string base = directory.string();
+    const std::string url = url_of(addresses);
+    const auto binary = fs::read_symlink("/proc/self/exe").string();
+    std::printf(
+        "\nQuery them:\n"
+        "  psql '%s' -c 'SELECT * FROM report.source_event'\n"
+        "\nPost more, as Attentive does:\n"
+        "  body='%s'\n"
+        "  curl --cacert %s/certificate.pem -H 'Content-Type: application/json' \\\n"
+        "    -H \"x-attentive-hmac-sha256: $(printf %%s \"$body\" | openssl dgst -sha256 "
+        "-hmac \"$(cat %s/signing-key)\" -r | cut -d' ' -f1)\" \\\n"
+        "    -d \"$body\" %s\n"
+        "  %s send --url %s \\\n"
+        "    --key-file %s/signing-key --ca %s/certificate.pem --type all --count 1000 "
+        "--unique\n",
+        addresses.database_url.c_str(),
+        R"({"type":"sms.subscribed","timestamp":1767225600000,)"
+        R"("company":{"company_id":"MDc6Q29tcGFueTU"},"subscriber":{"phone":"+12065550100"}})",
+        base.c_str(), base.c_str(), url.c_str(), binary.c_str(), url.c_str(), base.c_str(),
+        base.c_str());
+    std::fflush(stdout);
+}
+
+result<void> show(const fs::path& directory, const daemon_addresses& addresses)
+{
+    BOOST_OUTCOME_TRY(post_documented_events(directory, url_of(addresses)));
+    BOOST_OUTCOME_TRY(const auto rows, query(addresses.database_url, std::string{rows_query}));
+    std::printf("\n%s(%zu rows of gateway.source_event)\n", to_text(rows, terminal_width()).c_str(),
+                rows.rows.size());
+    print_next_steps(directory, addresses);
+    return boost::outcome_v2::success();
+}
+
+result<void> demonstrate(const fs::path& directory, bool once)
+{
+    BOOST_OUTCOME_TRY(prepare(directory));
+    BOOST_OUTCOME_TRY(const auto settings, load_config(directory / "gateway.toml"));
+    set_up_log(settings.log.level, settings.log.format);
+    step("starting a private PostgreSQL in " + (directory / "postgres").string());
+    BOOST_OUTCOME_TRY(const auto gateway, daemon::start(settings, true));
+    step("serving " + url_of(gateway->addresses()));
+
+    result<void> shown = boost::outcome_v2::success();
+    std::thread shows{[&] {
+        shown = show(directory, gateway->addresses());
+        if (once || shown.has_error()) {
+            gateway->stop();
+        } else {
+            step("serving until Ctrl-C");
+        }
+    }};
+    gateway->run();
+    shows.join();
+    return shown;
+}
+
+fs::path default_directory()
+{
+    // Not below the home directory: root's is closed to the user that PostgreSQL runs as.
+    return fs::temp_directory_path() / ("attentive-gateway-demo-" + std::to_string(::geteuid()));
+}
+
+} // namespace
 
 int run_demo(const demo_options& options)
 {
-    std::fprintf(stderr, "attentive-gateway: demo in %s: not built in\n",
-                 options.directory.c_str());
-    return exit_failed;
+    const auto directory =
+        options.directory.empty() ? default_directory() : fs::absolute(options.directory);
+    const auto done = demonstrate(directory, options.once);
+    if (done.has_error()) {
+        std::fprintf(stderr, "demo: %s: %s\n", std::string{name(done.error().code)}.c_str(),
+                     done.error().detail.c_str());
+        return exit_failed;
+    }
+    return exit_ok;
 }
 
 } // namespace gateway

@@ -1,16 +1,38 @@
-// `serve`: the composition root of the daemon.
+// `serve`: the daemon, from a configuration file until a signal.
 #include "gateway/app/command_line.hpp"
 #include "gateway/app/commands.hpp"
+#include "gateway/app/config.hpp"
+#include "gateway/app/daemon.hpp"
+#include "gateway/app/log.hpp"
 
 #include <cstdio>
 
 namespace gateway {
+namespace {
+
+// What the operator wrote is wrong, rather than what the machine does.
+bool is_configuration(errc code)
+{
+    return code == errc::config_invalid || code == errc::secret_invalid;
+}
+
+} // namespace
 
 int run_serve(const serve_options& options)
 {
-    std::fprintf(stderr, "attentive-gateway: serve --config %s: not built in\n",
-                 options.config.c_str());
-    return exit_failed;
+    const auto loaded = load_config(options.config);
+    if (!loaded) {
+        std::fprintf(stderr, "%s\n", loaded.error().detail.c_str());
+        return exit_usage;
+    }
+    set_up_log(loaded.value().log.level, loaded.value().log.format);
+    const auto started = daemon::start(loaded.value(), options.migrate);
+    if (!started) {
+        std::fprintf(stderr, "attentive-gateway: %s\n", started.error().detail.c_str());
+        return is_configuration(started.error().code) ? exit_usage : exit_failed;
+    }
+    started.value()->run();
+    return exit_ok;
 }
 
 } // namespace gateway

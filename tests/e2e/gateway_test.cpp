@@ -1,0 +1,306 @@
+// The whole way with the real binary: what a sender sees and what stands in PostgreSQL after it.
+// Signatures come from the openssl tool and requests from curl, so that no code of ours vouches
+// for itself.
+#include "gateway/attentive/samples.hpp"
+#include "support/gateway_process.hpp"
+
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <filesystem>
+#include <thread>
+
+namespace gateway {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using test::gateway_options;
+using test::gateway_process;
+using test::run;
+
+const std::string key = gateway_options{}.signing_key;
+
+std::string openssl_signature(const std::string& body)
+{
+    const auto signing =
+        run({"openssl", "dgst", "-sha256", "-hmac", key, "-r"}, {.input = body, .environment = {}});
+    return signing.output.substr(0, 64);
+}
+
+struct answer {
+    std::string status;
+    std::string body;
+};
+
+// `signature` empty: no header at all.
+answer post(const gateway_process& gateway, const std::string& body, const std::string& signature)
+{
+    std::vector<std::string> arguments = {"curl",
+                                          "-sS",
+                                          "--cacert",
+                                          gateway.certificate().string(),
+                                          "-X",
+                                          "POST",
+                                          "-H",
+                                          "Content-Type: application/json",
+                                          "--data-binary",
+                                          "@-",
+                                          "-w",
+                                          "\n%{http_code}",
+                                          gateway.url()};
+    if (!signature.empty()) {
+        arguments.emplace_back("-H");
+        arguments.emplace_back("x-attentive-hmac-sha256: " + signature);
+    }
+    const auto done = run(arguments, {.input = body, .environment = {}});
+    const auto newline = done.output.rfind('\n');
+    EXPECT_EQ(done.exit_code, 0) << done.errors;
+    return answer{done.output.substr(newline + 1), done.output.substr(0, newline)};
+}
+
+answer post_signed(const gateway_process& gateway, const std::string& body)
+{
+    return post(gateway, body, openssl_signature(body));
+}
+
+std::string fixture(const std::string& name)
+{
+    return test::read_file(std::filesystem::path{GATEWAY_SOURCE_DIR} / "tests/fixtures/attentive" /
+                           (name + ".json"));
+}
+
+class GatewayTest : public testing::Test {
+protected:
+    static void SetUpTestSuite() { shared_ = std::make_unique<gateway_process>(); }
+    static void TearDownTestSuite() { shared_.reset(); }
+
+    gateway_process& gateway() { return *shared_; }
+    std::string events() { return gateway().value("SELECT count(*) FROM gateway.source_event"); }
+
+private:
+    static std::unique_ptr<gateway_process> shared_;
+};
+
+std::unique_ptr<gateway_process> GatewayTest::shared_;
+
+TEST_F(GatewayTest, StoresEachDocumentedEventOnceAndSaysSo)
+{
+    for (const auto type : sample_types()) {
+        const auto body = fixture(std::string{type});
+
+        const auto first = post_signed(gateway(), body);
+        const auto second = post_signed(gateway(), body);
+
+        EXPECT_EQ(first.status, "200") << type << first.body;
+        EXPECT_NE(first.body.find("\"status\":\"stored\""), std::string::npos) << first.body;
+        EXPECT_EQ(second.status, "200") << type;
+        EXPECT_NE(second.body.find("\"status\":\"duplicate\""), std::string::npos) << second.body;
+        EXPECT_EQ(gateway().value("SELECT count(*) FROM gateway.source_event "
+                                  "WHERE source_event_type = '" +
+                                  std::string{type} + "'"),
+                  "1");
+    }
+}
+
+TEST_F(GatewayTest, KeepsTheExactBytesBesideTheEvent)
+{
+    const std::string body = R"({ "type":"sms.sent","timestamp":1767225600000,)"
+                             R"("company":{"company_id":"bytes"},"subscriber":{"external_id":7}})";
+
+    post_signed(gateway(), body);
+
+    EXPECT_EQ(gateway().value("SELECT convert_from(d.body, 'UTF8') FROM gateway.delivery d "
+                              "JOIN gateway.source_event e USING (company_id, event_id) "
+                              "WHERE company_id = 'bytes' AND d.received_at = e.received_at"),
+              body);
+}
+
+TEST_F(GatewayTest, RefusesWhatWasNotSignedSo)
+{
+    const std::string body = fixture("sms.sent") + " "; // content of its own: white space counts
+    const std::string signature = openssl_signature(body);
+    const auto before = events();
+
+    const auto base64 =
+        run({"sh", "-c", "openssl dgst -sha256 -hmac '" + key + "' -binary | base64 -w0"},
+            {.input = body, .environment = {}});
+
+    EXPECT_EQ(post(gateway(), body + "x", signature).status, "401");
+    EXPECT_EQ(post(gateway(), body, "").status, "401");
+    EXPECT_EQ(post(gateway(), body, signature + "zz").status, "401");
+    EXPECT_EQ(post(gateway(), body, base64.output).status, "401");
+    EXPECT_EQ(events(), before);
+}
+
+TEST_F(GatewayTest, AnswersTheDocumentedInvalidClickWith400AndKeepsIt)
+{
+    const auto body = fixture("email.message_link_click.as-documented-invalid");
+
+    const auto refused = post_signed(gateway(), body);
+
+    EXPECT_EQ(refused.status, "400") << refused.body;
+    EXPECT_EQ(gateway().value("SELECT convert_from(body, 'UTF8') FROM gateway.quarantine "
+                              "WHERE reason = 'malformed_json' AND http_status = 400"),
+              body);
+}
+
+TEST_F(GatewayTest, AnswersAnUnknownTypeWith202AndKeepsIt)
+{
+    const std::string body = R"({"type":"sms.teleported","timestamp":1767225600000,)"
+                             R"("company":{"company_id":"c"}})";
+
+    const auto kept = post_signed(gateway(), body);
+    post_signed(gateway(), body);
+
+    EXPECT_EQ(kept.status, "202") << kept.body;
+    EXPECT_EQ(gateway().value("SELECT deliveries FROM gateway.quarantine "
+                              "WHERE reason = 'type_unknown'"),
+              "2");
+}
+
+TEST_F(GatewayTest, IsHealthyAndReady)
+{
+    const auto health =
+        run({"curl", "-sS", "--cacert", gateway().certificate().string(),
+             gateway().url().substr(0, gateway().url().rfind("/webhooks")) + "/healthz"});
+    const auto ready = run({"curl", "-sS", gateway().admin_url() + "/readyz"});
+
+    EXPECT_NE(health.output.find("ok"), std::string::npos) << health.output;
+    EXPECT_EQ(ready.exit_code, 0);
+    EXPECT_NE(ready.output.find("ready"), std::string::npos) << ready.output;
+}
+
+test::run_result send_all(const gateway_process& gateway, const std::vector<std::string>& more)
+{
+    std::vector<std::string> arguments = {GATEWAY_BINARY, "send",
+                                          "--url",        gateway.url(),
+                                          "--key-file",   gateway.key_file().string(),
+                                          "--ca",         gateway.certificate().string(),
+                                          "--type",       "all"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run(arguments, {}, seconds{300});
+}
+
+TEST(LoadTest, StoresTenThousandDistinctEventsOnce)
+{
+    const gateway_process gateway;
+    const std::vector<std::string> load = {"--count", "10000", "--connections", "64", "--unique",
+                                           "--seed",  "7"};
+
+    const auto first = send_all(gateway, load);
+    const auto second = send_all(gateway, load);
+
+    EXPECT_EQ(first.exit_code, 0) << first.output << first.errors;
+    EXPECT_EQ(second.exit_code, 0) << second.output << second.errors;
+    EXPECT_NE(second.output.find("duplicate"), std::string::npos) << second.output;
+    EXPECT_EQ(gateway.value("SELECT count(*) FROM gateway.source_event"), "10000");
+    EXPECT_EQ(gateway.value("SELECT count(*) FROM gateway.delivery"), "10000");
+}
+
+TEST(LoadTest, ATerminationUnderLoadLosesAndRefusesNothingItAccepted)
+{
+    gateway_process gateway;
+    test::process load{{GATEWAY_BINARY, "send", "--url", gateway.url(), "--key-file",
+                        gateway.key_file().string(), "--ca", gateway.certificate().string(),
+                        "--type", "all", "--count", "20000", "--connections", "16", "--unique",
+                        "--seed", "3"}};
+    std::this_thread::sleep_for(milliseconds{700});
+
+    gateway.child().signal(SIGTERM);
+    const auto stopped = gateway.child().wait(seconds{30});
+    load.signal(SIGKILL);
+
+    EXPECT_EQ(stopped, 0) << gateway.child().errors();
+    EXPECT_NE(gateway.value("SELECT count(*) FROM gateway.source_event"), "0");
+    EXPECT_EQ(gateway.value("SELECT count(*) FROM gateway.source_event e FULL JOIN "
+                            "gateway.delivery d USING (company_id, event_id) "
+                            "WHERE e.event_id IS NULL OR d.event_id IS NULL"),
+              "0");
+}
+
+TEST(StartTest, RefusesASchemaThatWasNotMigrated)
+{
+    gateway_options options;
+    options.migrate = false;
+    options.wait_until_up = false;
+
+    gateway_process gateway{options};
+
+    EXPECT_EQ(gateway.child().wait(seconds{30}), 1);
+    EXPECT_NE(gateway.child().errors().find("migrate"), std::string::npos)
+        << gateway.child().errors();
+}
+
+TEST(StartTest, RefusesAShortSigningKey)
+{
+    gateway_options options;
+    options.signing_key = "short";
+    options.wait_until_up = false;
+
+    gateway_process gateway{options};
+
+    EXPECT_EQ(gateway.child().wait(seconds{30}), 2);
+    EXPECT_NE(gateway.child().errors().find("16"), std::string::npos) << gateway.child().errors();
+    EXPECT_EQ(gateway.child().errors().find("short\""), std::string::npos);
+}
+
+TEST(StartTest, GoesOnWithoutLossWhenTheDatabaseCameAndWent)
+{
+    gateway_process gateway;
+    const auto load = std::vector<std::string>{"--count", "200", "--unique", "--seed", "11"};
+    ASSERT_EQ(send_all(gateway, load).exit_code, 0);
+
+    gateway.child().signal(SIGKILL);
+    ASSERT_EQ(gateway.child().wait(seconds{10}), 128 + SIGKILL);
+    gateway.restart();
+    const auto again = send_all(gateway, load);
+
+    EXPECT_EQ(again.exit_code, 0) << again.output;
+    EXPECT_EQ(gateway.value("SELECT count(*) FROM gateway.source_event"), "200");
+}
+
+TEST(LogTest, NeverHoldsABodyAnIdentifierAKeyOrASignature)
+{
+    gateway_options options;
+    options.configuration = "[log]\nlevel = \"debug\"\n";
+    gateway_process gateway{options};
+    const std::string body =
+        R"({"type":"sms.inbound_message","timestamp":1767225600000,)"
+        R"("company":{"company_id":"c"},"subscriber":{"phone":"+12065550199"},)"
+        R"("message":{"text":"my private words"}})";
+
+    post_signed(gateway, body);
+    post(gateway, body, openssl_signature(body + "x"));
+    post_signed(gateway, "{\"type\": \"sms.sent\", \"private\": ");
+
+    const auto log = gateway.child().errors() + gateway.child().output();
+    EXPECT_NE(log.find("401"), std::string::npos) << "no line a request at level debug:\n" << log;
+    for (const std::string& secret : {std::string{"+12065550199"}, std::string{"private"}, key,
+                                      openssl_signature(body), openssl_signature(body + "x")})
+        EXPECT_EQ(log.find(secret), std::string::npos) << secret << " in:\n" << log;
+}
+
+TEST(DemoTest, ShowsElevenRowsOfElevenTypes)
+{
+    const test::temporary_directory directory;
+
+    const auto first =
+        run({GATEWAY_BINARY, "demo", "--once", "--directory", (directory / "demo").string()}, {},
+            seconds{120});
+    const auto second =
+        run({GATEWAY_BINARY, "demo", "--once", "--directory", (directory / "demo").string()}, {},
+            seconds{120});
+
+    EXPECT_EQ(first.exit_code, 0) << first.errors;
+    EXPECT_NE(first.output.find("(11 rows"), std::string::npos) << first.output;
+    for (const char* name : {"email.subscribed", "email.unsubscribed", "email.sent", "email.opened",
+                             "email.link_clicked", "sms.subscribed", "sms.unsubscribed", "sms.sent",
+                             "sms.link_clicked", "sms.inbound_received", "profile.attribute_set"})
+        EXPECT_NE(first.output.find(name), std::string::npos) << name << " in\n" << first.output;
+    EXPECT_EQ(second.exit_code, 0) << second.errors;
+    EXPECT_NE(second.output.find("(11 rows"), std::string::npos) << second.output;
+}
+
+} // namespace
+} // namespace gateway

@@ -1,0 +1,133 @@
+#include "support/gateway_process.hpp"
+
+#include "gateway/listener/tls.hpp"
+#include "gateway/store/embedded_cluster.hpp"
+
+#include <gtest/gtest.h>
+
+#include <regex>
+
+namespace gateway::test {
+namespace {
+
+constexpr std::chrono::seconds start_timeout{60};
+
+struct shared_cluster {
+    temporary_directory directory;
+    embedded_cluster cluster;
+
+    shared_cluster() : cluster{started(directory)} {}
+
+    static embedded_cluster started(const temporary_directory& directory)
+    {
+        auto made = embedded_cluster::start(directory / "postgres");
+        if (!made) {
+            std::fprintf(stderr, "no cluster: %s\n", made.error().detail.c_str());
+            std::abort();
+        }
+        return std::move(made).value();
+    }
+};
+
+shared_cluster& cluster()
+{
+    static shared_cluster one;
+    return one;
+}
+
+std::string first_match(const std::string& text, const std::string& pattern)
+{
+    std::smatch match;
+    return std::regex_search(text, match, std::regex{pattern}) ? match[1].str() : std::string{};
+}
+
+} // namespace
+
+std::string fresh_database()
+{
+    static int count = 0;
+    const std::string name = "e2e_" + std::to_string(++count);
+    const std::string url = cluster().cluster.url();
+    const auto created = run({"psql", "-q", url, "-c", "CREATE DATABASE " + name});
+    if (created.exit_code != 0) {
+        std::fprintf(stderr, "no database: %s\n", created.errors.c_str());
+        std::abort();
+    }
+    return std::regex_replace(url, std::regex{"/gateway\\b"}, "/" + name,
+                              std::regex_constants::format_first_only);
+}
+
+int cluster_pid()
+{
+    return cluster().cluster.pid();
+}
+
+gateway_process::gateway_process(const gateway_options& options) : options_{options}
+{
+    database_url_ = options.database_url.empty() ? fresh_database() : options.database_url;
+    const auto made = make_self_signed_certificate();
+    write_file(certificate(), made.certificate);
+    write_file(directory_ / "private-key.pem", made.private_key);
+    write_file(key_file(), options.signing_key + "\n");
+    write_file(config_file(), "[listener]\n"
+                              "address = \"127.0.0.1:0\"\n"
+                              "tls_certificate = \"" +
+                                  certificate().string() +
+                                  "\"\n"
+                                  "tls_private_key = \"" +
+                                  (directory_ / "private-key.pem").string() +
+                                  "\"\n"
+                                  "trusted_proxies = [\"127.0.0.1\"]\n"
+                                  "[[endpoint]]\n"
+                                  "name = \"attentive\"\n"
+                                  "path = \"/webhooks/attentive\"\n"
+                                  "signing_keys = [ { id = \"e2e\", file = \"" +
+                                  key_file().string() +
+                                  "\" } ]\n"
+                                  "[database]\n"
+                                  "url = \"" +
+                                  database_url_ +
+                                  "\"\n"
+                                  "[admin]\n"
+                                  "address = \"127.0.0.1:0\"\n" +
+                                  "[limits]\n"
+                                  "drain_delay = \"0s\"\n" +
+                                  options.configuration);
+    start();
+}
+
+void gateway_process::start()
+{
+    std::vector<std::string> arguments = {GATEWAY_BINARY, "serve", "--config",
+                                          config_file().string()};
+    if (options_.migrate)
+        arguments.emplace_back("--migrate");
+    child_ = std::make_unique<process>(arguments);
+    if (!options_.wait_until_up)
+        return;
+    if (!child_->wait_for_output("listening on", start_timeout)) {
+        std::fprintf(stderr, "the gateway did not come up: %s\n", child_->errors().c_str());
+        std::abort();
+    }
+    url_ = "https://localhost" + first_match(child_->errors(), "listening on [0-9.]+(:[0-9]+)") +
+           "/webhooks/attentive";
+    admin_url_ = "http://localhost" + first_match(child_->errors(), "admin on [0-9.]+(:[0-9]+)");
+}
+
+void gateway_process::restart()
+{
+    child_.reset();
+    start();
+}
+
+std::string gateway_process::value(const std::string& sql) const
+{
+    const auto table = query(database_url_, sql);
+    if (!table) {
+        std::fprintf(stderr, "%s: %s\n", sql.c_str(), table.error().detail.c_str());
+        std::abort();
+    }
+    return table.value().rows.empty() ? "" : table.value().rows.front().front();
+}
+
+} // namespace gateway::test

@@ -1,0 +1,57 @@
+// The real daemon on a real PostgreSQL, for end-to-end tests: a cluster for the whole test binary,
+// a database, a certificate, a key and a configuration for each gateway.
+#pragma once
+
+#include "gateway/store/query.hpp"
+#include "support/process.hpp"
+
+#include <memory>
+#include <string>
+
+namespace gateway::test {
+
+struct gateway_options {
+    std::string signing_key = "e2e-signing-key-0123456789";
+    std::string configuration; // appended to the generated TOML
+    std::string database_url;  // empty: a fresh database on the shared cluster
+    bool migrate = true;       // --migrate
+    bool wait_until_up = true;
+};
+
+// An empty database on the cluster that all tests of this process share.
+std::string fresh_database();
+
+// The cluster's server process, to be frozen or killed by tests.
+int cluster_pid();
+
+class gateway_process {
+public:
+    explicit gateway_process(const gateway_options& options = {});
+
+    // "https://localhost:<port>/webhooks/attentive"
+    const std::string& url() const { return url_; }
+    const std::string& admin_url() const { return admin_url_; }
+    const std::string& database_url() const { return database_url_; }
+    std::filesystem::path certificate() const { return directory_ / "certificate.pem"; }
+    std::filesystem::path key_file() const { return directory_ / "signing-key"; }
+    std::filesystem::path config_file() const { return directory_ / "gateway.toml"; }
+    process& child() { return *child_; }
+
+    // Starts the daemon once more on the same configuration, after the last one has ended.
+    void restart();
+
+    // First column of the first row; aborts the test when the statement fails.
+    std::string value(const std::string& sql) const;
+
+private:
+    void start();
+
+    gateway_options options_;
+    temporary_directory directory_;
+    std::string database_url_;
+    std::string url_;
+    std::string admin_url_;
+    std::unique_ptr<process> child_;
+};
+
+} // namespace gateway::test
