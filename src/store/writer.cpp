@@ -1,1 +1,246 @@
 #include "gateway/store/writer.hpp"
+#include "store/backoff.hpp"
+#include "store/batch_session.hpp"
+#include "store/inbox.hpp"
+#include "store/log_limit.hpp"
+#include "store/pending.hpp"
+#include "store/signals.hpp"
+#include "store/watchdog.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <unistd.h>
+
+namespace gateway {
+
+namespace {
+
+constexpr std::chrono::seconds log_pause{10};
+
+std::string instance_name(std::size_t thread)
+{
+    std::array<char, 256> host{};
+    if (::gethostname(host.data(), host.size() - 1) != 0)
+        host[0] = '?';
+    return std::string{host.data()} + "/" + std::to_string(::getpid()) + "/" +
+           std::to_string(thread);
+}
+
+void answer(pending& p, result<receipt> r)
+{
+    p.done(std::move(r));
+}
+
+// The first of equal events is what was stored, if it was new; the others are its duplicates.
+void answer_written(std::span<unit> units, const batch_written& written)
+{
+    for (std::size_t i = 0; i < units.size(); ++i) {
+        unit& u = units[i];
+        disposition what = disposition::quarantined;
+        if (u.is_event())
+            what = written.fresh[i] ? disposition::stored : disposition::duplicate;
+        for (auto& member : u.members) {
+            receipt r{.what = what, .id = u.id, .reason = std::nullopt};
+            if (!u.is_event())
+                r.reason = member->refusal().reason;
+            answer(*member, r);
+            if (u.is_event())
+                what = disposition::duplicate;
+        }
+    }
+}
+
+} // namespace
+
+struct writer::implementation {
+    explicit implementation(writer_settings s)
+        : settings(std::move(s)), box({settings.inbox_events_max, settings.inbox_bytes_max}),
+          serving(settings.threads)
+    {
+    }
+
+    void run(std::size_t thread);
+    std::unique_ptr<batch_session> open(std::size_t thread);
+    std::optional<failure> store(batch_session& session,
+                                 std::vector<std::unique_ptr<pending>> taken);
+    void not_taken(std::vector<unit> units, const error& why);
+    void refuse_inbox();
+    bool wait(std::chrono::milliseconds pause); // false: stopping
+
+    const writer_settings settings;
+    inbox box;
+    watchdog dog;
+    log_limit connect_log{log_pause};
+    log_limit batch_log{log_pause};
+    log_limit poison_log{log_pause};
+    std::atomic<std::size_t> connected{0};
+    // Threads that have a connection or may have one at once. At zero nothing is queued: a
+    // submission is refused there and then, and so is what was in the inbox.
+    std::atomic<std::size_t> serving;
+    std::mutex stop_mutex;
+    std::condition_variable stop_changed;
+    bool stopping = false;
+    std::vector<std::thread> threads;
+};
+
+// A thread that lost its connection tries once at once: one backend may have died, not the server.
+// When that fails too, or the server hung until the deadline, the thread is down: it waits, longer
+// each time, and takes nothing from the inbox.
+void writer::implementation::run(std::size_t thread)
+{
+    backoff pause;
+    bool down = false;
+    unsigned failures = 0; // since the last batch that was written
+    while (true) {
+        bool hung = false;
+        if (auto session = open(thread)) {
+            if (std::exchange(down, false))
+                ++serving;
+            ++connected;
+            std::optional<failure> end;
+            while (!end) {
+                auto taken = box.take({settings.batch_events_max, settings.batch_bytes_max});
+                if (taken.empty())
+                    return; // closed, and all is written
+                end = store(*session, std::move(taken));
+                if (!end) {
+                    failures = 0;
+                    pause.reset();
+                }
+            }
+            --connected;
+            hung = session->deadline_passed();
+            if (++failures == 1 && !hung)
+                continue;
+        }
+        if (!std::exchange(down, true))
+            --serving;
+        if (serving == 0)
+            refuse_inbox();
+        if (!wait(pause.next()))
+            return;
+    }
+}
+
+std::unique_ptr<batch_session> writer::implementation::open(std::size_t thread)
+{
+    try {
+        return std::make_unique<batch_session>(
+            session_settings{settings.database_url, instance_name(thread), settings.batch_deadline},
+            dog);
+    } catch (...) {
+        const error why = to_error(current_failure());
+        if (const auto held_back = connect_log.pass())
+            spdlog::warn("database not ready to write, trying on ({}; {} more like this): {}",
+                         name(why.code), *held_back, why.detail);
+        return nullptr;
+    }
+}
+
+// Nothing when the batch was dealt with; otherwise why the connection is given up.
+std::optional<failure> writer::implementation::store(batch_session& session,
+                                                     std::vector<std::unique_ptr<pending>> taken)
+{
+    failure last{};
+    const auto write = [&](std::span<unit> units) {
+        batch_written written;
+        try {
+            written = session.write(units);
+        } catch (...) {
+            last = current_failure();
+            return last.kind == failure_kind::rejected ? verdict::rejected : verdict::failed;
+        }
+        answer_written(units, written);
+        return verdict::written;
+    };
+
+    auto left = write_all(group(std::move(taken)), write);
+
+    if (!last.sqlstate.empty() && left.failed.empty()) {
+        if (const auto held_back = poison_log.pass())
+            spdlog::warn("PostgreSQL refused values (SQLSTATE {}): kept in quarantine as "
+                         "database_rejected; {} more batches like this",
+                         last.sqlstate, *held_back);
+    }
+    if (!left.hopeless.empty())
+        not_taken(std::move(left.hopeless), fail(errc::database_failed, "refused twice"));
+    if (left.failed.empty())
+        return std::nullopt;
+    not_taken(std::move(left.failed), to_error(last));
+    return last;
+}
+
+// Decides what becomes of events that the database did not take, or may not have taken.
+void writer::implementation::not_taken(std::vector<unit> units, const error& why)
+{
+    std::size_t events = 0;
+    for (auto& u : units) {
+        for (auto& member : u.members) {
+            answer(*member, why);
+            ++events;
+        }
+    }
+    if (const auto held_back = batch_log.pass())
+        spdlog::warn("{} deliveries not stored ({}; {} more batches like this): {}", events,
+                     name(why.code), *held_back, why.detail);
+}
+
+void writer::implementation::refuse_inbox()
+{
+    for (auto& p : box.take_all())
+        answer(*p, fail(errc::database_unavailable, "the database is out of reach"));
+}
+
+bool writer::implementation::wait(std::chrono::milliseconds pause)
+{
+    std::unique_lock lock{stop_mutex};
+    return !stop_changed.wait_for(lock, pause, [this] { return stopping; });
+}
+
+writer::writer(writer_settings settings)
+    : implementation_(std::make_unique<implementation>(std::move(settings)))
+{
+    const signals_blocked during_start;
+    for (std::size_t i = 0; i < implementation_->settings.threads; ++i)
+        implementation_->threads.emplace_back([this, i] { implementation_->run(i); });
+}
+
+writer::~writer()
+{
+    implementation_->box.close();
+    {
+        const std::lock_guard lock{implementation_->stop_mutex};
+        implementation_->stopping = true;
+    }
+    implementation_->stop_changed.notify_all();
+    for (auto& thread : implementation_->threads)
+        thread.join();
+    implementation_->refuse_inbox();
+}
+
+void writer::submit(verified_delivery d, normalized what, completion done)
+{
+    auto p = std::make_unique<pending>(pending{std::move(d), std::move(what), std::move(done)});
+    if (implementation_->serving == 0)
+        return answer(*p, fail(errc::database_unavailable, "the database is out of reach"));
+    if (!implementation_->box.push(p))
+        return answer(*p, fail(errc::overloaded, "the inbox is full or closed"));
+    // The last thread may have gone down meanwhile, and have emptied the inbox before this push.
+    if (implementation_->serving == 0)
+        implementation_->refuse_inbox();
+}
+
+bool writer::available() const
+{
+    return implementation_->connected > 0;
+}
+
+} // namespace gateway

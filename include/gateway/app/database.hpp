@@ -1,0 +1,22 @@
+// The database that a configuration means: a server's URL, or the private cluster, started.
+#pragma once
+
+#include "gateway/app/config.hpp"
+#include "gateway/base/result.hpp"
+#include "gateway/store/embedded_cluster.hpp"
+
+#include <optional>
+#include <string>
+
+namespace gateway {
+
+struct open_database {
+    std::optional<embedded_cluster> cluster; // stops with this object
+    std::string url;                         // for libpq only: it can hold the password
+};
+
+// Reads the password or starts the embedded cluster, as `c` says. Connects to nothing. Fails with
+// secret_invalid, process_failed or io_failed.
+result<open_database> open(const config& c);
+
+} // namespace gateway

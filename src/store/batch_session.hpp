@@ -1,0 +1,64 @@
+// One connection of one writer thread: writes a batch of units as one call of
+// gateway.write_batch, which is one round trip and one transaction, and makes the partitions that
+// the batch needs beforehand, in a transaction of their own.
+#pragma once
+
+#include "store/database.hpp"
+#include "store/pending.hpp"
+#include "store/watchdog.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace gateway {
+
+struct session_settings {
+    std::string url;
+    std::string instance; // who writes, in gateway.batch: "host/1234/0"
+    std::chrono::milliseconds deadline;
+};
+
+struct batch_written {
+    std::vector<bool> fresh; // by position in the units: the event was not there before
+};
+
+// One thread. After any failure of kind lost the object is of no more use.
+class batch_session {
+public:
+    // Connects, and proves with an empty batch that this schema can be written to. Throws what
+    // libpqxx throws.
+    batch_session(session_settings settings, watchdog& dog);
+
+    // Writes `units`, which stand in key order. Throws what libpqxx throws; conflicts were tried
+    // again by then. When the deadline passes, the connection is gone and the batch in doubt:
+    // it may be written again, the keys make that harmless.
+    batch_written write(std::span<const unit> units);
+
+    // The last call was ended by the deadline.
+    bool deadline_passed() const { return deadline_passed_; }
+
+private:
+    void read_row_types();
+    void ensure_partitions(std::span<const unit> events);
+    void ensure(const char* table, const std::set<std::chrono::sys_days>& starts,
+                std::set<std::chrono::sys_days>& known);
+    batch_written call(std::span<const unit> events, std::span<const unit> refusals);
+    pqxx::result run(const std::string& sql, const std::vector<pqxx::binarystring>& parameters);
+
+    session_settings settings_;
+    watchdog& watchdog_;
+    database database_;
+    bool deadline_passed_ = false;
+    std::uint32_t event_type_ = 0;
+    std::uint32_t delivery_type_ = 0;
+    std::uint32_t quarantine_type_ = 0;
+    std::set<std::chrono::sys_days> months_known_;             // of source_event, by first day
+    std::set<std::chrono::sys_days> days_known_;               // of delivery
+    std::chrono::steady_clock::time_point partitions_again_{}; // after a failure, not before
+};
+
+} // namespace gateway

@@ -1,0 +1,63 @@
+// One connection to PostgreSQL, opened with the time-outs that a receiver needs, and what its
+// failures mean. The only place of the store that knows libpqxx's exceptions and their traps.
+#pragma once
+
+#include "gateway/base/result.hpp"
+
+#include <pqxx/pqxx>
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+namespace gateway {
+
+struct database_settings {
+    std::string url;         // libpq connection string or URI; what it says wins over ours
+    std::string application; // application_name
+    std::chrono::milliseconds statement_timeout{0}; // zero: none
+};
+
+// A connection whose server notices go nowhere: libpqxx would print them to stderr.
+class database {
+public:
+    // Connects within 3 seconds. Throws what libpqxx throws. A transaction pooler refuses the
+    // time-outs that we ask for as start-up options; then the connection goes without them.
+    explicit database(const database_settings& settings);
+
+    pqxx::connection& connection() { return *connection_; }
+
+private:
+    std::unique_ptr<pqxx::connection> connection_;
+    std::unique_ptr<pqxx::errorhandler> quiet_; // ends before the connection
+};
+
+enum class failure_kind {
+    lost,     // no connection, or it broke: what was under way is in doubt
+    rejected, // SQLSTATE 22, 23, 54: a value that the tables cannot hold
+    conflict, // SQLSTATE 40: may be tried again as it is
+    other,    // schema, permission, space, read-only, ...
+};
+
+struct failure {
+    failure_kind kind;
+    std::string sqlstate; // empty when the server said none
+    std::string message;  // first line, only when it cannot hold values of rows; else empty
+};
+
+// What the exception being handled means. Call it inside catch (...) around libpqxx. The server's
+// text is kept only when asked for: it may quote values of rows, so ask for DDL alone.
+enum class server_text { dropped, kept };
+failure current_failure(server_text text = server_text::dropped);
+
+// SQLSTATE to kind. Source: PostgreSQL manual, "Error Codes".
+failure_kind kind_of(const std::string& sqlstate);
+
+// The failure as a result: database_unavailable when the connection was lost, else
+// database_failed, with what is known in plain words.
+error to_error(const failure& f);
+
+// The connection string with our time-outs for everything it leaves open.
+std::string complete_url(const database_settings& settings, bool with_options);
+
+} // namespace gateway

@@ -1,0 +1,58 @@
+-- Who may do what. The daemon runs as a member of gateway_writer and needs nothing else; analysts
+-- are members of gateway_reader. Roles belong to the whole cluster and need CREATEROLE, which not
+-- everybody who migrates has: what can be granted is granted, and `migrate` calls this function
+-- each time, so that roles made later get theirs.
+
+CREATE FUNCTION gateway.grant_roles() RETURNS text[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_missing text[] := '{}';
+    v_role    text;
+BEGIN
+    FOREACH v_role IN ARRAY ARRAY['gateway_writer', 'gateway_reader'] LOOP
+        IF to_regrole(v_role) IS NULL THEN
+            BEGIN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', v_role);
+            EXCEPTION
+                WHEN insufficient_privilege THEN v_missing := v_missing || v_role;
+                WHEN duplicate_object OR unique_violation THEN NULL; -- another database's migrate
+            END;
+        END IF;
+    END LOOP;
+
+    IF to_regrole('gateway_writer') IS NOT NULL THEN
+        GRANT USAGE ON SCHEMA gateway TO gateway_writer;
+        GRANT USAGE ON SEQUENCE gateway.batch_id TO gateway_writer;
+        GRANT SELECT ON gateway.schema_migration TO gateway_writer;
+        GRANT INSERT, SELECT (company_id, occurred_at, event_id)
+            ON gateway.source_event TO gateway_writer;
+        GRANT INSERT ON gateway.delivery, gateway.batch TO gateway_writer;
+        GRANT INSERT, SELECT (quarantine_id, deliveries, last_received_at, batch_id),
+            UPDATE (deliveries, last_received_at) ON gateway.quarantine TO gateway_writer;
+        GRANT EXECUTE ON FUNCTION gateway.ensure_partitions(text, timestamptz[]) TO gateway_writer;
+        GRANT EXECUTE ON FUNCTION gateway.write_batch(text, text, gateway.event_row[],
+            gateway.delivery_row[], gateway.quarantine_row[]) TO gateway_writer;
+    END IF;
+
+    IF to_regrole('gateway_reader') IS NOT NULL THEN
+        GRANT USAGE ON SCHEMA report TO gateway_reader;
+        GRANT SELECT ON ALL TABLES IN SCHEMA report TO gateway_reader;
+        -- security_invoker needs the columns below; schema gateway itself stays closed to readers.
+        GRANT SELECT (company_id, occurred_at, event_id, event_name, channel, action, source,
+            source_event_type, company_name, subscriber_id, subscription_type, creative_name,
+            creative_type, creative_subtype, message_id, message_key, message_type, message_name,
+            message_subject, keyword_class, link_id, link_host, link_path, utm_source, utm_medium,
+            utm_campaign, utm_content, utm_term, attribute_name, order_id, order_value, currency,
+            received_at, batch_id, mapping_version, quality_flags)
+            ON gateway.source_event TO gateway_reader;
+        GRANT SELECT (quarantine_id, endpoint, reason, detail, http_status, key_id, version,
+            batch_id, received_at, last_received_at, deliveries, replayed_at)
+            ON gateway.quarantine TO gateway_reader;
+    END IF;
+    RETURN v_missing;
+END $$;
+
+COMMENT ON FUNCTION gateway.grant_roles() IS
+    'Makes the roles that are missing and grants them what they need; returns those it may not make.';
+REVOKE ALL ON FUNCTION gateway.grant_roles() FROM PUBLIC;
