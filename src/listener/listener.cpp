@@ -1,1 +1,327 @@
+// Accepting, admitting, sweeping and draining. One thread runs all of it, so nothing is locked;
+// the coroutines share the state and end by themselves when the listener was told to stop.
 #include "gateway/listener/listener.hpp"
+
+#include "answer.hpp"
+#include "session.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <spdlog/spdlog.h>
+
+#include <charconv>
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace gateway {
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+using std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds sweep_interval{100};
+constexpr std::chrono::milliseconds accept_pause{50}; // out of descriptors or memory
+// Answers are small: a peer that does not read gets no more of the kernel's memory than this.
+constexpr int send_buffer_bytes = 64 << 10;
+
+bool is_shortage(const error_code& ec)
+{
+    return ec == asio::error::no_descriptors || ec == asio::error::no_buffer_space ||
+           ec == asio::error::no_memory || ec == boost::system::errc::too_many_files_open_in_system;
+}
+
+// A descriptor held back for the day the process has no other: without one, the connection at the
+// head of the backlog can be neither served nor refused, and accept() fails at once for ever.
+class spare_descriptor {
+public:
+    spare_descriptor() : fd_(take()) {}
+    ~spare_descriptor() { release(); }
+    spare_descriptor(const spare_descriptor&) = delete;
+    spare_descriptor& operator=(const spare_descriptor&) = delete;
+
+    void release()
+    {
+        if (fd_ >= 0)
+            ::close(fd_);
+        fd_ = -1;
+    }
+    void renew()
+    {
+        if (fd_ < 0)
+            fd_ = take();
+    }
+
+private:
+    static int take() { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
+
+    int fd_;
+};
+
+struct host_and_port {
+    std::string host;
+    unsigned short port = 0;
+};
+
+result<host_and_port> split_address(const std::string& address)
+{
+    const std::size_t colon = address.rfind(':');
+    host_and_port parts;
+    bool ok = colon != std::string::npos;
+    if (ok) {
+        const char* const end = address.data() + address.size();
+        const auto parsed = std::from_chars(address.data() + colon + 1, end, parts.port);
+        ok = parsed.ec == std::errc{} && parsed.ptr == end;
+        parts.host = address.substr(0, colon);
+    }
+    const bool bracketed = parts.host.size() > 2 && parts.host.front() == '[';
+    if (bracketed && parts.host.back() == ']')
+        parts.host = parts.host.substr(1, parts.host.size() - 2);
+    else if (parts.host.find(':') != std::string::npos)
+        ok = false;
+    if (!ok)
+        return fail(errc::config_invalid,
+                    "\"" + address +
+                        "\" is no address and port such as 0.0.0.0:8443 or [::1]:8443");
+    return parts;
+}
+
+std::string date_now()
+{
+    return http_date(std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
+}
+
+} // namespace
+
+result<asio::ip::tcp::acceptor> open_acceptor(asio::io_context& io, const std::string& address)
+{
+    BOOST_OUTCOME_TRY(const auto parts, split_address(address));
+    error_code ec;
+    const auto ip = asio::ip::make_address(parts.host, ec);
+    if (ec)
+        return fail(errc::config_invalid, "\"" + parts.host + "\" is no IP address");
+    const asio::ip::tcp::endpoint endpoint{ip, parts.port};
+    asio::ip::tcp::acceptor acceptor{io};
+    acceptor.open(endpoint.protocol(), ec);
+    if (!ec)
+        acceptor.set_option(asio::socket_base::reuse_address{true}, ec);
+    if (!ec) // accepted sockets inherit it
+        acceptor.set_option(asio::socket_base::send_buffer_size{send_buffer_bytes}, ec);
+    if (!ec)
+        acceptor.bind(endpoint, ec);
+    if (!ec)
+        acceptor.listen(asio::socket_base::max_listen_connections, ec);
+    if (ec)
+        return fail(errc::network_failed, "cannot listen on " + address + ": " + ec.message());
+    return acceptor;
+}
+
+struct listener::implementation : std::enable_shared_from_this<implementation> {
+    implementation(asio::ip::tcp::acceptor a, listener_settings settings)
+        : acceptor(std::move(a)), pause(acceptor.get_executor()), tick(acceptor.get_executor()),
+          all(std::make_shared<sessions>(acceptor.get_executor(), std::move(settings)))
+    {
+    }
+
+    asio::awaitable<void> accept_connections(std::shared_ptr<implementation> keep);
+    asio::awaitable<void> sweep(std::shared_ptr<implementation> keep);
+    void admit(asio::ip::tcp::socket socket);
+    bool make_room(const asio::ip::address& peer);
+    bool evict_one();
+    void refuse_waiting_one();
+    void accept_backlog();
+    void stop();
+    void close_all();
+
+    asio::ip::tcp::acceptor acceptor;
+    asio::steady_timer pause;
+    asio::steady_timer tick;
+    spare_descriptor spare;
+    // Shared with the sessions, which may outlive the listener.
+    std::shared_ptr<sessions> all;
+};
+
+asio::awaitable<void>
+listener::implementation::accept_connections(std::shared_ptr<implementation> keep)
+{
+    while (acceptor.is_open()) {
+        error_code ec;
+        auto socket = co_await acceptor.async_accept(asio::redirect_error(asio::use_awaitable, ec));
+        if (!ec)
+            admit(std::move(socket));
+        if (!is_shortage(ec) || !acceptor.is_open())
+            continue;
+        spdlog::error("cannot accept connections: {}", ec.message());
+        evict_one();
+        refuse_waiting_one();
+        pause.expires_after(accept_pause);
+        co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+    }
+    keep.reset();
+}
+
+// Cancels what is late. One timer for all sessions instead of one for each operation.
+asio::awaitable<void> listener::implementation::sweep(std::shared_ptr<implementation> keep)
+{
+    while (acceptor.is_open() || all->size() > 0) {
+        all->date = date_now();
+        error_code ignored;
+        tick.expires_after(sweep_interval);
+        co_await tick.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+        const auto now = steady_clock::now();
+        for (const auto* list : {&all->idle, &all->busy}) {
+            for (session* s : *list)
+                s->expire(now);
+        }
+    }
+    keep.reset();
+}
+
+void listener::implementation::admit(asio::ip::tcp::socket socket)
+{
+    error_code ec;
+    const auto endpoint = socket.remote_endpoint(ec);
+    if (ec || !make_room(endpoint.address()))
+        return;
+    auto s = std::make_unique<session>(all, std::move(socket), endpoint.address());
+    auto serving = serve(std::move(s));
+    asio::co_spawn(acceptor.get_executor(), std::move(serving), asio::detached);
+}
+
+// Whether `peer` may have one more connection; the longest idle one goes when there are too many.
+bool listener::implementation::make_room(const asio::ip::address& peer)
+{
+    const auto now = steady_clock::now();
+    const listener_limits& limits = all->settings.limits;
+    const bool trusted = std::any_of(all->trusted.begin(), all->trusted.end(),
+                                     [&peer](const network& n) { return n.contains(peer); });
+    if (!trusted && all->peers.of(peer_of(peer)) >= limits.connections_per_peer_max) {
+        all->refusals.note("connections_per_peer", "too many from one address", peer, now);
+        return false;
+    }
+    if (all->size() >= limits.connections_max && !evict_one()) {
+        all->refusals.note("connections", "too many, and none is idle", peer, now);
+        return false;
+    }
+    return true;
+}
+
+bool listener::implementation::evict_one()
+{
+    if (all->idle.empty())
+        return false;
+    all->idle.front()->close();
+    return true;
+}
+
+// Takes the connection at the head of the backlog with the spare descriptor, to close it.
+void listener::implementation::refuse_waiting_one()
+{
+    spare.release();
+    error_code ec;
+    acceptor.non_blocking(true, ec);
+    if (!ec) {
+        asio::ip::tcp::socket refused{acceptor.get_executor()};
+        acceptor.accept(refused, ec);
+    }
+    spare.renew();
+}
+
+// Connections that the kernel has completed belong to clients that were promised service.
+void listener::implementation::accept_backlog()
+{
+    error_code ec;
+    acceptor.non_blocking(true, ec);
+    while (!ec) {
+        asio::ip::tcp::socket socket{acceptor.get_executor()};
+        acceptor.accept(socket, ec);
+        if (!ec)
+            admit(std::move(socket));
+    }
+}
+
+void listener::implementation::stop()
+{
+    all->draining = true;
+    if (!all->stopped_at) {
+        accept_backlog();
+        all->stopped_at = steady_clock::now();
+    }
+    error_code ignored;
+    acceptor.close(ignored);
+    pause.cancel();
+    for (session* s : all->idle)
+        s->hurry();
+}
+
+void listener::implementation::close_all()
+{
+    while (evict_one()) {
+    }
+    for (session* s : all->busy)
+        s->close();
+}
+
+listener::listener(asio::ip::tcp::acceptor acceptor, listener_settings settings)
+    : implementation_(std::make_shared<implementation>(std::move(acceptor), std::move(settings)))
+{
+    for (const auto& text : implementation_->all->settings.trusted_proxies) {
+        const auto parsed = parse_network(text);
+        if (parsed.has_value())
+            implementation_->all->trusted.push_back(parsed.value());
+        else
+            spdlog::error("no proxy is trusted by {}", parsed.error().detail);
+    }
+}
+
+listener::~listener()
+{
+    implementation_->stop();
+    implementation_->close_all();
+    implementation_->tick.cancel();
+}
+
+void listener::start()
+{
+    implementation& i = *implementation_;
+    auto accepting = i.accept_connections(implementation_);
+    asio::co_spawn(i.acceptor.get_executor(), std::move(accepting), asio::detached);
+    auto sweeping = i.sweep(implementation_);
+    asio::co_spawn(i.acceptor.get_executor(), std::move(sweeping), asio::detached);
+}
+
+void listener::replace_tls(tls_context tls)
+{
+    implementation_->all->settings.tls = std::move(tls);
+}
+
+void listener::announce_drain()
+{
+    implementation_->all->draining = true;
+}
+
+asio::awaitable<void> listener::drain(std::chrono::steady_clock::time_point deadline)
+{
+    const auto keep = implementation_;
+    sessions& all = *keep->all;
+    keep->stop();
+    error_code ignored;
+    all.emptied.expires_at(deadline);
+    if (all.size() > 0)
+        co_await all.emptied.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    keep->close_all();
+    all.emptied.expires_at(steady_time::max());
+    if (all.size() > 0)
+        co_await all.emptied.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+}
+
+std::size_t listener::connections() const
+{
+    return implementation_->all->size();
+}
+
+} // namespace gateway

@@ -55,9 +55,13 @@ struct listener_settings {
     tls_context tls; // null: plain HTTP
     std::vector<route> routes;
     listener_limits limits;
-    std::vector<std::string> trusted_proxies; // addresses or networks: "10.0.0.0/8", "::1"
+    std::vector<std::string> trusted_proxies; // addresses or networks: "10.0.0.0/8", "::1"; what
+                                              // check_trusted_proxy refuses is trusted by nobody
     std::function<bool()> healthy;            // decides GET /healthz: 200 or 503
 };
+
+// Success when `text` is an IPv4 or IPv6 address or network; config_invalid otherwise. Any thread.
+result<void> check_trusted_proxy(const std::string& text);
 
 // Opens a listening socket on "0.0.0.0:8443" or "[::1]:0". Fails with config_invalid when the
 // text is no address, network_failed when it cannot be bound.
@@ -75,6 +79,9 @@ public:
 
     // Starts accepting. The io_context has to outlive the sessions: drain before destroying.
     void start();
+
+    // New connections use `tls` from now on; those that are open keep what they have.
+    void replace_tls(tls_context tls);
 
     // From now on GET /healthz says 503 and every answer carries Connection: close, so that the
     // balancer takes us out while we still serve.

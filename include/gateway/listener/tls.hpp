@@ -4,6 +4,7 @@
 
 #include "gateway/base/result.hpp"
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -17,7 +18,8 @@ namespace gateway {
 using tls_context = std::shared_ptr<boost::asio::ssl::context>; // shared: sessions outlive a reload
 
 // Loads a PEM chain and key. Fails with config_invalid, naming the file and what to do, when one
-// cannot be read or parsed, they do not belong together, or the certificate has expired.
+// cannot be read or parsed (half-written, encrypted), they do not belong together, or the
+// certificate has expired or is not valid yet. Any thread.
 result<tls_context> load_tls_context(const std::filesystem::path& certificate,
                                      const std::filesystem::path& private_key);
 
@@ -26,7 +28,8 @@ struct self_signed {
     std::string private_key; // PEM
 };
 
-// An ECDSA P-256 certificate for localhost, 127.0.0.1 and ::1, valid for a year. Demo and tests.
-self_signed make_self_signed_certificate();
+// An ECDSA P-256 certificate for localhost, 127.0.0.1 and ::1, for the demo and for tests. It is
+// valid from a day ago for `lifetime` from now; a negative one has expired.
+self_signed make_self_signed_certificate(std::chrono::seconds lifetime = std::chrono::days{365});
 
 } // namespace gateway

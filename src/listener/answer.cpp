@@ -1,0 +1,209 @@
+// Texts and statuses as tables of switches without default: a new code does not compile until
+// somebody has decided what the sender is told.
+#include "answer.hpp"
+
+#include <cstdio>
+
+namespace gateway {
+namespace {
+
+constexpr int status_unauthorized = 401;
+constexpr int status_unavailable = 503;
+
+std::string_view phrase(int status)
+{
+    switch (status) {
+    case 200: return "OK";
+    case 202: return "Accepted";
+    case 400: return "Bad Request";
+    case 401: return "Unauthorized";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 408: return "Request Timeout";
+    case 411: return "Length Required";
+    case 413: return "Content Too Large";
+    case 415: return "Unsupported Media Type";
+    case 431: return "Request Header Fields Too Large";
+    case 503: return "Service Unavailable";
+    default: return "Unknown";
+    }
+}
+
+std::string_view words(quarantine_reason reason)
+{
+    switch (reason) {
+    case quarantine_reason::malformed_json:
+        return "the body is not one JSON object in valid UTF-8; it was kept for inspection";
+    case quarantine_reason::json_limits:
+        return "the JSON is nested too deep or has too many members; it was kept for inspection";
+    case quarantine_reason::envelope_missing:
+        return "type, timestamp or company.company_id is missing; the body was kept for inspection";
+    case quarantine_reason::type_unknown: return "this type of event has no mapping yet";
+    case quarantine_reason::timestamp_invalid: return "the timestamp cannot be a time";
+    case quarantine_reason::company_invalid: return "the company id cannot be an id";
+    case quarantine_reason::field_invalid: return "a documented field has an unexpected shape";
+    case quarantine_reason::database_rejected: return "the database refused the event's values";
+    }
+    return "the body was kept for inspection";
+}
+
+std::string_view words(errc code)
+{
+    switch (code) {
+    case errc::signature_missing: return "sign the body and send its signature in the header";
+    case errc::signature_repeated: return "send exactly one signature header";
+    case errc::signature_malformed: return "the signature has to be exactly 64 hex digits";
+    case errc::signature_mismatch:
+        return "the signature does not fit the body; compare the signing key, and sign the exact "
+               "bytes that are sent";
+    case errc::framing_invalid: return "the request is not valid HTTP/1.1";
+    case errc::target_unknown: return "no endpoint has this path; compare the webhook's URL";
+    case errc::method_not_allowed: return "use one of the methods in the Allow header";
+    case errc::request_timeout: return "the request did not arrive in time; send it again";
+    case errc::length_required: return "send a Content-Length, or a chunked body";
+    case errc::body_too_large: return "the body is larger than an event may be";
+    case errc::media_type_unsupported: return "send application/json";
+    case errc::header_too_large: return "the request header is too large";
+    case errc::overloaded: return "more events than can be stored at the moment; send it again";
+    case errc::database_unavailable:
+    case errc::database_failed:
+    case errc::schema_mismatch:
+    case errc::config_invalid:
+    case errc::secret_invalid:
+    case errc::io_failed:
+    case errc::network_failed:
+    case errc::process_failed: return "the event could not be stored; send it again";
+    }
+    return "send it again";
+}
+
+// JSON string content (RFC 8259, section 7) of text that is UTF-8 already.
+std::string escaped(std::string_view text)
+{
+    std::string out;
+    out.reserve(text.size());
+    for (const char c : text) {
+        if (c == '"' || c == '\\') {
+            out += '\\';
+            out += c;
+        } else {
+            out += static_cast<unsigned char>(c) < 0x20U ? ' ' : c;
+        }
+    }
+    return out;
+}
+
+std::string error_json(std::string_view code, std::string_view message, std::string_view more)
+{
+    std::string out;
+    out.reserve(48 + code.size() + message.size() + more.size());
+    out.append(R"({"error":{"code":")").append(code);
+    out.append(R"(","message":")").append(escaped(message)).append("\"");
+    out.append(more).append("}}\n");
+    return out;
+}
+
+} // namespace
+
+int http_status(errc code)
+{
+    switch (code) {
+    case errc::signature_missing:
+    case errc::signature_repeated:
+    case errc::signature_malformed:
+    case errc::signature_mismatch: return status_unauthorized;
+    case errc::framing_invalid: return 400;
+    case errc::target_unknown: return 404;
+    case errc::method_not_allowed: return 405;
+    case errc::request_timeout: return 408;
+    case errc::length_required: return 411;
+    case errc::body_too_large: return 413;
+    case errc::media_type_unsupported: return 415;
+    case errc::header_too_large: return 431;
+    case errc::overloaded:
+    case errc::database_unavailable:
+    case errc::database_failed:
+    case errc::schema_mismatch:
+    case errc::config_invalid:
+    case errc::secret_invalid:
+    case errc::io_failed:
+    case errc::network_failed:
+    case errc::process_failed: return status_unavailable;
+    }
+    return status_unavailable;
+}
+
+answer answer_to(const receipt& r)
+{
+    answer a;
+    const std::string id = to_string(r.id);
+    if (r.what != disposition::quarantined) {
+        a.body.append(R"({"status":")").append(name(r.what));
+        a.body.append(R"(","event_id":")").append(id).append("\"}\n");
+        return a;
+    }
+    const quarantine_reason reason = r.reason.value_or(quarantine_reason::database_rejected);
+    a.status = http_status(reason);
+    if (a.status < 300) {
+        a.body.append(R"({"status":"quarantined","quarantine_id":")").append(id);
+        a.body.append(R"(","reason":")").append(name(reason)).append("\"}\n");
+    } else {
+        a.body = error_json(name(reason), words(reason), R"(,"quarantine_id":")" + id + '"');
+    }
+    return a;
+}
+
+answer answer_to(const error& e, std::chrono::seconds retry_after)
+{
+    answer a;
+    a.status = http_status(e.code);
+    const bool ours = a.status == status_unavailable;
+    a.body = error_json(name(e.code), ours || e.detail.empty() ? words(e.code) : e.detail, {});
+    if (ours)
+        a.fields = "Retry-After: " + std::to_string(retry_after.count()) + "\r\n";
+    if (a.status == status_unauthorized)
+        a.fields = "WWW-Authenticate: HMAC-SHA256\r\n"; // RFC 9110 demands a scheme
+    return a;
+}
+
+answer answer_to_health(bool healthy, bool draining)
+{
+    if (healthy && !draining)
+        return {200, "{\"status\":\"ok\"}\n", {}};
+    std::string body = draining ? "{\"status\":\"draining\"}\n" : "{\"status\":\"unavailable\"}\n";
+    return {status_unavailable, std::move(body), {}};
+}
+
+void render(const answer& a, const wire_form& form, std::string& out)
+{
+    out.append("HTTP/1.1 ").append(std::to_string(a.status)).append(" ").append(phrase(a.status));
+    out.append("\r\nDate: ").append(form.date);
+    out.append("\r\nContent-Type: application/json\r\nContent-Length: ");
+    out.append(std::to_string(a.body.size())).append("\r\n").append(a.fields);
+    if (form.close)
+        out.append("Connection: close\r\n");
+    else if (form.http_1_0)
+        out.append("Connection: keep-alive\r\n");
+    out.append("\r\n");
+    if (!form.head_only)
+        out.append(a.body);
+}
+
+std::string http_date(std::chrono::sys_seconds t)
+{
+    static constexpr const char* days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static constexpr const char* months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                             "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    const auto day = std::chrono::floor<std::chrono::days>(t);
+    const std::chrono::year_month_day date{day};
+    const std::chrono::hh_mm_ss time{t - day};
+    char out[64];
+    std::snprintf(out, sizeof out, "%s, %02u %s %04d %02d:%02d:%02d GMT",
+                  days[std::chrono::weekday{day}.c_encoding()], static_cast<unsigned>(date.day()),
+                  months[static_cast<unsigned>(date.month()) - 1], static_cast<int>(date.year()),
+                  static_cast<int>(time.hours().count()), static_cast<int>(time.minutes().count()),
+                  static_cast<int>(time.seconds().count()));
+    return out;
+}
+
+} // namespace gateway

@@ -1,0 +1,371 @@
+// A phase's deadline is set once, on entering it, and never moved by bytes that come. The sweep
+// cancels the socket of a session whose deadline passed; the step that was waiting then sees that
+// it is late and still has a working connection to say so on.
+#include "session.hpp"
+
+#include "answer.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/ssl/error.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+namespace gateway {
+namespace {
+
+namespace asio = boost::asio;
+using std::chrono::steady_clock;
+
+constexpr std::size_t read_bytes = 4U << 10U;      // a usual request fits into one read
+constexpr std::size_t body_buffer_max = 8U << 10U; // beside the header
+constexpr std::size_t linger_bytes_max = 64U << 10U;
+constexpr std::chrono::milliseconds linger_timeout{1'000};
+// After a drain began: for requests that were on the wire already.
+constexpr std::chrono::milliseconds drain_grace{250};
+constexpr std::string_view continue_line = "HTTP/1.1 100 Continue\r\n\r\n";
+
+bool is_framing_fault(errc code)
+{
+    return code == errc::framing_invalid || code == errc::header_too_large ||
+           code == errc::request_timeout;
+}
+
+// A probe that says nothing, or goes away, is no fault; a client that cannot agree on TLS is.
+bool is_tls_fault(const connection::error_code& ec)
+{
+    return ec.category() == asio::error::get_ssl_category();
+}
+
+} // namespace
+
+session::session(std::shared_ptr<sessions> all, asio::ip::tcp::socket socket,
+                 const asio::ip::address& peer)
+    : all_(std::move(all)), connection_(std::move(socket), all_->settings.tls), peer_(peer),
+      buffer_(all_->settings.limits.header_bytes_max + body_buffer_max)
+{
+    counted_ = std::none_of(all_->trusted.begin(), all_->trusted.end(),
+                            [&peer](const network& n) { return n.contains(peer); });
+    if (counted_)
+        all_->peers.add(peer_of(peer_));
+    place_ = all_->busy.insert(all_->busy.end(), this);
+    enter(phase::handshake);
+}
+
+session::~session()
+{
+    auto& list = phase_ == phase::idle ? all_->idle : all_->busy;
+    list.erase(place_);
+    if (counted_)
+        all_->peers.remove(peer_of(peer_));
+    if (all_->size() == 0)
+        all_->emptied.cancel();
+}
+
+std::chrono::milliseconds session::limit_of(phase p) const
+{
+    const listener_limits& limits = all_->settings.limits;
+    switch (p) {
+    case phase::handshake: return limits.handshake_timeout;
+    case phase::idle: return limits.idle_timeout;
+    case phase::header: return limits.header_timeout;
+    case phase::body: return limits.body_timeout;
+    case phase::answer: return limits.answer_timeout + limits.write_timeout; // has its own timer
+    case phase::write: return limits.write_timeout;
+    case phase::linger: return linger_timeout;
+    }
+    return linger_timeout;
+}
+
+void session::enter(phase p)
+{
+    if ((p == phase::idle) != (phase_ == phase::idle)) {
+        auto& from = p == phase::idle ? all_->busy : all_->idle;
+        auto& to = p == phase::idle ? all_->idle : all_->busy;
+        to.splice(to.end(), from, place_);
+    }
+    phase_ = p;
+    deadline_ = steady_clock::now() + limit_of(p);
+    if (p == phase::idle && all_->stopped_at)
+        hurry();
+}
+
+void session::expire(steady_time now)
+{
+    if (deadline_ <= now)
+        connection_.cancel();
+}
+
+void session::hurry()
+{
+    if (phase_ == phase::idle)
+        deadline_ = std::min(deadline_, steady_clock::now() + drain_grace);
+}
+
+void session::close()
+{
+    if (phase_ == phase::idle)
+        enter(phase::linger); // nobody is evicted twice
+    connection_.close();
+    if (outcome_ != nullptr)
+        outcome_->arrived.cancel();
+}
+
+std::string_view session::unread() const
+{
+    const auto data = buffer_.data();
+    return {static_cast<const char*>(data.data()), data.size()};
+}
+
+asio::awaitable<void> session::run()
+{
+    if (!co_await shake_hands())
+        co_return;
+    next step = next::request;
+    while (step == next::request)
+        step = co_await exchange();
+    if (step == next::close_silently)
+        co_return;
+    enter(phase::linger);
+    co_await connection_.finish(linger_bytes_max);
+}
+
+asio::awaitable<bool> session::shake_hands()
+{
+    connection::error_code ec;
+    co_await connection_.handshake(ec);
+    if (!ec)
+        co_return true;
+    if (is_tls_fault(ec))
+        all_->refusals.note("tls_handshake", ec.message(), peer_, steady_clock::now());
+    else
+        spdlog::debug("handshake with {} ended: {}", peer_.to_string(), ec.message());
+    co_return false;
+}
+
+// Reads once more behind what is unread.
+asio::awaitable<session::input> session::fill()
+{
+    if (deadline_ <= steady_clock::now())
+        co_return input::late;
+    const std::size_t room = std::min(read_bytes, buffer_.max_size() - buffer_.size());
+    connection::error_code ec;
+    const std::size_t n = co_await connection_.read_some(buffer_.prepare(room), ec);
+    buffer_.commit(n);
+    if (!ec)
+        co_return input::more;
+    co_return deadline_ <= steady_clock::now() ? input::late : input::gone;
+}
+
+// The length of the next request's header, which then stands at the front of the buffer; 0 when
+// the connection ended or stayed idle too long.
+asio::awaitable<result<std::size_t>> session::read_header()
+{
+    const std::size_t bytes_max = all_->settings.limits.header_bytes_max;
+    header_scanner scanner;
+    enter(buffer_.size() == 0 ? phase::idle : phase::header);
+    for (;;) {
+        const auto found = scanner.scan(unread().substr(0, bytes_max));
+        if (found.has_error() || found.value() != 0)
+            co_return found;
+        if (buffer_.size() >= bytes_max)
+            co_return fail(errc::header_too_large);
+        const input got = co_await fill();
+        if (got == input::late && phase_ == phase::header)
+            co_return fail(errc::request_timeout);
+        if (got != input::more)
+            co_return std::size_t{0};
+        if (phase_ == phase::idle)
+            enter(phase::header);
+    }
+}
+
+// One request and its answer.
+asio::awaitable<session::next> session::exchange()
+{
+    version_ = 11;
+    head_only_ = false;
+    close_ = false;
+    const auto header = co_await read_header();
+    if (header.has_error())
+        co_return co_await refuse(header.error());
+    if (header.value() == 0)
+        co_return next::close_silently;
+    ++requests_;
+    auto parsed =
+        parse_head(unread().substr(0, header.value()), all_->settings.limits.header_fields_max);
+    if (parsed.has_error())
+        co_return co_await refuse(parsed.error());
+    const request_head& head = parsed.value();
+    version_ = head.version;
+    head_only_ = head.method == "HEAD";
+    close_ = !head.keep_alive || requests_ >= all_->settings.limits.requests_per_connection_max;
+    auto planned = plan_request(head, all_->settings.routes, all_->settings.limits.body_bytes_max);
+    if (planned.has_error()) {
+        close_ = close_ || head.announces_body();
+        co_return co_await refuse(planned.error(), allowed_methods(head, all_->settings.routes));
+    }
+    co_return co_await receive(std::move(parsed).value(), std::move(planned).value(),
+                               header.value());
+}
+
+asio::awaitable<session::next> session::receive(request_head head, plan p, std::size_t header_bytes)
+{
+    buffer_.consume(header_bytes); // the views in `head` are dead from here on
+    if (p.to == nullptr) {
+        close_ = close_ || head.announces_body();
+        const auto& healthy = all_->settings.healthy;
+        co_return co_await respond(answer_to_health(!healthy || healthy(), all_->draining));
+    }
+    if (head.expects_continue && buffer_.size() == 0 && !co_await write(continue_line))
+        co_return next::close_silently;
+    delivery d;
+    d.endpoint = p.to->endpoint;
+    d.signatures = std::move(p.signatures);
+    enter(phase::body);
+    const auto whole = co_await read_body(head.body, head.content_length, d.body);
+    if (whole.has_error()) {
+        close_ = true;
+        co_return co_await refuse(whole.error());
+    }
+    if (!whole.value())
+        co_return next::close_silently;
+    d.received_at = now();
+    const auto stored = co_await hand_over(*p.to, std::move(d));
+    if (stored.has_error())
+        co_return co_await refuse(stored.error());
+    co_return co_await respond(answer_to(stored.value()));
+}
+
+// False when the connection ended first: a cut body is dropped, whatever it looks like.
+asio::awaitable<result<bool>> session::read_body(body_framing framing, std::uint64_t length,
+                                                 std::string& body)
+{
+    if (framing == body_framing::chunked)
+        co_return co_await read_chunks(body);
+    body.reserve(std::min<std::size_t>(length, read_bytes)); // an announcement costs no memory
+    for (;;) {
+        const std::string_view part = unread().substr(0, length - body.size());
+        body.append(part);
+        buffer_.consume(part.size());
+        if (body.size() == length)
+            co_return true;
+        const input got = co_await fill();
+        if (got == input::late)
+            co_return fail(errc::request_timeout);
+        if (got == input::gone)
+            co_return false;
+    }
+}
+
+asio::awaitable<result<bool>> session::read_chunks(std::string& body)
+{
+    chunked_decoder decoder{all_->settings.limits.body_bytes_max};
+    for (;;) {
+        const auto taken = decoder.feed(unread(), body);
+        if (taken.has_error())
+            co_return taken.error();
+        buffer_.consume(taken.value());
+        if (decoder.done())
+            co_return true;
+        const input got = co_await fill();
+        if (got == input::late)
+            co_return fail(errc::request_timeout);
+        if (got == input::gone)
+            co_return false;
+    }
+}
+
+// Runs the handler apart from the session, which waits no longer than answer_timeout. A handler
+// that finishes later finds nobody; the sender comes again, and a duplicate is harmless.
+asio::awaitable<result<receipt>> session::hand_over(const route& to, delivery d)
+{
+    enter(phase::answer);
+    const asio::any_io_executor executor = co_await asio::this_coro::executor;
+    if (outcome_ == nullptr)
+        outcome_ = std::make_shared<outcome>(executor);
+    const auto out = outcome_;
+    out->what.reset();
+    auto handling = handle(all_, &to, std::move(d), out);
+    asio::co_spawn(executor, std::move(handling), asio::detached);
+    if (!out->what) {
+        connection::error_code ignored;
+        out->arrived.expires_after(all_->settings.limits.answer_timeout);
+        co_await out->arrived.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    }
+    if (out->what)
+        co_return std::move(*out->what);
+    outcome_.reset(); // the late handler keeps it
+    co_return fail(errc::overloaded, "not stored within the time allowed");
+}
+
+asio::awaitable<void> session::handle(std::shared_ptr<sessions> keep, const route* to, delivery d,
+                                      std::shared_ptr<outcome> out)
+{
+    try {
+        auto handling = to->handle(std::move(d));
+        out->what.emplace(co_await std::move(handling));
+    } catch (const std::exception& e) {
+        spdlog::error("the handler of endpoint {} failed: {}", to->endpoint, e.what());
+        out->what.emplace(fail(errc::overloaded));
+    }
+    out->arrived.cancel();
+    keep.reset();
+}
+
+// Answers with the status of `why`. The connection goes on only when the next request's start is
+// known: not after a framing fault, nor behind a body that nobody read.
+asio::awaitable<session::next> session::refuse(error why, std::string_view allow)
+{
+    answer a = answer_to(why, all_->settings.limits.retry_after);
+    all_->refusals.note(name(why.code), why.detail, peer_, steady_clock::now());
+    if (why.code == errc::method_not_allowed)
+        a.fields.append("Allow: ").append(allow).append("\r\n");
+    close_ = close_ || is_framing_fault(why.code);
+    co_return co_await respond(std::move(a));
+}
+
+asio::awaitable<session::next> session::respond(answer a)
+{
+    close_ = close_ || all_->draining;
+    wire_form form;
+    form.date = all_->date;
+    form.close = close_;
+    form.http_1_0 = version_ < 11;
+    form.head_only = head_only_;
+    out_.clear();
+    render(a, form, out_);
+    spdlog::debug("answered {} to {}", a.status, peer_.to_string());
+    if (!co_await write(out_))
+        co_return next::close_silently;
+    co_return close_ ? next::close_politely : next::request;
+}
+
+// False when the peer did not take it all before the deadline.
+asio::awaitable<bool> session::write(std::string_view bytes)
+{
+    enter(phase::write);
+    while (!bytes.empty()) {
+        connection::error_code ec;
+        const asio::const_buffer rest{bytes.data(), bytes.size()};
+        bytes.remove_prefix(co_await connection_.write_some(rest, ec));
+        if (ec || (deadline_ <= steady_clock::now() && !bytes.empty()))
+            co_return false;
+    }
+    co_return true;
+}
+
+asio::awaitable<void> serve(std::unique_ptr<session> s)
+{
+    try {
+        co_await s->run();
+    } catch (const std::exception& e) {
+        spdlog::error("a connection ended by an unexpected fault: {}", e.what());
+    }
+}
+
+} // namespace gateway

@@ -1,0 +1,124 @@
+// One connection from accept to close: handshake, then requests one after the other, each with
+// its answer before the next is looked at. Decides the phases, their deadlines and when the
+// connection ends. All sessions of a listener run on its one thread.
+#pragma once
+
+#include "chunked.hpp"
+#include "connection.hpp"
+#include "peers.hpp"
+#include "refusal_log.hpp"
+#include "routing.hpp"
+
+#include "gateway/listener/listener.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace gateway {
+
+class session;
+struct answer;
+
+using steady_time = std::chrono::steady_clock::time_point;
+
+// What the sessions of one listener share. Outlives them: each holds a reference.
+struct sessions {
+    sessions(const boost::asio::any_io_executor& executor, listener_settings s)
+        : settings(std::move(s)), emptied(executor)
+    {
+    }
+
+    std::size_t size() const { return busy.size() + idle.size(); }
+
+    listener_settings settings;
+    std::vector<network> trusted;
+    std::list<session*> busy;
+    std::list<session*> idle; // between requests, the longest idle first
+    peer_counts peers;
+    refusal_log refusals;
+    std::string date;                      // of the answers, renewed by the sweep
+    bool draining = false;                 // tell the balancer, close after each answer
+    std::optional<steady_time> stopped_at; // no new connections; idle ones go soon
+    boost::asio::steady_timer emptied;     // cancelled when the last session ends
+};
+
+class session {
+public:
+    session(std::shared_ptr<sessions> all, boost::asio::ip::tcp::socket socket,
+            const boost::asio::ip::address& peer);
+    ~session();
+    session(const session&) = delete;
+    session& operator=(const session&) = delete;
+
+    // The whole life of the connection. Throws only what is a fault of ours (out of memory).
+    boost::asio::awaitable<void> run();
+
+    // Ends what is under way if its phase's deadline lies before `now`. Called by the sweep.
+    void expire(steady_time now);
+
+    // Lets an idle connection go as soon as a drain allows.
+    void hurry();
+
+    // Closes the socket; run() ends soon after.
+    void close();
+
+private:
+    enum class phase { handshake, idle, header, body, answer, write, linger };
+    enum class input { more, gone, late };
+    // How a step ended: carry on, answer this and close, or end without a word.
+    enum class next { request, close_politely, close_silently };
+    // What a handler that outlives its session writes into.
+    struct outcome {
+        explicit outcome(const boost::asio::any_io_executor& executor) : arrived(executor) {}
+        boost::asio::steady_timer arrived;
+        std::optional<result<receipt>> what;
+    };
+
+    void enter(phase p);
+    std::chrono::milliseconds limit_of(phase p) const;
+    std::string_view unread() const;
+
+    boost::asio::awaitable<bool> shake_hands();
+    boost::asio::awaitable<input> fill();
+    boost::asio::awaitable<result<std::size_t>> read_header();
+    boost::asio::awaitable<next> exchange();
+    boost::asio::awaitable<next> receive(request_head head, plan p, std::size_t header_bytes);
+    boost::asio::awaitable<result<bool>> read_body(body_framing framing, std::uint64_t length,
+                                                   std::string& body);
+    boost::asio::awaitable<result<bool>> read_chunks(std::string& body);
+    boost::asio::awaitable<result<receipt>> hand_over(const route& to, delivery d);
+    static boost::asio::awaitable<void> handle(std::shared_ptr<sessions> keep, const route* to,
+                                               delivery d, std::shared_ptr<outcome> out);
+
+    boost::asio::awaitable<next> refuse(error why, std::string_view allow = {});
+    boost::asio::awaitable<next> respond(answer a);
+    boost::asio::awaitable<bool> write(std::string_view bytes);
+
+    std::shared_ptr<sessions> all_;
+    connection connection_;
+    boost::asio::ip::address peer_;
+    bool counted_ = false; // trusted proxies are not
+    std::list<session*>::iterator place_;
+    phase phase_ = phase::handshake;
+    steady_time deadline_;
+    boost::beast::flat_buffer buffer_;
+    std::string out_;                  // the answer's bytes; kept for its capacity
+    std::shared_ptr<outcome> outcome_; // shared with the handler, which may finish later than us
+    std::size_t requests_ = 0;
+    int version_ = 11;
+    bool close_ = false;
+    bool head_only_ = false;
+};
+
+// Runs a session to its end; whatever it throws ends here.
+boost::asio::awaitable<void> serve(std::unique_ptr<session> s);
+
+} // namespace gateway
