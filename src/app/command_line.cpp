@@ -1,6 +1,7 @@
 #include "gateway/app/command_line.hpp"
 
 #include "gateway/app/commands.hpp"
+#include "gateway/app/nearest.hpp"
 #include "gateway/attentive/samples.hpp"
 
 #include <CLI/CLI.hpp>
@@ -21,6 +22,7 @@ using declaration = action (*)(CLI::App& app);
 
 struct command {
     const char* name;
+    const char* usage; // what follows the name
     const char* summary;
     const char* examples; // shown below the options
     declaration declare;
@@ -64,61 +66,68 @@ action declare_demo(CLI::App& app)
 
 void declare_key_and_body(CLI::App& app, send_options& options)
 {
-    auto* const key = app.add_option_group("Key", "Signing key, exactly one of");
-    key->add_option("--key-file", options.key_file, "File that holds the key")->type_name("FILE");
-    key->add_option("--key-env", options.key_environment, "Environment variable that holds it")
-        ->type_name("NAME");
-    key->require_option(1);
-    auto* const body = app.add_option_group("Body", "What to send");
-    std::vector<std::string> types{sample_types().begin(), sample_types().end()};
-    types.insert(types.begin(), "all");
-    auto* const type = body->add_option("--type", options.type,
-                                        "Event type, or all of them in turn (default: all)");
-    type->type_name("TYPE")->check(CLI::IsMember(types));
+    auto* const key_file =
+        app.add_option("--key-file", options.key_file, "File that holds the signing key");
+    key_file->type_name("FILE")->group("Signing key, one of");
+    auto* const key_environment =
+        app.add_option("--key-env", options.key_environment, "Environment variable that holds it");
+    key_environment->type_name("NAME")->group("Signing key, one of")->excludes(key_file);
+    app.add_option("--type", options.type, "Event type, or \"all\" in turn (default: all)")
+        ->type_name("TYPE")
+        ->group("What");
     auto* const file =
-        body->add_option("--body-file", options.body_file, "This file's bytes instead of a sample");
-    file->type_name("FILE")->excludes(type);
-    auto* const unique = body->add_flag("--unique", options.unique,
-                                        "A body of its own for each request, made from the seed");
-    unique->excludes(file);
-    body->add_option("--seed", options.seed, "The same seed makes the same bodies (default: 1)")
-        ->type_name("N");
+        app.add_option("--body-file", options.body_file, "This file's bytes instead of a sample");
+    file->type_name("FILE")->group("What")->excludes("--type");
+    app.add_flag("--unique", options.unique, "Different bodies, made from the seed")
+        ->group("What")
+        ->excludes(file);
+    app.add_option("--seed", options.seed, "The same seed makes the same bodies (default: 1)")
+        ->type_name("N")
+        ->group("What");
+    app.parse_complete_callback([key_file, key_environment] {
+        if (key_file->count() + key_environment->count() == 0)
+            throw CLI::RequiredError{"--key-file or --key-env"};
+    });
 }
 
-void declare_pace_and_trust(CLI::App& app, send_options& options)
+void declare_pace(CLI::App& app, send_options& options)
 {
-    auto* const pace = app.add_option_group("Pace", "How many, how fast");
-    pace->add_option("--count", options.count,
-                     "Requests in all (default: each sample, or the body, once)")
+    app.add_option("--count", options.count, "Requests in all (default: each sample once)")
         ->type_name("N")
+        ->group("How many, how fast")
         ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000'000}));
-    pace->add_option("--rate", options.rate,
-                     "Requests per second over all connections (default: no limit)")
+    app.add_option("--rate", options.rate, "Requests per second in all (default: no limit)")
         ->type_name("N")
-        ->check(CLI::Range(0.001, 1e6));
-    pace->add_option("--connections", options.connections, "Kept-alive connections (default: 1)")
+        ->group("How many, how fast")
+        ->check(CLI::Range(0.001, 1'000'000.0));
+    app.add_option("--connections", options.connections, "Kept-alive connections (default: 1)")
         ->type_name("N")
+        ->group("How many, how fast")
         ->check(CLI::Range(std::size_t{1}, std::size_t{10'000}));
-    auto* const trust = app.add_option_group("Trust", "Whom to believe, what to record");
-    auto* const ca = trust->add_option("--ca", options.ca_file,
-                                       "PEM certificate to trust instead of the system's");
-    ca->type_name("FILE");
-    trust->add_flag("--insecure", options.insecure, "Do not check the server's certificate")
-        ->excludes(ca);
-    trust
-        ->add_option("--journal", options.journal,
-                     "Write a JSON line before each request and after its answer")
-        ->type_name("FILE");
 }
 
 action declare_send(CLI::App& app)
 {
     auto options = std::make_shared<send_options>();
-    app.add_option("--url", options->url, "https://host[:port]/path; http only to this machine")
+    app.add_option("--url", options->url, "https://host[:port]/path; http to this machine only")
         ->required()
         ->type_name("URL");
     declare_key_and_body(app, *options);
-    declare_pace_and_trust(app, *options);
+    declare_pace(app, *options);
+    auto* const ca = app.add_option("--ca", options->ca_file,
+                                    "PEM certificate to trust instead of the system's");
+    ca->type_name("FILE")->group("Trust and record");
+    app.add_flag("--insecure", options->insecure, "Do not check the server's certificate")
+        ->group("Trust and record")
+        ->excludes(ca);
+    app.add_option("--journal", options->journal,
+                   "Overwrite FILE with a JSON line before each request and after its answer")
+        ->type_name("FILE")
+        ->group("Trust and record");
+    std::string types = app.get_footer() + "\nTypes:\n";
+    for (const std::string_view type : sample_types())
+        types += "  " + std::string{type} + "\n";
+    app.footer(types);
     return [options] { return run_send(*options); };
 }
 
@@ -140,28 +149,31 @@ action declare_explain(CLI::App&)
 }
 
 constexpr command commands[] = {
-    {"serve", "Receive webhooks until SIGTERM",
+    {"serve", "--config FILE [--migrate]", "Receive webhooks until SIGTERM",
      "Examples:\n"
      "  attentive-gateway serve --config /etc/attentive-gateway/gateway.toml\n"
      "  attentive-gateway serve --config gateway.toml --migrate\n",
      declare_serve},
-    {"migrate", "Bring the database's schema up to date",
+    {"migrate", "--config FILE", "Bring the database's schema up to date",
      "Safe to repeat, and to run from several replicas at once.\n\n"
      "Example:\n"
      "  attentive-gateway migrate --config /etc/attentive-gateway/gateway.toml\n",
      declare_migrate},
-    {"check-config", "Say whether a configuration would be accepted, and what is wrong with it",
+    {"check-config", "FILE",
+     "Say whether a configuration would be accepted, and what is wrong with it",
      "Reads the secrets too, but prints none. Every fault has its line and column.\n\n"
      "Example:\n"
      "  attentive-gateway check-config /etc/attentive-gateway/gateway.toml\n",
      declare_check_config},
-    {"demo", "Show the whole way on this machine: private database, TLS, 11 signed events",
+    {"demo", "[--once] [--directory DIR]",
+     "Show the whole way on this machine: private database, TLS, 11 signed events",
      "Serves until Ctrl-C, so that you can send more.\n\n"
      "Examples:\n"
      "  attentive-gateway demo\n"
      "  attentive-gateway demo --once --directory /tmp/demo\n",
      declare_demo},
-    {"send", "Sign samples of Attentive's events and post them: a test event, or load",
+    {"send", "--url URL (--key-file FILE | --key-env NAME) [OPTIONS]",
+     "Sign samples of Attentive's events and post them: a test event, or load",
      "Exits with 1 when any answer is not 2xx or missing.\n\n"
      "Examples:\n"
      "  One of each type:\n"
@@ -171,12 +183,14 @@ constexpr command commands[] = {
      "    attentive-gateway send --url https://localhost:8443/webhooks/attentive --ca ca.pem \\\n"
      "        --key-env SIGNING_KEY --count 10000 --connections 64 --unique --seed 7\n",
      declare_send},
-    {"verify", "Say whether a signature is right for the body on standard input, or why not",
+    {"verify", "--key-file FILE --signature HEX < BODY",
+     "Say whether a signature is right for the body on standard input, or why not",
      "Tries the usual mistakes, such as a newline too many or a decoded key.\n\n"
      "Example:\n"
      "  attentive-gateway verify --key-file signing-key --signature 9f86d0… < body.json\n",
      declare_verify},
-    {"explain", "Show what the body on standard input becomes: the event, or what is wrong",
+    {"explain", "< BODY",
+     "Show what the body on standard input becomes: the event, or what is wrong",
      "Needs no database. Exits with 1 when the body would go to quarantine.\n\n"
      "Example:\n"
      "  attentive-gateway explain < body.json\n",
@@ -190,14 +204,65 @@ constexpr const char* overview =
     "  attentive-gateway check-config gateway.toml\n"
     "  attentive-gateway SUBCOMMAND --help         options and examples of one\n";
 
+// CLI11's help, but for usage lines of our own and options without the parser's rules, which the
+// descriptions already say in words.
+class help_formatter : public CLI::Formatter {
+public:
+    std::string make_usage(const CLI::App* app, std::string name) const override
+    {
+        std::string arguments = "SUBCOMMAND [OPTIONS]";
+        for (const command& c : commands) {
+            if (app->get_name() == c.name)
+                arguments = c.usage;
+        }
+        return "\nUsage:\n  " + name + " " + arguments + "\n\n";
+    }
+
+    std::string make_positionals(const CLI::App*) const override { return {}; } // in the usage
+
+    std::string make_group(std::string group, bool positional,
+                           std::vector<const CLI::Option*> options) const override
+    {
+        return CLI::Formatter::make_group(group, positional, options).substr(1); // one line apart
+    }
+
+    std::string make_option_opts(const CLI::Option* option) const override
+    {
+        const std::string type = option->get_type_name();
+        return option->get_type_size() == 0 ? "" : " " + type.substr(0, type.find(':'));
+    }
+};
+
+// What is wrong, and where to read on.
+std::string usage_error(const CLI::App* app, const CLI::Error& e)
+{
+    std::string name = "attentive-gateway";
+    std::string what = e.what();
+    const auto chosen = app->get_subcommands();
+    if (!chosen.empty()) {
+        name += " " + chosen.front()->get_name();
+    } else if (const auto extra = app->remaining(); !extra.empty()) {
+        std::vector<std::string> known;
+        for (const command& c : commands)
+            known.emplace_back(c.name);
+        const std::string guess = nearest(extra.front(), known);
+        what = "unknown subcommand " + extra.front();
+        if (!guess.empty())
+            what += ", did you mean " + guess + "?";
+    }
+    return name + ": " + what + "\nSee " + name + " --help\n";
+}
+
 void declare(CLI::App& app, action& chosen)
 {
+    app.formatter(std::make_shared<help_formatter>()); // shared: CLI11's own demand
+    app.get_formatter()->column_width(24);
+    app.failure_message(usage_error);
     app.set_version_flag("--version", std::string{"attentive-gateway "} + version,
                          "Print the version");
     app.set_help_flag("-h,--help", "Print this help");
     app.footer(overview);
     app.require_subcommand(1);
-    app.get_formatter()->column_width(34);
     for (const command& c : commands) {
         CLI::App* const sub = app.add_subcommand(c.name, c.summary);
         sub->footer(c.examples);

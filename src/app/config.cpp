@@ -1,5 +1,6 @@
 #include "gateway/app/config.hpp"
 
+#include "gateway/app/nearest.hpp"
 #include "gateway/app/read_file.hpp"
 #include "gateway/app/units.hpp"
 #include "settings.hpp"
@@ -7,7 +8,6 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
-#include <numeric>
 #include <set>
 
 namespace gateway {
@@ -51,37 +51,6 @@ private:
     std::string name_;
     std::vector<std::pair<position, std::string>> faults_;
 };
-
-// Levenshtein's distance.
-std::size_t edit_distance(std::string_view a, std::string_view b)
-{
-    std::vector<std::size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), std::size_t{0});
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        std::size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (std::size_t j = 0; j < b.size(); ++j) {
-            const std::size_t replaced = diagonal + (a[i] == b[j] ? 0U : 1U);
-            diagonal = row[j + 1];
-            row[j + 1] = std::min({row[j] + 1, row[j + 1] + 1, replaced});
-        }
-    }
-    return row.back();
-}
-
-std::string nearest(std::string_view word, const std::vector<std::string>& words)
-{
-    std::string best;
-    std::size_t best_distance = std::max<std::size_t>(2, word.size() / 3) + 1;
-    for (const std::string& candidate : words) {
-        const std::size_t distance = edit_distance(word, candidate);
-        if (distance < best_distance) {
-            best = candidate;
-            best_distance = distance;
-        }
-    }
-    return best;
-}
 
 std::string list_text(const std::vector<std::string>& words)
 {
@@ -274,7 +243,8 @@ void add_unknown(fault_list& faults, position at, const std::string& section,
         }
     }
     const std::string guess = nearest(key, known);
-    faults.add(at, path, guess.empty() ? "unknown key" : "unknown key, did you mean " + guess + "?",
+    const std::string what = section.empty() ? "unknown section" : "unknown key";
+    faults.add(at, path, guess.empty() ? what : what + ", did you mean " + guess + "?",
                list_text(known));
 }
 
@@ -290,6 +260,7 @@ public:
             read_section(std::string{key.str()}, key.source().begin, node);
         check_listener();
         check_database();
+        check_inbox();
         if (!root_.contains("endpoint"))
             faults_.add({}, "endpoint", "missing",
                         "at least one [[endpoint]] with name, path and "
@@ -545,6 +516,14 @@ private:
         if (has_embedded && database["password"].node() != nullptr)
             faults_.add(where_is("database", "password"), "database.password",
                         "the embedded database needs none", "only beside url");
+    }
+
+    void check_inbox()
+    {
+        if (config_.limits.body_bytes_max > config_.inbox_bytes_max)
+            faults_.add(where_is("limits", "body_bytes_max"), "limits.body_bytes_max",
+                        "more than inbox_bytes_max: such a body could never be taken",
+                        "at most " + size_text(config_.inbox_bytes_max));
     }
 
     const toml::table& root_;

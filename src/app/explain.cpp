@@ -44,7 +44,7 @@ int run_explain()
         return exit_failed;
     }
     const normalized what = normalize(std::string_view{body.value()});
-    std::printf("%s\n", to_json(what).c_str());
+    std::fputs(to_json(what).c_str(), stdout);
     std::fflush(stdout);
     const auto* const refused = std::get_if<quarantined>(&what);
     if (refused == nullptr)
