@@ -153,7 +153,9 @@ std::string url_of(const daemon_addresses& addresses)
 
 result<void> post_documented_events(const fs::path& directory, const std::string& url)
 {
-    BOOST_OUTCOME_TRY(auto key, read_secret(secret_source{.file = directory / "signing-key"}));
+    secret_source source;
+    source.file = directory / "signing-key";
+    BOOST_OUTCOME_TRY(auto key, read_secret(source));
     send_request request;
     request.url = url;
     request.signing_key = std::move(key);

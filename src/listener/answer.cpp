@@ -68,6 +68,8 @@ std::string_view words(errc code)
     case errc::database_unavailable:
     case errc::database_failed:
     case errc::schema_mismatch:
+    case errc::spool_full:
+    case errc::spool_failed:
     case errc::config_invalid:
     case errc::secret_invalid:
     case errc::io_failed:
@@ -124,6 +126,8 @@ int http_status(errc code)
     case errc::database_unavailable:
     case errc::database_failed:
     case errc::schema_mismatch:
+    case errc::spool_full:
+    case errc::spool_failed:
     case errc::config_invalid:
     case errc::secret_invalid:
     case errc::io_failed:
