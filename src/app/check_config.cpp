@@ -4,14 +4,10 @@
 #include "gateway/app/commands.hpp"
 #include "gateway/app/config.hpp"
 #include "gateway/app/secrets.hpp"
+#include "gateway/listener/tls.hpp"
 
-#include <algorithm>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 namespace gateway {
 namespace {
@@ -51,16 +47,13 @@ void check_secrets(const config& c, findings& found)
         check_source(c.database.password->file, "database.password", found);
 }
 
-void check_readable(const std::filesystem::path& file, const std::string& key, findings& found)
-{
-    if (!file.empty() && ::access(file.c_str(), R_OK) != 0)
-        found.faults.push_back(key + ": " + file.string() + ": " + std::strerror(errno));
-}
-
 void check_tls(const config& c, findings& found)
 {
-    check_readable(c.listener.tls_certificate, "listener.tls_certificate", found);
-    check_readable(c.listener.tls_private_key, "listener.tls_private_key", found);
+    if (!c.listener.tls_certificate.empty()) {
+        const auto tls = load_tls_context(c.listener.tls_certificate, c.listener.tls_private_key);
+        if (!tls)
+            found.faults.push_back("listener: " + tls.error().detail);
+    }
     check_source(c.listener.tls_private_key.string(), "listener.tls_private_key", found);
     if (c.listener.tls_certificate.empty() && c.listener.behind_tls_proxy)
         found.warnings.push_back("listener: plain HTTP on " + c.listener.address +

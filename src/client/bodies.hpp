@@ -4,7 +4,7 @@
 
 #include "gateway/base/digest.hpp"
 #include "gateway/client/sender.hpp"
-#include "journal.hpp"
+#include "sender_journal.hpp"
 
 #include <string>
 #include <vector>

@@ -1,10 +1,11 @@
 #include "gateway/client/sender.hpp"
 
 #include "bodies.hpp"
-#include "connection.hpp"
-#include "journal.hpp"
+#include "sender_connection.hpp"
+#include "sender_journal.hpp"
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -77,12 +78,13 @@ private:
 class sending {
 public:
     sending(const send_request& request, const destination& to,
-            std::shared_ptr<asio::ssl::context> tls, body_stream bodies, std::optional<journal> log)
+            std::shared_ptr<asio::ssl::context> tls, body_stream bodies,
+            std::optional<sender_journal> log)
         : request_(request), bodies_(std::move(bodies)), journal_(std::move(log))
     {
         const auto wanted = std::min<std::uint64_t>(request.connections, request.count);
         for (std::uint64_t i = 0; i < wanted; ++i)
-            connections_.push_back(std::make_unique<connection>(io_, to, tls));
+            connections_.push_back(std::make_unique<sender_connection>(io_, to, tls));
     }
 
     result<send_report> run()
@@ -103,7 +105,7 @@ private:
     // Proves that there is somebody at all before the work is given out.
     asio::awaitable<void> start()
     {
-        connection& first = *connections_.front();
+        sender_connection& first = *connections_.front();
         first.set_deadline(clock::now() + request_.timeout);
         const auto opened = co_await first.open();
         first.set_deadline(clock::time_point::max());
@@ -123,7 +125,7 @@ private:
         }
     }
 
-    asio::awaitable<void> work(connection& c, std::size_t index)
+    asio::awaitable<void> work(sender_connection& c, std::size_t index)
     {
         outgoing scratch;
         asio::steady_timer timer{io_};
@@ -133,8 +135,11 @@ private:
             const auto due = due_time(n);
             co_await wait_until(timer, due);
             const outgoing& out = bodies_.at(n, scratch);
-            if (journal_)
+            if (journal_) {
                 journal_->attempt(n, out.event_id, out.sha256);
+                // Lets the others that are ready write theirs, so that one write(2) serves all.
+                co_await asio::post(io_, asio::use_awaitable);
+            }
             // With a rate the clock starts when the request was due, or stalls would hide.
             const auto from = request_.rate > 0 ? due : clock::now();
             const auto got = co_await exchange(c, out);
@@ -149,7 +154,7 @@ private:
         co_await c.shut_down();
     }
 
-    asio::awaitable<result<answer>> exchange(connection& c, const outgoing& out)
+    asio::awaitable<result<http_answer>> exchange(sender_connection& c, const outgoing& out)
     {
         c.set_deadline(clock::now() + request_.timeout);
         if (c.is_stale())
@@ -183,7 +188,7 @@ private:
         co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
     }
 
-    void record(std::uint64_t n, const outgoing& out, const result<answer>& got,
+    void record(std::uint64_t n, const outgoing& out, const result<http_answer>& got,
                 clock::time_point from)
     {
         finished_ = clock::now();
@@ -250,9 +255,9 @@ private:
 
     const send_request& request_;
     body_stream bodies_;
-    std::optional<journal> journal_;
+    std::optional<sender_journal> journal_;
     asio::io_context io_{1};
-    std::vector<std::unique_ptr<connection>> connections_;
+    std::vector<std::unique_ptr<sender_connection>> connections_;
     std::uint64_t next_ = 0;
     std::uint64_t done_ = 0;
     std::size_t active_ = 0;
@@ -284,9 +289,9 @@ result<send_report> send(const send_request& request)
     BOOST_OUTCOME_TRY(auto to, resolve_url(request.url));
     BOOST_OUTCOME_TRY(auto tls, make_client_tls(request.ca_file, request.insecure));
     BOOST_OUTCOME_TRY(auto bodies, body_stream::make(request, to.authority, to.target));
-    std::optional<journal> log;
+    std::optional<sender_journal> log;
     if (request.journal) {
-        BOOST_OUTCOME_TRY(auto opened, journal::open(*request.journal));
+        BOOST_OUTCOME_TRY(auto opened, sender_journal::open(*request.journal));
         log.emplace(std::move(opened));
     }
     try {

@@ -1,5 +1,5 @@
-// Sockets, TLS and HTTP of the sender. See connection.hpp.
-#include "connection.hpp"
+// Sockets, TLS and HTTP of the sender. See sender_connection.hpp.
+#include "sender_connection.hpp"
 
 #include <boost/asio/connect.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -104,13 +104,13 @@ make_client_tls(const std::optional<std::filesystem::path>& ca_file, bool insecu
     return context;
 }
 
-connection::connection(asio::io_context& io, const destination& to,
-                       std::shared_ptr<ssl::context> tls)
+sender_connection::sender_connection(asio::io_context& io, const destination& to,
+                                     std::shared_ptr<ssl::context> tls)
     : io_(io), to_(to), tls_(std::move(tls))
 {
 }
 
-error connection::broken(const std::string& doing, const error_code& why)
+error sender_connection::broken(const std::string& doing, const error_code& why)
 {
     std::string cause = why.message();
     if (expired_)
@@ -122,7 +122,7 @@ error connection::broken(const std::string& doing, const error_code& why)
     return fail(errc::network_failed, to_.shown + ": " + doing + ": " + cause);
 }
 
-asio::awaitable<result<void>> connection::open()
+asio::awaitable<result<void>> sender_connection::open()
 {
     expired_ = false;
     buffer_.clear();
@@ -140,7 +140,7 @@ asio::awaitable<result<void>> connection::open()
     co_return co_await shake_hands();
 }
 
-asio::awaitable<result<void>> connection::shake_hands()
+asio::awaitable<result<void>> sender_connection::shake_hands()
 {
     SSL* const handle = stream_->native_handle();
     if (!is_address(to_.host)) { // RFC 6066, section 3: no literal addresses in SNI
@@ -165,8 +165,8 @@ asio::awaitable<result<void>> connection::shake_hands()
 }
 
 template <class Stream>
-asio::awaitable<result<answer>> connection::exchange_over(Stream& stream,
-                                                          const std::string& request)
+asio::awaitable<result<http_answer>> sender_connection::exchange_over(Stream& stream,
+                                                                      const std::string& request)
 {
     error_code error;
     co_await asio::async_write(stream, asio::buffer(request),
@@ -180,14 +180,14 @@ asio::awaitable<result<answer>> connection::exchange_over(Stream& stream,
                               asio::redirect_error(asio::use_awaitable, error));
     if (error)
         co_return broken("waiting for the answer", error);
-    answer got{static_cast<int>(parser.get().result_int()), std::move(parser.get().body())};
+    http_answer got{static_cast<int>(parser.get().result_int()), std::move(parser.get().body())};
     // Bytes behind the answer belong to no request of ours.
     if (!parser.keep_alive() || buffer_.size() != 0)
         close();
     co_return got;
 }
 
-asio::awaitable<result<answer>> connection::exchange(const std::string& request)
+asio::awaitable<result<http_answer>> sender_connection::exchange(const std::string& request)
 {
     try {
         if (to_.tls)
@@ -199,7 +199,7 @@ asio::awaitable<result<answer>> connection::exchange(const std::string& request)
     }
 }
 
-asio::awaitable<void> connection::shut_down()
+asio::awaitable<void> sender_connection::shut_down()
 {
     if (stream_ && to_.tls) {
         error_code ignored;
@@ -208,7 +208,7 @@ asio::awaitable<void> connection::shut_down()
     close();
 }
 
-void connection::close()
+void sender_connection::close()
 {
     if (!stream_)
         return;
@@ -222,7 +222,7 @@ void connection::close()
     stream_.reset();
 }
 
-bool connection::is_stale()
+bool sender_connection::is_stale()
 {
     if (!stream_)
         return false;
@@ -230,7 +230,7 @@ bool connection::is_stale()
     return ::poll(&socket, 1, 0) > 0;
 }
 
-void connection::expire(clock::time_point at)
+void sender_connection::expire(clock::time_point at)
 {
     if (!stream_ || at < deadline_)
         return;

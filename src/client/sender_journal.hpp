@@ -13,16 +13,16 @@
 namespace gateway {
 
 // The kernel has every line once flush() returned; no fsync. One thread.
-class journal {
+class sender_journal {
 public:
     // Creates or empties `file`. Fails with io_failed.
-    static result<journal> open(const std::filesystem::path& file);
+    static result<sender_journal> open(const std::filesystem::path& file);
 
-    journal(journal&& other) noexcept;
-    journal(const journal&) = delete;
-    journal& operator=(const journal&) = delete;
-    journal& operator=(journal&&) = delete;
-    ~journal();
+    sender_journal(sender_journal&& other) noexcept;
+    sender_journal(const sender_journal&) = delete;
+    sender_journal& operator=(const sender_journal&) = delete;
+    sender_journal& operator=(sender_journal&&) = delete;
+    ~sender_journal();
 
     // `event_id` is empty for a body that maps to no event.
     void attempt(std::uint64_t n, std::string_view event_id, std::string_view sha256);
@@ -35,7 +35,7 @@ public:
     result<void> flush();
 
 private:
-    explicit journal(int descriptor) : descriptor_(descriptor) {}
+    explicit sender_journal(int descriptor) : descriptor_(descriptor) {}
 
     int descriptor_;
     std::string buffer_;

@@ -40,18 +40,18 @@ result<destination> resolve_url(const std::string& url);
 result<std::shared_ptr<boost::asio::ssl::context>>
 make_client_tls(const std::optional<std::filesystem::path>& ca_file, bool insecure);
 
-struct answer {
+struct http_answer {
     int status = 0;
     std::string body;
 };
 
 // One thread. The destination outlives it.
-class connection {
+class sender_connection {
 public:
     using clock = std::chrono::steady_clock;
 
-    connection(boost::asio::io_context& io, const destination& to,
-               std::shared_ptr<boost::asio::ssl::context> tls);
+    sender_connection(boost::asio::io_context& io, const destination& to,
+                      std::shared_ptr<boost::asio::ssl::context> tls);
 
     bool is_open() const { return stream_.has_value(); }
 
@@ -60,7 +60,7 @@ public:
 
     // Sends `request`, whole, and reads the answer. Fails with network_failed, in words; `request`
     // outlives the call.
-    boost::asio::awaitable<result<answer>> exchange(const std::string& request);
+    boost::asio::awaitable<result<http_answer>> exchange(const std::string& request);
 
     // Says good-bye, so that the peer does not take the end for a cut.
     boost::asio::awaitable<void> shut_down();
@@ -83,8 +83,8 @@ private:
     };
 
     template <class Stream>
-    boost::asio::awaitable<result<answer>> exchange_over(Stream& stream,
-                                                         const std::string& request);
+    boost::asio::awaitable<result<http_answer>> exchange_over(Stream& stream,
+                                                              const std::string& request);
     boost::asio::awaitable<result<void>> shake_hands();
     error broken(const std::string& doing, const boost::system::error_code& why);
 

@@ -1,5 +1,6 @@
-// Lines are collected and written with one write(2) before the next request. See journal.hpp.
-#include "journal.hpp"
+// Lines are collected and written with one write(2) before the next request. See
+// sender_journal.hpp.
+#include "sender_journal.hpp"
 
 #include "gateway/base/time.hpp"
 
@@ -44,38 +45,38 @@ void append_line(std::string& out, std::uint64_t n, std::string_view phase,
 
 } // namespace
 
-result<journal> journal::open(const std::filesystem::path& file)
+result<sender_journal> sender_journal::open(const std::filesystem::path& file)
 {
     const int descriptor =
         ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
     if (descriptor < 0)
         return fail(errc::io_failed, "journal " + file.string() + ": " + std::strerror(errno));
-    return journal{descriptor};
+    return sender_journal{descriptor};
 }
 
-journal::journal(journal&& other) noexcept
+sender_journal::sender_journal(sender_journal&& other) noexcept
     : descriptor_(std::exchange(other.descriptor_, -1)), buffer_(std::move(other.buffer_))
 {
 }
 
-journal::~journal()
+sender_journal::~sender_journal()
 {
     if (descriptor_ >= 0)
         ::close(descriptor_);
 }
 
-void journal::attempt(std::uint64_t n, std::string_view event_id, std::string_view sha256)
+void sender_journal::attempt(std::uint64_t n, std::string_view event_id, std::string_view sha256)
 {
     append_line(buffer_, n, "attempt", event_id, sha256, 0, {});
 }
 
-void journal::answer(std::uint64_t n, std::string_view event_id, std::string_view sha256,
-                     int status, std::string_view disposition)
+void sender_journal::answer(std::uint64_t n, std::string_view event_id, std::string_view sha256,
+                            int status, std::string_view disposition)
 {
     append_line(buffer_, n, "answer", event_id, sha256, status, disposition);
 }
 
-result<void> journal::flush()
+result<void> sender_journal::flush()
 {
     std::size_t written = 0;
     while (written < buffer_.size()) {
