@@ -1,4 +1,5 @@
 #include "gateway/store/embedded_cluster.hpp"
+#include "gateway/base/digest.hpp"
 #include "store/child_process.hpp"
 #include "store/database.hpp"
 
@@ -8,6 +9,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
