@@ -1,0 +1,460 @@
+// The writer against the real PostgreSQL: what it is given stands in the tables, byte for byte,
+// once, and whatever PostgreSQL refuses is kept in quarantine while the rest is stored.
+#include "gateway/store/writer.hpp"
+#include "store/batch_rows.hpp"
+#include "store/database.hpp"
+#include "support/cluster.hpp"
+#include "support/events.hpp"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <thread>
+
+namespace gateway {
+namespace {
+
+using namespace test;
+
+std::string count(const std::string& url, const std::string& table)
+{
+    return value(url, "SELECT count(*) FROM gateway." + table);
+}
+
+TEST(WriterTest, TheColumnTablesAreTheDatabasesRowTypes)
+{
+    const std::string url = fresh_database();
+    const auto columns_of = [&](const std::string& type) {
+        return query(url, "SELECT attname, atttypid FROM pg_attribute WHERE attrelid = 'gateway." +
+                              type + "'::regclass AND attnum > 0 ORDER BY attnum");
+    };
+    const auto expect_equal = [&](std::span<const column> ours, const std::string& type) {
+        const auto theirs = columns_of(type);
+        ASSERT_EQ(ours.size(), theirs.size());
+        for (std::size_t i = 0; i < ours.size(); ++i) {
+            EXPECT_EQ(ours[i].name, theirs[i][0]);
+            EXPECT_EQ(std::to_string(static_cast<std::uint32_t>(ours[i].type)), theirs[i][1]);
+        }
+    };
+
+    expect_equal(event_columns(), "event_row");
+    expect_equal(delivery_columns(), "delivery_row");
+    expect_equal(quarantine_columns(), "quarantine_row");
+}
+
+// Every column gets a value of its own: its name.
+TEST(WriterTest, EveryColumnRoundTrips)
+{
+    const std::string url = fresh_database();
+    given_event e = click(1);
+    auto& event = std::get<source_event>(e.what);
+    const std::vector<std::pair<std::string source_event::*, std::string>> texts = {
+        {&source_event::company_id, "company_id"},
+        {&source_event::event_name, "event_name"},
+        {&source_event::channel, "channel"},
+        {&source_event::action, "action"},
+        {&source_event::source, "source"},
+        {&source_event::source_event_type, "source_event_type"},
+        {&source_event::company_name, "company_name"},
+        {&source_event::subscription_type, "subscription_type"},
+        {&source_event::creative_name, "creative_name"},
+        {&source_event::creative_type, "creative_type"},
+        {&source_event::creative_subtype, "creative_subtype"},
+        {&source_event::message_id, "message_id"},
+        {&source_event::message_key, "message_key"},
+        {&source_event::message_type, "message_type"},
+        {&source_event::message_name, "message_name"},
+        {&source_event::message_subject, "message_subject"},
+        {&source_event::message_text, "message_text"},
+        {&source_event::message_channel, "message_channel"},
+        {&source_event::business_address, "business_address"},
+        {&source_event::recipient_address, "recipient_address"},
+        {&source_event::keyword_class, "keyword_class"},
+        {&source_event::link_id, "link_id"},
+        {&source_event::link_url, "link_url"},
+        {&source_event::link_host, "link_host"},
+        {&source_event::link_path, "link_path"},
+        {&source_event::utm_source, "utm_source"},
+        {&source_event::utm_medium, "utm_medium"},
+        {&source_event::utm_campaign, "utm_campaign"},
+        {&source_event::utm_content, "utm_content"},
+        {&source_event::utm_term, "utm_term"},
+        {&source_event::attribute_id, "attribute_id"},
+        {&source_event::attribute_name, "attribute_name"},
+        {&source_event::attribute_value, "attribute_value"}};
+    for (const auto& [field, column_name] : texts)
+        event.*field = column_name + " \u00e9\U0001F600'\"\\";
+    event.occurred_at = timestamp{std::chrono::milliseconds{1'632'945'178'104}};
+    event.quality_flags = {"email_invalid", "phone_invalid"};
+    event.extra = R"({"a": [1, 2.50]})";
+    event.mapping_version = 42;
+    const source_event given = event;
+    answers all;
+    {
+        writer w{settings_for(url)};
+        all.submit(w, std::move(e));
+    }
+
+    EXPECT_EQ(all.count(disposition::stored), 1U);
+    for (const auto& [field, column_name] : texts)
+        EXPECT_EQ(value(url, "SELECT " + column_name + " FROM gateway.source_event"), given.*field);
+    const auto rest = query(
+        url, "SELECT occurred_at AT TIME ZONE 'UTC', event_id, subscriber_id, quality_flags, extra,"
+             " mapping_version, identifiers->'phone'->>0, batch_id, received_at <= now()"
+             " FROM gateway.source_event");
+    EXPECT_EQ(rest.at(0), (std::vector<std::string>{
+                              "2021-09-29 19:52:58.104", to_string(given.event_id),
+                              to_string(*given.subscriber_id), "{email_invalid,phone_invalid}",
+                              R"({"a": [1, 2.50]})", "42", given.identifiers.at("phone")[0],
+                              value(url, "SELECT batch_id FROM gateway.batch"), "t"}));
+}
+
+TEST(WriterTest, AbsentFieldsAreNull)
+{
+    const std::string url = fresh_database();
+    given_event e = click(1);
+    auto& event = std::get<source_event>(e.what);
+    event.subscriber_id.reset();
+    event.identifiers.clear();
+    event.link_url.clear();
+    answers all;
+    {
+        writer w{settings_for(url)};
+        all.submit(w, std::move(e));
+    }
+
+    EXPECT_EQ(query(url, "SELECT subscriber_id, identifiers, link_url, extra, quality_flags"
+                         " FROM gateway.source_event")
+                  .at(0),
+              (std::vector<std::string>{"NULL", "NULL", "NULL", "NULL", "{}"}));
+}
+
+TEST(WriterTest, KeepsTheExactBytesOfTheBody)
+{
+    const std::string url = fresh_database();
+    std::string body;
+    for (int i = 0; i < 256; ++i)
+        body += static_cast<char>(i);
+    given_event e = click(1);
+    e.delivery = delivery_of(body);
+    answers all;
+    {
+        writer w{settings_for(url)};
+        all.submit(w, std::move(e));
+    }
+
+    EXPECT_EQ(
+        query(url, "SELECT encode(body, 'hex'), endpoint, key_id FROM gateway.delivery").at(0),
+        (std::vector<std::string>{to_hex(body), "attentive", "2026-11"}));
+}
+
+TEST(WriterTest, NaughtyStringsRoundTripByteForByte)
+{
+    std::ifstream in{std::string{GATEWAY_SOURCE_DIR} + "/../shared/corpora/blns/blns.txt"};
+    if (!in)
+        GTEST_SKIP() << "the big list of naughty strings is not at ../shared/corpora/blns";
+    const std::string url = fresh_database();
+    std::vector<std::string> strings;
+    for (std::string line; std::getline(in, line);) {
+        if (!line.empty())
+            strings.push_back(line);
+    }
+    answers all;
+    {
+        writer w{settings_for(url)};
+        for (std::size_t i = 0; i < strings.size(); ++i) {
+            given_event e = click(static_cast<int>(i));
+            std::get<source_event>(e.what).message_text = strings[i];
+            std::get<source_event>(e.what).identifiers = {{"custom:x", {strings[i]}}};
+            all.submit(w, std::move(e));
+        }
+    }
+
+    EXPECT_EQ(all.count(disposition::stored), strings.size());
+    const auto rows = query(url, "SELECT message_text, identifiers->'custom:x'->>0"
+                                 " FROM gateway.source_event ORDER BY occurred_at");
+    ASSERT_EQ(rows.size(), strings.size());
+    for (std::size_t i = 0; i < strings.size(); ++i) {
+        EXPECT_EQ(rows[i][0], strings[i]);
+        EXPECT_EQ(rows[i][1], strings[i]);
+    }
+}
+
+TEST(WriterTest, AnswersDuplicatesInABatchAndAcrossBatches)
+{
+    const std::string url = fresh_database();
+    answers first;
+    answers second;
+    {
+        writer w{settings_for(url)};
+        for (const int n : {1, 2, 1, 3, 1})
+            first.submit(w, click(n));
+    }
+    {
+        writer w{settings_for(url)};
+        for (const int n : {2, 4, 3})
+            second.submit(w, click(n));
+    }
+
+    EXPECT_EQ(first.count(disposition::stored), 3U);
+    EXPECT_EQ(first.count(disposition::duplicate), 2U);
+    EXPECT_EQ(second.count(disposition::stored), 1U);
+    EXPECT_EQ(second.count(disposition::duplicate), 2U);
+    const auto again = second.all();
+    EXPECT_EQ(again[1].value().what, disposition::stored);
+    EXPECT_EQ(again[1].value().id, std::get<source_event>(click(4).what).event_id);
+    EXPECT_EQ(count(url, "source_event"), "4");
+    EXPECT_EQ(count(url, "delivery"), "4");
+}
+
+TEST(WriterTest, TwoWritersWithTheSameEventsNeitherDeadlockNorDouble)
+{
+    const std::string url = fresh_database();
+    answers both;
+    {
+        writer a{settings_for(url, 2)};
+        writer b{settings_for(url, 2)};
+        std::thread other{[&] {
+            for (int i = 0; i < 4'000; ++i)
+                both.submit(a, click(i));
+        }};
+        for (int i = 3'999; i >= 0; --i)
+            both.submit(b, click(i));
+        other.join();
+    }
+
+    EXPECT_EQ(both.count(disposition::stored), 4'000U);
+    EXPECT_EQ(both.count(disposition::duplicate), 4'000U);
+    EXPECT_EQ(count(url, "source_event"), "4000");
+    EXPECT_EQ(value(url, "SELECT deadlocks FROM pg_stat_database"
+                         " WHERE datname = current_database()"),
+              "0");
+}
+
+TEST(WriterTest, OneBatchIsOneTransactionWithItsLineage)
+{
+    const std::string url = fresh_database();
+    answers all;
+    {
+        writer w{settings_for(url)};
+        for (int i = 0; i < 500; ++i)
+            all.submit(w, click(i));
+        all.submit(w, refused("{}"));
+    }
+
+    EXPECT_EQ(all.count(disposition::stored), 500U);
+    EXPECT_EQ(all.count(disposition::quarantined), 1U);
+    EXPECT_EQ(value(url, "SELECT sum(events) || ' ' || sum(quarantined) FROM gateway.batch"),
+              "500 1");
+    EXPECT_EQ(value(url, "SELECT count(*) FROM (SELECT batch_id FROM gateway.source_event"
+                         " GROUP BY batch_id, xmin HAVING count(*) <> (SELECT events FROM"
+                         " gateway.batch b WHERE b.batch_id = source_event.batch_id)) wrong"),
+              "0");
+    EXPECT_EQ(value(url, "SELECT count(*) FROM gateway.batch WHERE projected_at IS NULL"),
+              count(url, "batch"));
+}
+
+TEST(WriterTest, LeavesNothingBehindWhenTheTransactionFails)
+{
+    const std::string url = fresh_database();
+    query(url, "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+               " $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '53100'; END $$;"
+               "CREATE TRIGGER refuse BEFORE INSERT ON gateway.batch EXECUTE FUNCTION refuse()");
+    answers all;
+    {
+        writer w{settings_for(url)};
+        all.submit(w, click(1));
+        all.submit(w, refused("{}"));
+    }
+
+    for (const auto& answer : all.all()) {
+        ASSERT_TRUE(answer.has_error());
+        EXPECT_EQ(answer.error().code, errc::database_failed);
+    }
+    EXPECT_EQ(count(url, "source_event"), "0");
+    EXPECT_EQ(count(url, "delivery"), "0");
+    EXPECT_EQ(count(url, "quarantine"), "0");
+}
+
+TEST(WriterTest, ARetryOfARefusedDeliveryCounts)
+{
+    const std::string url = fresh_database();
+    const std::string body = std::string{"{\"type\":\"x\0y\"}", 14};
+    answers all;
+    for (int i = 0; i < 2; ++i) {
+        writer w{settings_for(url)};
+        all.submit(w, refused(body));
+        all.submit(w, refused(body));
+    }
+
+    EXPECT_EQ(all.count(disposition::quarantined), 4U);
+    EXPECT_EQ(all.all()[0].value().reason, quarantine_reason::type_unknown);
+    EXPECT_EQ(query(url, "SELECT deliveries, reason, http_status, encode(body, 'hex'), endpoint,"
+                         " encode(body_sha256, 'hex'), quarantine_id, detail->0->>'field', version"
+                         " FROM gateway.quarantine"),
+              (std::vector<std::vector<std::string>>{
+                  {"4", "type_unknown", "202", to_hex(body), "attentive", to_hex(sha256(body)),
+                   to_string(quarantine_id(delivery_of(body))), "type", "0.1.0"}}));
+    EXPECT_LE(std::stoi(count(url, "batch")), 2);
+}
+
+TEST(WriterTest, PoisonRowsGoToQuarantineAndTheRestIsStored)
+{
+    const std::string url = fresh_database();
+    answers all;
+    {
+        writer w{settings_for(url)};
+        for (int i = 0; i < 400; ++i)
+            all.submit(w, i % 100 == 37 ? poison(i) : click(i));
+    }
+
+    EXPECT_EQ(all.count(disposition::stored), 396U);
+    EXPECT_EQ(all.count(disposition::quarantined), 4U);
+    EXPECT_EQ(all.all()[137].value().reason, quarantine_reason::database_rejected);
+    EXPECT_EQ(count(url, "source_event"), "396");
+    EXPECT_EQ(query(url, "SELECT reason, count(*) FROM gateway.quarantine GROUP BY 1"),
+              (std::vector<std::vector<std::string>>{{"database_rejected", "4"}}));
+}
+
+// One of each way in which PostgreSQL can refuse a value.
+TEST(WriterTest, EveryKindOfPoisonIsFound)
+{
+    const std::string url = fresh_database();
+    std::vector<given_event> bad;
+    for (int i = 0; i < 8; ++i)
+        bad.push_back(click(i));
+    const auto event = [&bad](std::size_t i) -> source_event& {
+        return std::get<source_event>(bad[i].what);
+    };
+    event(0).message_text = "\xff\xfe";                         // 22021 not UTF-8
+    event(1).company_id.clear();                                // 23502 key missing
+    event(2).extra = "{";                                       // 22P02 not JSON
+    event(3).identifiers = {{"phone", {std::string{"\0", 1}}}}; // 22P05 NUL in JSON
+    event(4).occurred_at = timestamp::max();                    // 22008 beyond all time
+    event(5).extra = std::string(50'000, '[');                  // 54001 nested too deep
+    event(6).company_id = std::string(4'000, 'x') + "y";        // short after compression: good
+    event(7).quality_flags = {"\x80"};                          // 22021 inside an array
+    answers all;
+    {
+        writer w{settings_for(url)};
+        for (int i = 100; i < 130; ++i)
+            all.submit(w, click(i));
+        for (auto& e : bad)
+            all.submit(w, std::move(e));
+    }
+
+    EXPECT_EQ(all.count(disposition::quarantined), 7U);
+    EXPECT_EQ(all.count(disposition::stored), 31U);
+}
+
+TEST(WriterTest, ARefusalWhoseDetailIsPoisonIsKeptWithoutIt)
+{
+    const std::string url = fresh_database();
+    given_event e = refused("{}");
+    std::get<quarantined>(e.what).faults[0].field = "\xff";
+    answers all;
+    {
+        writer w{settings_for(url)};
+        all.submit(w, std::move(e));
+    }
+
+    EXPECT_EQ(all.count(disposition::quarantined), 1U);
+    EXPECT_EQ(value(url, "SELECT reason FROM gateway.quarantine"), "database_rejected");
+}
+
+TEST(WriterTest, ALongestBodyFits)
+{
+    const std::string url = fresh_database();
+    answers all;
+    {
+        writer w{settings_for(url)};
+        for (int i = 0; i < 40; ++i)
+            all.submit(w, click(i, 256U << 10U));
+    }
+
+    EXPECT_EQ(all.count(disposition::stored), 40U);
+    EXPECT_EQ(value(url, "SELECT min(length(body)) >= 262144 FROM gateway.delivery"), "t");
+}
+
+TEST(WriterTest, AFullInboxAnswersAtOnce)
+{
+    const std::string url = fresh_database();
+    writer_settings s = settings_for(url);
+    s.inbox_events_max = 10;
+    s.database_url = "postgresql://postgres@192.0.2.1/gateway"; // no route: connecting hangs
+    answers all;
+    {
+        writer w{s};
+        for (int i = 0; i < 30; ++i)
+            all.submit(w, click(i));
+    }
+
+    std::size_t overloaded = 0;
+    for (const auto& answer : all.all())
+        overloaded += answer.has_error() && answer.error().code == errc::overloaded ? 1 : 0;
+    EXPECT_EQ(all.failed(), 30U);
+    EXPECT_TRUE(overloaded == 20U || overloaded == 0U) << overloaded; // 0: refused as unreachable
+}
+
+TEST(WriterTest, MembershipInTheWritersRoleSuffices)
+{
+    const std::string url = fresh_database();
+    query(url,
+          "DROP ROLE IF EXISTS daemon_user; CREATE ROLE daemon_user LOGIN IN ROLE gateway_writer");
+    answers all;
+    {
+        writer w{settings_for(as_user(url, "daemon_user"))};
+        for (const int n : {1, 2, 1})
+            all.submit(w, click(n));
+        for (int i = 0; i < 2; ++i)
+            all.submit(w, refused("{}"));
+        all.submit(w, poison(9));
+    }
+
+    EXPECT_EQ(all.failed(), 0U);
+    EXPECT_EQ(count(url, "source_event_default"), "0"); // it could make partitions
+    for (const std::string table : {"source_event", "delivery", "quarantine", "batch"})
+        EXPECT_THROW(query(as_user(url, "daemon_user"), "DELETE FROM gateway." + table),
+                     pqxx::insufficient_privilege);
+    EXPECT_THROW(query(as_user(url, "daemon_user"), "SELECT identifiers FROM gateway.source_event"),
+                 pqxx::insufficient_privilege);
+}
+
+TEST(WriterTest, ReadersSeeReportsWithoutPersonalData)
+{
+    const std::string url = fresh_database();
+    query(url, "DROP ROLE IF EXISTS analyst; CREATE ROLE analyst LOGIN IN ROLE gateway_reader");
+    answers all;
+    {
+        writer w{settings_for(url)};
+        all.submit(w, click(1));
+        all.submit(w, refused("{}"));
+    }
+
+    const std::string analyst = as_user(url, "analyst");
+    EXPECT_EQ(value(analyst, "SELECT event_name FROM report.source_event"), "sms.link_clicked");
+    EXPECT_EQ(value(analyst, "SELECT reason FROM report.quarantine"), "type_unknown");
+    EXPECT_THROW(query(analyst, "SELECT * FROM gateway.source_event"), pqxx::sql_error);
+    EXPECT_THROW(query(analyst, "DELETE FROM report.quarantine"), pqxx::sql_error);
+    EXPECT_EQ(value(url, "SELECT count(*) FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid"
+                         " WHERE relnamespace = 'report'::regnamespace AND attnum > 0"
+                         " AND col_description(attrelid, attnum) IS NULL"),
+              "0");
+}
+
+TEST(WriterTest, CommitsWaitForTheDiskWhateverRoleOrDatabaseSay)
+{
+    const std::string url = fresh_database();
+    query(url, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off',"
+               " current_database()); END $$");
+    ASSERT_EQ(value(url, "SHOW synchronous_commit"), "off");
+
+    const std::string seen =
+        value(url, "BEGIN; SELECT gateway.write_batch('w', 'v', '{}', '{}', '{}');"
+                   "SELECT current_setting('synchronous_commit')");
+
+    EXPECT_EQ(seen, "on");
+}
+
+} // namespace
+} // namespace gateway

@@ -1,0 +1,106 @@
+#include "support/cluster.hpp"
+#include "gateway/store/migrations.hpp"
+
+#include <pqxx/pqxx>
+
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <optional>
+#include <stdexcept>
+
+#include <stdlib.h> // mkdtemp is POSIX
+
+namespace gateway::test {
+
+namespace {
+
+// Removes the directory after the cluster has stopped.
+struct running_cluster {
+    std::filesystem::path directory = temporary_directory();
+    std::optional<embedded_cluster> cluster;
+
+    running_cluster()
+    {
+        auto started = embedded_cluster::start(directory);
+        if (started.has_error()) {
+            std::fprintf(stderr, "no test cluster: %s\n", started.error().detail.c_str());
+            std::abort();
+        }
+        cluster.emplace(std::move(started).value());
+        if (const auto migrated = migrate(cluster->url()); migrated.has_error()) {
+            std::fprintf(stderr, "no test schema: %s\n", migrated.error().detail.c_str());
+            std::abort();
+        }
+    }
+
+    ~running_cluster()
+    {
+        cluster.reset();
+        std::error_code ignored;
+        std::filesystem::remove_all(directory, ignored);
+    }
+};
+
+std::string create_database(const std::string& source)
+{
+    static std::atomic<int> number{0};
+    const std::string name = "test_" + std::to_string(++number);
+    std::string url = shared_cluster().url();
+    const auto at = url.find("/gateway?");
+    const auto maintenance = std::string{url}.replace(at, 9, "/postgres?");
+    query(maintenance, "CREATE DATABASE " + name + " TEMPLATE " + source);
+    return url.replace(at, 9, "/" + name + "?");
+}
+
+} // namespace
+
+embedded_cluster& shared_cluster()
+{
+    static running_cluster instance;
+    return *instance.cluster;
+}
+
+std::string fresh_database()
+{
+    return create_database("gateway");
+}
+
+std::string empty_database()
+{
+    return create_database("template0");
+}
+
+std::string as_user(const std::string& url, const std::string& user)
+{
+    return std::string{url}.replace(url.find("//") + 2, std::string{"postgres"}.size(), user);
+}
+
+std::filesystem::path temporary_directory()
+{
+    std::string name = "/tmp/gateway-test-XXXXXX";
+    if (::mkdtemp(name.data()) == nullptr)
+        throw std::runtime_error{"no temporary directory"};
+    return name;
+}
+
+std::vector<std::vector<std::string>> query(const std::string& url, const std::string& sql)
+{
+    pqxx::connection connection{url};
+    const pqxx::quiet_errorhandler quiet{connection};
+    const auto result = pqxx::nontransaction{connection}.exec(sql);
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& row : result) {
+        rows.emplace_back();
+        for (const auto& field : row)
+            rows.back().emplace_back(field.is_null() ? "NULL" : field.c_str());
+    }
+    return rows;
+}
+
+std::string value(const std::string& url, const std::string& sql)
+{
+    return query(url, sql).at(0).at(0);
+}
+
+} // namespace gateway::test
