@@ -62,8 +62,8 @@ TEST(ListenerHttpTest, DuplicateIs200)
 
 TEST(ListenerHttpTest, QuarantinedForLaterIs202)
 {
-    const reply r = ask_handler(
-        receipt{disposition::quarantined, some_id, quarantine_reason::type_unknown});
+    const reply r =
+        ask_handler(receipt{disposition::quarantined, some_id, quarantine_reason::type_unknown});
 
     EXPECT_EQ(r.status, 202);
     EXPECT_EQ(r.body, R"({"status":"quarantined","quarantine_id":")" + to_string(some_id) +
@@ -72,8 +72,8 @@ TEST(ListenerHttpTest, QuarantinedForLaterIs202)
 
 TEST(ListenerHttpTest, QuarantinedAsNoEventIs400WithTheQuarantineId)
 {
-    const reply r = ask_handler(
-        receipt{disposition::quarantined, some_id, quarantine_reason::malformed_json});
+    const reply r =
+        ask_handler(receipt{disposition::quarantined, some_id, quarantine_reason::malformed_json});
 
     EXPECT_EQ(r.status, 400);
     EXPECT_THAT(r.body, HasSubstr(R"({"error":{"code":"malformed_json","message":")"));
@@ -93,8 +93,7 @@ TEST(ListenerHttpTest, EverySignatureFaultIs401WithItsReason)
 
 TEST(ListenerHttpTest, OurOwnTroubleIs503WithRetryAfterAndTellsNothingElse)
 {
-    for (const errc code :
-         {errc::overloaded, errc::database_unavailable, errc::database_failed}) {
+    for (const errc code : {errc::overloaded, errc::database_unavailable, errc::database_failed}) {
         const reply r = ask_handler(fail(code, "host 10.1.2.3 said 53100"));
 
         EXPECT_EQ(r.status, 503);
@@ -248,7 +247,8 @@ TEST(ListenerHttpTest, HealthFollowsTheProcess)
 TEST(ListenerHttpTest, HeadHasNoBodyAndTheNextAnswerFollows)
 {
     tls_client client = shared_server().connect();
-    client.send("HEAD /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.send(
+        "HEAD /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
 
     const auto head = client.read_head();
     const auto get = client.read_reply();
@@ -369,7 +369,8 @@ TEST(ListenerHttpTest, TheLastRequestOfAConnectionSaysSo)
 TEST(ListenerHttpTest, ExpectationsAreMetOnlyAfterTheHeaderWasAccepted)
 {
     tls_client good = shared_server().connect();
-    good.send("POST /hook HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+    good.send(
+        "POST /hook HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
     const auto interim = good.read_reply();
     good.send("{}");
     const auto final_one = good.read_reply();

@@ -114,8 +114,8 @@ std::chrono::milliseconds listener_server::drain(std::chrono::milliseconds time)
         asio::co_spawn(io_, std::move(draining), [&done](std::exception_ptr) { done.set_value(); });
     });
     done.get_future().wait();
-    return std::chrono::duration_cast<std::chrono::milliseconds>(
-        std::chrono::steady_clock::now() - begin);
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() -
+                                                                 begin);
 }
 
 std::size_t listener_server::connections()

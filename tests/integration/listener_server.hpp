@@ -27,9 +27,9 @@ inline constexpr std::string_view hook_path = "/hook";
 
 struct server_options {
     bool tls = true;
-    listener_limits limits;
-    std::vector<std::string> trusted_proxies;
-    delivery_handler handler; // empty: stored, with an id made from the body
+    listener_limits limits{};
+    std::vector<std::string> trusted_proxies{};
+    delivery_handler handler{}; // empty: stored, with an id made from the body
 };
 
 // Limits that let a test wait for every deadline in a fraction of a second.
