@@ -35,11 +35,12 @@ SELECT event_name,
        to_char(occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS') AS occurred_at_utc,
        company_name AS company,
        identifiers->'attentive_external_id'->>0 AS external_id,
-       concat_ws(' via ', subscription_type, creative_name) AS consent,
-       concat_ws(' ', message_key, message_type, message_name, message_subject, message_text)
-           AS message,
-       concat_ws(' ', link_host || link_path, 'campaign ' || utm_campaign) AS click,
-       attribute_name || ' = ' || attribute_value AS attribute
+       concat_ws(' · ',
+           concat_ws(' via ', subscription_type, creative_name),
+           concat_ws(' ', message_key, message_type),
+           message_name, message_subject, message_text,
+           link_host || link_path, 'campaign ' || utm_campaign,
+           attribute_name || ' = ' || attribute_value) AS context
   FROM gateway.source_event
  ORDER BY occurred_at, event_name
  LIMIT 30)";
