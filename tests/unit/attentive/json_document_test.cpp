@@ -72,6 +72,20 @@ TEST(JsonDocumentTest, FindsMembersOfObjectsOnly)
     EXPECT_FALSE(std::get<json_document>(read).has_duplicate_member());
 }
 
+TEST(JsonDocumentTest, FindsEachOfManyMembers)
+{
+    std::string text = "{";
+    for (int i = 0; i < 40; ++i)
+        text += (i == 0 ? "\"m" : ",\"m") + std::to_string(i) + "\":" + std::to_string(i);
+    const auto read = parse_json(text + "}");
+    const auto& root = std::get<json_document>(read).root();
+
+    for (int i = 0; i < 40; ++i)
+        EXPECT_EQ(root.find("m" + std::to_string(i))->text, std::to_string(i));
+    EXPECT_EQ(root.find("m40"), nullptr);
+    EXPECT_EQ(root.find("z"), nullptr);
+}
+
 TEST(JsonDocumentTest, StaysWholeWhenMoved)
 {
     auto read = parse_json(R"({"a":"b"})");
