@@ -1,3 +1,5 @@
+// libpqxx and libpq as they are: which options a connection gets, and which of their many
+// exceptions means what to a batch.
 #include "store/database.hpp"
 
 #include <libpq-fe.h>
