@@ -50,9 +50,13 @@ protected:
     std::filesystem::path directory_ = temporary_directory();
 };
 
+// A zombie that nobody has waited for yet does not run: it has no program.
 bool runs(pid_t pid)
 {
-    return ::kill(pid, 0) == 0;
+    std::error_code gone;
+    const auto program =
+        std::filesystem::read_symlink("/proc/" + std::to_string(pid) + "/exe", gone);
+    return !gone && !program.empty();
 }
 
 bool ends(pid_t pid, std::chrono::seconds limit)

@@ -280,6 +280,53 @@ TEST(WriterTest, LeavesNothingBehindWhenTheTransactionFails)
     EXPECT_EQ(count(url, "quarantine"), "0");
 }
 
+// Every batch fails with `sqlstate` so many times, then is let through.
+void refuse_batches(const std::string& url, const std::string& sqlstate, int times)
+{
+    query(url, "CREATE SEQUENCE tries;"
+               "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+               " $$ BEGIN IF nextval('tries') <= " +
+                   std::to_string(times) +
+                   " THEN"
+                   " RAISE EXCEPTION 'no' USING ERRCODE = '" +
+                   sqlstate +
+                   "'; END IF;"
+                   " RETURN NEW; END $$;"
+                   "CREATE TRIGGER refuse BEFORE INSERT ON gateway.batch FOR EACH ROW"
+                   " EXECUTE FUNCTION refuse()");
+}
+
+TEST(WriterTest, ADeadlockOrSerializationFailureIsTriedThreeTimesMore)
+{
+    for (const std::string sqlstate : {"40P01", "40001"}) {
+        for (const int times : {3, 4}) {
+            const std::string url = fresh_database();
+            refuse_batches(url, sqlstate, times);
+            answers all;
+            {
+                writer w{settings_for(url)};
+                all.submit(w, click(1));
+            }
+
+            EXPECT_EQ(all.count(disposition::stored), times == 3 ? 1U : 0U) << sqlstate;
+            EXPECT_EQ(value(url, "SELECT last_value FROM tries"), "4");
+        }
+    }
+}
+
+TEST(WriterTest, AViolatedPartitionConstraintIsTriedOnceMoreBeforeItIsPoison)
+{
+    const std::string url = fresh_database();
+    refuse_batches(url, "23514", 1);
+    answers all;
+    {
+        writer w{settings_for(url)};
+        all.submit(w, click(1));
+    }
+
+    EXPECT_EQ(all.count(disposition::stored), 1U);
+}
+
 TEST(WriterTest, ARetryOfARefusedDeliveryCounts)
 {
     const std::string url = fresh_database();
