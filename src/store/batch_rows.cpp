@@ -1,3 +1,5 @@
+// The mapping of fields to columns as data: three tables, and one loop that encodes any of them.
+// A new column is a row here and in a migration.
 #include "store/batch_rows.hpp"
 
 #include <algorithm>

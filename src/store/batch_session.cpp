@@ -1,3 +1,5 @@
+// What one batch says to the database: partitions if need be, then the one call. Every call stands
+// under the deadline.
 #include "store/batch_session.hpp"
 #include "store/batch_rows.hpp"
 

@@ -1,3 +1,5 @@
+// fork and exec with care: between the two only what is safe in a process with threads, and a
+// child that neither outlives this process nor turns into a zombie.
 #include "store/child_process.hpp"
 #include "store/signals.hpp"
 

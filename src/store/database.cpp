@@ -1,3 +1,5 @@
+// libpqxx and libpq as they are: which options a connection gets, and which of their many
+// exceptions means what to a batch.
 #include "store/database.hpp"
 
 #include <libpq-fe.h>
@@ -35,6 +37,11 @@ std::string first_line(std::string_view text)
 bool pooler_refused_options(std::string_view message)
 {
     return message.find("unsupported startup parameter") != std::string_view::npos;
+}
+
+std::string kept_text(const std::exception& e, server_text text)
+{
+    return text == server_text::kept ? first_line(e.what()) : std::string{};
 }
 
 struct parsed_options {
@@ -123,13 +130,18 @@ failure current_failure(server_text text)
 {
     try {
         throw;
-    } catch (const pqxx::in_doubt_error&) { // neither of the two below: it has to come first
+    } catch (const pqxx::in_doubt_error&) { // none of those below: it has to come first
         return {failure_kind::lost, {}, "the connection broke during the commit"};
+    } catch (const pqxx::statement_completion_unknown&) {
+        return {failure_kind::lost, "40003", {}};
+    } catch (const pqxx::transaction_rollback&) { // no sql_error in 6.4, and without its SQLSTATE
+        return {failure_kind::conflict, "40001", {}};
     } catch (const pqxx::broken_connection& e) {
         return {failure_kind::lost, {}, first_line(e.what())};
+    } catch (const pqxx::insufficient_privilege& e) { // 6.4 forgets its SQLSTATE
+        return {failure_kind::other, "42501", kept_text(e, text)};
     } catch (const pqxx::sql_error& e) {
-        return {kind_of(e.sqlstate()), e.sqlstate(),
-                text == server_text::kept ? first_line(e.what()) : std::string{}};
+        return {kind_of(e.sqlstate()), e.sqlstate(), kept_text(e, text)};
     } catch (const std::exception&) {
         return {failure_kind::other, {}, "the client library failed"};
     }

@@ -1,3 +1,5 @@
+// The decisions of a batch, without a database: order, equality, and where to look for poison.
+// Kept apart from the writer so that tests can go through every step of it.
 #include "store/pending.hpp"
 
 #include <algorithm>

@@ -1,3 +1,5 @@
+// Byte by byte, big-endian, as PostgreSQL reads it. Lengths that are known only at the end are
+// filled in there.
 #include "store/row_encoder.hpp"
 
 #include <chrono>

@@ -1,3 +1,5 @@
+// A thread that sleeps until the next deadline. Guards wake it only when theirs is sooner, which
+// with one limit for all happens when nothing was watched.
 #include "store/watchdog.hpp"
 #include "store/signals.hpp"
 

@@ -156,6 +156,10 @@ std::optional<failure> writer::implementation::store(batch_session& session,
             written = session.write(units);
         } catch (...) {
             last = current_failure();
+            if (last.kind == failure_kind::lost)
+                last.message = session.deadline_passed()
+                                   ? "no answer within the deadline, connection given up"
+                                   : "the connection broke";
             return last.kind == failure_kind::rejected ? verdict::rejected : verdict::failed;
         }
         answer_written(units, written);

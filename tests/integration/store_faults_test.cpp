@@ -1,1 +1,209 @@
-// x
+// The database dies, stops, restarts or freezes in the middle: every delivery is answered, in
+// time, what was answered "stored" is there, and the writer comes back by itself.
+#include "gateway/store/migrations.hpp"
+#include "support/cluster.hpp"
+#include "support/events.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <csignal>
+#include <thread>
+
+namespace gateway {
+namespace {
+
+using namespace test;
+using namespace std::chrono_literals;
+using std::chrono::steady_clock;
+
+// A cluster of its own, for tests that stop it.
+class FaultsTest : public testing::Test {
+protected:
+    void SetUp() override
+    {
+        start();
+        ASSERT_TRUE(migrate(cluster_->url()).has_value());
+    }
+
+    void TearDown() override
+    {
+        cluster_.reset();
+        std::filesystem::remove_all(directory_);
+    }
+
+    void start()
+    {
+        auto started = embedded_cluster::start(directory_);
+        ASSERT_TRUE(started.has_value()) << started.error().detail;
+        cluster_.emplace(std::move(started).value());
+    }
+
+    // Ends the server by `signal` and starts it again, while deliveries come; then checks that
+    // all were answered and that exactly the stored ones are there.
+    void survive(int signal)
+    {
+        answers all;
+        {
+            writer w{settings_for(cluster_->url(), 2)};
+            await_available(w);
+            std::atomic<bool> stop{false};
+            std::thread sender{[&] {
+                for (int i = 0; !stop; ++i) {
+                    all.submit(w, click(i));
+                    std::this_thread::sleep_for(100us);
+                }
+            }};
+            std::this_thread::sleep_for(200ms);
+            ::kill(cluster_->pid(), signal);
+            std::this_thread::sleep_for(200ms);
+            cluster_.reset();
+            EXPECT_FALSE(w.available());
+            start();
+            await_available(w);
+            std::this_thread::sleep_for(200ms);
+            stop = true;
+            sender.join();
+        }
+
+        std::size_t stored = 0;
+        const auto received = all.all();
+        for (const auto& answer : received) {
+            if (answer.has_value())
+                ++stored;
+            else
+                EXPECT_EQ(answer.error().code, errc::database_unavailable);
+        }
+        EXPECT_TRUE(received.front().has_value());
+        EXPECT_TRUE(received.back().has_value());
+        EXPECT_LT(stored, received.size());
+        // A batch that was in doubt may be there though it was not answered so.
+        EXPECT_GE(std::stoul(value(cluster_->url(), "SELECT count(*) FROM gateway.source_event")),
+                  stored);
+        for (std::size_t i = 0; i < received.size(); i += 97) {
+            if (received[i].has_value()) {
+                EXPECT_EQ(value(cluster_->url(),
+                                "SELECT count(*) FROM gateway.source_event WHERE event_id = '" +
+                                    to_string(received[i].value().id) + "'"),
+                          "1");
+            }
+        }
+    }
+
+    std::filesystem::path directory_ = temporary_directory();
+    std::optional<embedded_cluster> cluster_;
+};
+
+TEST_F(FaultsTest, SurvivesAFastShutdown)
+{
+    survive(SIGINT);
+}
+
+TEST_F(FaultsTest, SurvivesAnImmediateShutdown)
+{
+    survive(SIGQUIT);
+}
+
+TEST_F(FaultsTest, SurvivesTheDeathOfThePostmaster)
+{
+    survive(SIGKILL);
+}
+
+std::string backends(const std::string& url)
+{
+    return value(url, "SELECT coalesce(string_agg(pid::text, ' '), '') FROM pg_stat_activity"
+                      " WHERE application_name = 'attentive-gateway'"
+                      " AND datname = current_database()");
+}
+
+TEST(BackendTest, ATerminatedBackendCostsNoFollowingDelivery)
+{
+    const std::string url = fresh_database();
+    answers before;
+    answers after;
+    {
+        writer w{settings_for(url)};
+        before.submit(w, click(1));
+        EXPECT_EQ(before.count(disposition::stored), 1U);
+        query(url, "SELECT pg_terminate_backend(" + backends(url) + ")");
+        std::this_thread::sleep_for(100ms);
+        answers first;
+        first.submit(w, click(2)); // finds the connection dead
+        first.all();
+        after.submit(w, click(3));
+    }
+
+    EXPECT_EQ(after.count(disposition::stored), 1U);
+}
+
+TEST(BackendTest, AFrozenBackendIsLeftAtTheDeadline)
+{
+    const std::string url = fresh_database();
+    writer_settings s = settings_for(url);
+    s.batch_deadline = 1'000ms;
+    answers held;
+    answers after;
+    pid_t backend = 0;
+    {
+        writer w{s};
+        await_available(w);
+        backend = std::stoi(backends(url));
+        ::kill(backend, SIGSTOP);
+        const auto start = steady_clock::now();
+        held.submit(w, click(1));
+        std::this_thread::sleep_for(100ms);
+        held.submit(w, click(2)); // waits in the inbox behind it
+
+        const auto received = held.all();
+        const auto took = steady_clock::now() - start;
+
+        for (const auto& answer : received) {
+            ASSERT_TRUE(answer.has_error());
+            EXPECT_EQ(answer.error().code, errc::database_unavailable);
+        }
+        EXPECT_GE(took, 900ms);
+        EXPECT_LT(took, 1'500ms);
+        await_available(w);
+        after.submit(w, click(3));
+        EXPECT_EQ(after.count(disposition::stored), 1U);
+        EXPECT_NE(backends(url), std::to_string(backend));
+    }
+    ::kill(backend, SIGCONT);
+}
+
+TEST(BackendTest, DeliveriesAreRefusedAtOnceWhileTheDatabaseIsAway)
+{
+    writer w{settings_for("postgresql://postgres@/x?host=/nowhere", 2)};
+    std::this_thread::sleep_for(300ms);
+    answers all;
+    const auto start = steady_clock::now();
+
+    for (int i = 0; i < 100; ++i)
+        all.submit(w, click(i));
+
+    EXPECT_EQ(all.failed(), 100U);
+    EXPECT_LT(steady_clock::now() - start, 100ms);
+    EXPECT_FALSE(w.available());
+}
+
+TEST(BackendTest, ARolledBackSchemaIsSurvivedAndComesBack)
+{
+    const std::string url = fresh_database();
+    writer w{settings_for(url)};
+    await_available(w);
+    query(url, "ALTER TABLE gateway.batch RENAME TO batch_away");
+    answers away;
+    away.submit(w, click(1));
+    EXPECT_EQ(away.failed(), 1U);
+    EXPECT_EQ(away.all()[0].error().code, errc::database_failed);
+
+    query(url, "ALTER TABLE gateway.batch_away RENAME TO batch");
+    await_available(w);
+    answers back;
+    back.submit(w, click(1));
+
+    EXPECT_EQ(back.count(disposition::stored), 1U);
+}
+
+} // namespace
+} // namespace gateway

@@ -1,1 +1,143 @@
-// x
+// The schema's history: applied once whoever asks and however many at once, and refused in plain
+// words when it is another one than the program's.
+#include "gateway/store/migrations.hpp"
+#include "support/cluster.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+namespace gateway {
+namespace {
+
+using namespace test;
+using testing::HasSubstr;
+
+TEST(MigrationsTest, AppliesAllThenNothing)
+{
+    const std::string url = empty_database();
+
+    const auto first = migrate(url);
+    const auto second = migrate(url);
+
+    ASSERT_TRUE(first.has_value()) << first.error().detail;
+    EXPECT_EQ(first.value().front(), "0001_event_log");
+    EXPECT_EQ(std::to_string(first.value().size()),
+              value(url, "SELECT count(*) FROM gateway.schema_migration"));
+    ASSERT_TRUE(second.has_value()) << second.error().detail;
+    EXPECT_TRUE(second.value().empty());
+    EXPECT_TRUE(check_schema(url).has_value());
+}
+
+TEST(MigrationsTest, AppliesEachOnceForReplicasThatStartTogether)
+{
+    const std::string url = empty_database();
+    std::vector<std::size_t> applied(4);
+    std::vector<std::thread> replicas;
+
+    for (auto& n : applied)
+        replicas.emplace_back([&n, &url] { n = migrate(url).value().size(); });
+    for (auto& replica : replicas)
+        replica.join();
+
+    EXPECT_EQ(std::to_string(applied[0] + applied[1] + applied[2] + applied[3]),
+              value(url, "SELECT count(*) FROM gateway.schema_migration"));
+    EXPECT_TRUE(check_schema(url).has_value());
+}
+
+TEST(MigrationsTest, RefusesADatabaseWithoutSchema)
+{
+    const auto checked = check_schema(empty_database());
+
+    ASSERT_TRUE(checked.has_error());
+    EXPECT_EQ(checked.error().code, errc::schema_mismatch);
+    EXPECT_THAT(checked.error().detail, HasSubstr("attentive-gateway migrate"));
+}
+
+TEST(MigrationsTest, RefusesAnOlderSchema)
+{
+    const std::string url = fresh_database();
+    query(url, "DELETE FROM gateway.schema_migration WHERE version ="
+               " (SELECT max(version) FROM gateway.schema_migration)");
+
+    const auto checked = check_schema(url);
+
+    ASSERT_TRUE(checked.has_error());
+    EXPECT_EQ(checked.error().code, errc::schema_mismatch);
+    EXPECT_THAT(checked.error().detail, HasSubstr("older than this program"));
+    EXPECT_THAT(checked.error().detail, HasSubstr("attentive-gateway migrate"));
+}
+
+TEST(MigrationsTest, RefusesANewerSchema)
+{
+    const std::string url = fresh_database();
+    query(url, "INSERT INTO gateway.schema_migration VALUES (9999, '9999_future', 'x')");
+
+    const auto checked = check_schema(url);
+    const auto migrated = migrate(url);
+
+    ASSERT_TRUE(checked.has_error() && migrated.has_error());
+    EXPECT_EQ(checked.error().code, errc::schema_mismatch);
+    EXPECT_EQ(migrated.error().code, errc::schema_mismatch);
+    EXPECT_THAT(checked.error().detail, HasSubstr("9999_future"));
+}
+
+TEST(MigrationsTest, RefusesAMigrationWithAnotherText)
+{
+    const std::string url = fresh_database();
+    query(url, "UPDATE gateway.schema_migration SET sha256 = repeat('0', 64) WHERE version = 2");
+
+    const auto checked = check_schema(url);
+
+    ASSERT_TRUE(checked.has_error());
+    EXPECT_EQ(checked.error().code, errc::schema_mismatch);
+    EXPECT_THAT(checked.error().detail, HasSubstr("another text"));
+}
+
+TEST(MigrationsTest, LeavesNothingOfAMigrationThatFails)
+{
+    const std::string url = empty_database();
+    query(url, "CREATE SCHEMA report"); // 0004 cannot make it again
+
+    const auto migrated = migrate(url);
+
+    ASSERT_TRUE(migrated.has_error());
+    EXPECT_EQ(migrated.error().code, errc::database_failed);
+    EXPECT_THAT(migrated.error().detail, HasSubstr("report"));
+    EXPECT_EQ(value(url, "SELECT count(*) FROM gateway.schema_migration"), "3");
+    EXPECT_EQ(value(url, "SELECT to_regclass('report.source_event')"), "NULL");
+}
+
+TEST(MigrationsTest, SaysThatNobodyCanTellWithoutADatabase)
+{
+    const auto checked = check_schema("postgresql://postgres@/x?host=/nowhere");
+
+    ASSERT_TRUE(checked.has_error());
+    EXPECT_EQ(checked.error().code, errc::database_unavailable);
+}
+
+TEST(MigrationsTest, TheWriterMayCheckAndMigrateACurrentSchema)
+{
+    const std::string url = fresh_database();
+    query(url, "DROP ROLE IF EXISTS checker; CREATE ROLE checker LOGIN IN ROLE gateway_writer");
+
+    EXPECT_TRUE(check_schema(as_user(url, "checker")).has_value());
+    EXPECT_TRUE(migrate(as_user(url, "checker")).has_value());
+}
+
+TEST(MigrationsTest, AnOwnerWhoMayNotMakeRolesCanMigrate)
+{
+    const std::string url = empty_database();
+    query(url, "DROP ROLE IF EXISTS plain_owner; CREATE ROLE plain_owner LOGIN;"
+               "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I OWNER TO plain_owner',"
+               " current_database()); END $$");
+
+    const auto migrated = migrate(as_user(url, "plain_owner"));
+
+    ASSERT_TRUE(migrated.has_value()) << migrated.error().detail;
+    EXPECT_EQ(value(url, "SELECT has_schema_privilege('gateway_writer', 'gateway', 'usage')"), "t");
+}
+
+} // namespace
+} // namespace gateway

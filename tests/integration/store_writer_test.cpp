@@ -11,6 +11,10 @@
 #include <fstream>
 #include <thread>
 
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
 namespace gateway {
 namespace {
 
@@ -276,6 +280,53 @@ TEST(WriterTest, LeavesNothingBehindWhenTheTransactionFails)
     EXPECT_EQ(count(url, "quarantine"), "0");
 }
 
+// Every batch fails with `sqlstate` so many times, then is let through.
+void refuse_batches(const std::string& url, const std::string& sqlstate, int times)
+{
+    query(url, "CREATE SEQUENCE tries;"
+               "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+               " $$ BEGIN IF nextval('tries') <= " +
+                   std::to_string(times) +
+                   " THEN"
+                   " RAISE EXCEPTION 'no' USING ERRCODE = '" +
+                   sqlstate +
+                   "'; END IF;"
+                   " RETURN NEW; END $$;"
+                   "CREATE TRIGGER refuse BEFORE INSERT ON gateway.batch FOR EACH ROW"
+                   " EXECUTE FUNCTION refuse()");
+}
+
+TEST(WriterTest, ADeadlockOrSerializationFailureIsTriedThreeTimesMore)
+{
+    for (const std::string sqlstate : {"40P01", "40001"}) {
+        for (const int times : {3, 4}) {
+            const std::string url = fresh_database();
+            refuse_batches(url, sqlstate, times);
+            answers all;
+            {
+                writer w{settings_for(url)};
+                all.submit(w, click(1));
+            }
+
+            EXPECT_EQ(all.count(disposition::stored), times == 3 ? 1U : 0U) << sqlstate;
+            EXPECT_EQ(value(url, "SELECT last_value FROM tries"), "4");
+        }
+    }
+}
+
+TEST(WriterTest, AViolatedPartitionConstraintIsTriedOnceMoreBeforeItIsPoison)
+{
+    const std::string url = fresh_database();
+    refuse_batches(url, "23514", 1);
+    answers all;
+    {
+        writer w{settings_for(url)};
+        all.submit(w, click(1));
+    }
+
+    EXPECT_EQ(all.count(disposition::stored), 1U);
+}
+
 TEST(WriterTest, ARetryOfARefusedDeliveryCounts)
 {
     const std::string url = fresh_database();
@@ -376,24 +427,39 @@ TEST(WriterTest, ALongestBodyFits)
     EXPECT_EQ(value(url, "SELECT min(length(body)) >= 262144 FROM gateway.delivery"), "t");
 }
 
+// A server that takes connections and never says a word: until libpq gives up, events queue.
 TEST(WriterTest, AFullInboxAnswersAtOnce)
 {
-    const std::string url = fresh_database();
-    writer_settings s = settings_for(url);
+    const auto directory = temporary_directory();
+    const int listener = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    (directory / ".s.PGSQL.5432").string().copy(address.sun_path, sizeof address.sun_path - 1);
+    ASSERT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    ASSERT_EQ(::listen(listener, 10), 0);
+    writer_settings s = settings_for("postgresql://postgres@/x?host=" + directory.string());
     s.inbox_events_max = 10;
-    s.database_url = "postgresql://postgres@192.0.2.1/gateway"; // no route: connecting hangs
-    answers all;
+    answers queued;
+    answers beyond;
     {
         writer w{s};
-        for (int i = 0; i < 30; ++i)
-            all.submit(w, click(i));
+        for (int i = 0; i < 10; ++i)
+            queued.submit(w, click(i));
+        for (int i = 10; i < 30; ++i)
+            beyond.submit(w, click(i));
+
+        for (const auto& answer : beyond.all(std::chrono::milliseconds{0})) {
+            ASSERT_TRUE(answer.has_error());
+            EXPECT_EQ(answer.error().code, errc::overloaded);
+        }
     }
 
-    std::size_t overloaded = 0;
-    for (const auto& answer : all.all())
-        overloaded += answer.has_error() && answer.error().code == errc::overloaded ? 1 : 0;
-    EXPECT_EQ(all.failed(), 30U);
-    EXPECT_TRUE(overloaded == 20U || overloaded == 0U) << overloaded; // 0: refused as unreachable
+    for (const auto& answer : queued.all(std::chrono::milliseconds{0})) {
+        ASSERT_TRUE(answer.has_error());
+        EXPECT_EQ(answer.error().code, errc::database_unavailable);
+    }
+    ::close(listener);
+    std::filesystem::remove_all(directory);
 }
 
 TEST(WriterTest, MembershipInTheWritersRoleSuffices)

@@ -1,3 +1,4 @@
+// Made-up subscribers and clicks; nothing here is anybody's data.
 #include "support/events.hpp"
 #include "store/stored_delivery.hpp"
 
