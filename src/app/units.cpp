@@ -15,12 +15,12 @@ struct unit {
 constexpr std::array<unit, 4> duration_units{
     {{"h", 3'600'000}, {"m", 60'000}, {"s", 1'000}, {"ms", 1}}};
 
-// Binary units first: they are what size_text() prefers.
+// Largest first: what size_text() prefers.
 constexpr std::array<unit, 7> size_units{{{"GiB", 1ULL << 30U},
-                                          {"MiB", 1ULL << 20U},
-                                          {"KiB", 1ULL << 10U},
                                           {"GB", 1'000'000'000},
+                                          {"MiB", 1ULL << 20U},
                                           {"MB", 1'000'000},
+                                          {"KiB", 1ULL << 10U},
                                           {"KB", 1'000},
                                           {"B", 1}}};
 

@@ -18,9 +18,9 @@ namespace gateway {
 
 // Where a secret stands. Exactly one of the three is set.
 struct secret_source {
-    std::string file;        // path; one trailing newline is not part of the secret
-    std::string credential;  // name below $CREDENTIALS_DIRECTORY (systemd LoadCredential)
-    std::string environment; // variable
+    std::string file = {};        // path; one trailing newline is not part of the secret
+    std::string credential = {};  // name below $CREDENTIALS_DIRECTORY (systemd LoadCredential)
+    std::string environment = {}; // variable
 };
 
 struct signing_key_config {

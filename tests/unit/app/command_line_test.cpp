@@ -1,0 +1,250 @@
+// The binary as a person meets it at the shell: help, usage errors, exit codes, and the
+// subcommands that need neither network nor database.
+#include "gateway/attentive/samples.hpp"
+#include "gateway/attentive/verifier.hpp"
+#include "gateway/listener/tls.hpp"
+#include "support/run_binary.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <filesystem>
+#include <fstream>
+#include <unistd.h>
+
+namespace gateway {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+run_outcome run(const std::vector<std::string>& arguments, const std::string& input = {})
+{
+    return run_binary(GATEWAY_BINARY, arguments, input);
+}
+
+class CommandLineTest : public testing::Test {
+protected:
+    void SetUp() override { fs::create_directory(directory_); }
+    void TearDown() override { fs::remove_all(directory_); }
+
+    std::string file(const std::string& name, const std::string& content,
+                     fs::perms allowed = fs::perms::owner_read | fs::perms::owner_write) const
+    {
+        const fs::path path = directory_ / name;
+        std::ofstream{path, std::ios::binary} << content;
+        fs::permissions(path, allowed);
+        return path.string();
+    }
+
+    // A configuration whose files all exist.
+    std::string sound_config(const std::string& key_file) const
+    {
+        const auto made = make_self_signed_certificate();
+        return file("gateway.toml",
+                    "[listener]\ntls_certificate = \"" + file("c.pem", made.certificate) +
+                        "\"\ntls_private_key = \"" + file("k.pem", made.private_key) +
+                        "\"\n[[endpoint]]\nname = \"attentive\"\npath = \"/hook\"\n"
+                        "signing_keys = [ { id = \"a\", file = \"" +
+                        key_file + "\" } ]\n[database]\nembedded = \"/nowhere\"\n");
+    }
+
+    fs::path directory_ =
+        fs::temp_directory_path() / ("command-line-test-" + std::to_string(::getpid()));
+};
+
+const std::string key = "0123456789abcdef";
+
+TEST_F(CommandLineTest, HelpNamesEverySubcommand)
+{
+    const auto shown = run({"--help"});
+
+    EXPECT_EQ(shown.exit_code, 0);
+    for (const char* name :
+         {"serve", "migrate", "check-config", "demo", "send", "verify", "explain"}) {
+        EXPECT_THAT(shown.out, HasSubstr("\n  " + std::string{name} + " "));
+    }
+    EXPECT_THAT(shown.out, HasSubstr("Exit codes: 0 done, 1 failed, 2"));
+}
+
+TEST_F(CommandLineTest, EverySubcommandExplainsItselfWithAnExample)
+{
+    for (const char* name :
+         {"serve", "migrate", "check-config", "demo", "send", "verify", "explain"}) {
+        const auto shown = run({name, "--help"});
+
+        EXPECT_EQ(shown.exit_code, 0) << name;
+        EXPECT_THAT(shown.out, HasSubstr("Usage:\n  attentive-gateway " + std::string{name}));
+        EXPECT_THAT(shown.out, HasSubstr("Example"));
+        EXPECT_EQ(shown.err, "");
+    }
+}
+
+TEST_F(CommandLineTest, SendHasEveryOption)
+{
+    const auto shown = run({"send", "--help"});
+
+    for (const char* option :
+         {"--url URL", "--key-file FILE", "--key-env NAME", "--type TYPE", "--body-file FILE",
+          "--count N", "--rate N", "--connections N", "--unique", "--seed N", "--ca FILE",
+          "--insecure", "--journal FILE"}) {
+        EXPECT_THAT(shown.out, HasSubstr("\n  " + std::string{option} + " "));
+    }
+}
+
+TEST_F(CommandLineTest, PrintsItsVersion)
+{
+    const auto shown = run({"--version"});
+
+    EXPECT_EQ(shown.exit_code, 0);
+    EXPECT_THAT(shown.out, StartsWith("attentive-gateway "));
+}
+
+TEST_F(CommandLineTest, UsageErrorsExitWith2AndSayWhereToReadOn)
+{
+    const std::vector<std::vector<std::string>> wrong = {
+        {},
+        {"sevre"},
+        {"serve"},
+        {"serve", "--config"},
+        {"explain", "superfluous"},
+        {"verify", "--key-file", "k"},
+        {"send", "--url", "https://h/"},
+        {"send", "--url", "https://h/", "--key-file", "k", "--key-env", "K"},
+        {"send", "--url", "https://h/", "--key-file", "k", "--ca", "c", "--insecure"},
+        {"send", "--url", "https://h/", "--key-file", "k", "--count", "0"},
+        {"send", "--url", "https://h/", "--key-file", "k", "--rate", "-1"},
+        {"send", "--url", "https://h/", "--key-file", "k", "--body-file", "b", "--type", "all"},
+    };
+    for (const auto& arguments : wrong) {
+        const auto shown = run(arguments);
+
+        EXPECT_EQ(shown.exit_code, 2) << testing::PrintToString(arguments);
+        EXPECT_THAT(shown.err, HasSubstr("--help"));
+        EXPECT_EQ(shown.out, "");
+    }
+    EXPECT_THAT(run({"sevre"}).err, HasSubstr("unknown subcommand sevre, did you mean serve?"));
+}
+
+TEST_F(CommandLineTest, CheckConfigSaysOk)
+{
+    const auto shown = run({"check-config", sound_config(file("key", key + "\n"))});
+
+    EXPECT_EQ(shown.exit_code, 0) << shown.err;
+    EXPECT_THAT(shown.out, HasSubstr("gateway.toml: ok\n"));
+    EXPECT_THAT(shown.out, HasSubstr("endpoint  attentive at /hook, signing keys: a"));
+    EXPECT_EQ(shown.err, "");
+}
+
+TEST_F(CommandLineTest, CheckConfigPrintsEachFaultOnALine)
+{
+    const auto shown = run({"check-config", file("bad.toml", "[log]\nlevl = 1\nformat = 2\n")});
+
+    EXPECT_EQ(shown.exit_code, 2);
+    EXPECT_THAT(shown.err, HasSubstr("bad.toml:2:1: log.levl: unknown key, did you mean level?"));
+    EXPECT_THAT(shown.err, HasSubstr("\n" + (directory_ / "bad.toml").string() + ":3:10: log."));
+}
+
+TEST_F(CommandLineTest, CheckConfigReadsTheSecretsButPrintsNone)
+{
+    const auto missing = run({"check-config", sound_config("/nonexistent")});
+    const auto shorter = run({"check-config", sound_config(file("key", "hush"))});
+    const auto exposed =
+        run({"check-config",
+             sound_config(file("open", key, fs::perms::others_read | fs::perms::owner_all))});
+
+    EXPECT_EQ(missing.exit_code, 2);
+    EXPECT_THAT(missing.err, HasSubstr("signing key a: file /nonexistent: No such file"));
+    EXPECT_EQ(shorter.exit_code, 2);
+    EXPECT_THAT(shorter.err, HasSubstr("only 4 bytes long, at least 16"));
+    EXPECT_THAT(shorter.err + shorter.out, Not(HasSubstr("hush")));
+    EXPECT_EQ(exposed.exit_code, 0);
+    EXPECT_THAT(exposed.err, HasSubstr("warning: endpoint attentive, signing key a: every user"));
+}
+
+TEST_F(CommandLineTest, CheckConfigLoadsTheCertificate)
+{
+    const std::string config = sound_config(file("key", key));
+    file("c.pem", "no certificate");
+
+    const auto shown = run({"check-config", config});
+
+    EXPECT_EQ(shown.exit_code, 2);
+    EXPECT_THAT(shown.err, HasSubstr("c.pem"));
+}
+
+TEST_F(CommandLineTest, VerifySaysValid)
+{
+    const auto shown =
+        run({"verify", "--key-file", file("key", key + "\n"), "--signature", sign(key, "body")},
+            "body");
+
+    EXPECT_EQ(shown.exit_code, 0) << shown.err;
+    EXPECT_EQ(shown.out, "valid: the key signed these 4 bytes\n");
+}
+
+TEST_F(CommandLineTest, VerifySaysWhyNot)
+{
+    const std::string key_file = file("key", key + "\n");
+    const auto newline =
+        run({"verify", "--key-file", key_file, "--signature", sign(key, "body")}, "body\n");
+    const auto shorter = run({"verify", "--key-file", key_file, "--signature", "abc"}, "body");
+
+    EXPECT_EQ(newline.exit_code, 1);
+    EXPECT_THAT(newline.out, StartsWith("not valid: signature_mismatch"));
+    EXPECT_THAT(newline.out, HasSubstr("valid for the body without the newline at its end"));
+    EXPECT_EQ(shorter.exit_code, 1);
+    EXPECT_THAT(shorter.out, StartsWith("not valid: signature_malformed"));
+    EXPECT_THAT(newline.out + shorter.out, Not(HasSubstr(key)));
+}
+
+TEST_F(CommandLineTest, VerifyRefusesAKeyItCannotUse)
+{
+    const auto missing = run({"verify", "--key-file", "/nonexistent", "--signature", "x"});
+    const auto shorter = run({"verify", "--key-file", file("key", "hush"), "--signature", "x"});
+
+    EXPECT_EQ(missing.exit_code, 2);
+    EXPECT_THAT(missing.err, HasSubstr("/nonexistent: No such file"));
+    EXPECT_EQ(shorter.exit_code, 2);
+}
+
+TEST_F(CommandLineTest, ExplainPrintsTheEventAsJson)
+{
+    const auto shown = run({"explain"}, std::string{documented_sample("sms.sent")});
+
+    EXPECT_EQ(shown.exit_code, 0) << shown.err;
+    EXPECT_EQ(nlohmann::json::parse(shown.out).at("event_name"), "sms.sent");
+    EXPECT_EQ(shown.err, "");
+}
+
+TEST_F(CommandLineTest, ExplainSaysFieldByFieldWhyNot)
+{
+    const auto shown = run({"explain"}, R"({"type":"sms.sent","timestamp":"soon"})");
+
+    EXPECT_EQ(shown.exit_code, 1);
+    EXPECT_TRUE(nlohmann::json::parse(shown.out).contains("reason"));
+    EXPECT_THAT(shown.err, HasSubstr("would be kept in quarantine"));
+    EXPECT_THAT(shown.err, HasSubstr("company.company_id  found missing, expected"));
+}
+
+TEST_F(CommandLineTest, SendSaysWhatIsWrongBeforeItConnects)
+{
+    const std::string key_file = file("key", key);
+    const auto type =
+        run({"send", "--url", "https://127.0.0.1:1/", "--key-file", key_file, "--type", "sms.snt"});
+    const auto url = run({"send", "--url", "localhost", "--key-file", key_file});
+    const auto nobody = run({"send", "--url", "https://127.0.0.1:1/", "--key-file", key_file});
+
+    EXPECT_EQ(type.exit_code, 2);
+    EXPECT_THAT(type.err, HasSubstr("\"sms.snt\" is no event type of Attentive's; one of email."));
+    EXPECT_EQ(url.exit_code, 2);
+    EXPECT_THAT(url.err, HasSubstr("is not a URL"));
+    EXPECT_EQ(nobody.exit_code, 1);
+    EXPECT_THAT(nobody.err, HasSubstr("refused"));
+}
+
+} // namespace
+} // namespace gateway
