@@ -1,6 +1,6 @@
 // Made-up subscribers and clicks; nothing here is anybody's data.
 #include "support/events.hpp"
-#include "store/stored_delivery.hpp"
+#include "gateway/store/stored_delivery.hpp"
 
 #include <algorithm>
 #include <stdexcept>
@@ -16,7 +16,7 @@ constexpr timestamp first_click{std::chrono::milliseconds{1'763'000'000'000}}; /
 
 verified_delivery delivery_of(const std::string& body, const std::string& endpoint)
 {
-    return stored_delivery::restore(
+    return stored_delivery::rebuild(
         {.endpoint = endpoint, .body = body, .signatures = {}, .received_at = now()}, "2026-11");
 }
 
