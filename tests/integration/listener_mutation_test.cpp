@@ -23,14 +23,14 @@ public:
         return request;
     }
 
-    std::size_t pick(std::size_t n) { return random_() % n; }
+    std::size_t pick(std::size_t n) { return n == 0 ? 0 : random_() % n; }
 
 private:
     void change(std::string& request)
     {
         const std::size_t at = pick(request.size());
         switch (pick(5)) {
-        case 0: request[at] = static_cast<char>(random_()); break;
+        case 0: request.replace(at, 1, 1, static_cast<char>(random_())); break;
         case 1: request.erase(at, 1 + pick(8)); break;
         case 2: request.insert(at, pieces_[pick(pieces_.size())]); break;
         case 3: request.insert(at, request.substr(pick(request.size()), pick(40))); break;
