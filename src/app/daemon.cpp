@@ -183,9 +183,9 @@ result<void> daemon::implementation::open_listeners()
 result<void> daemon::implementation::open_admin()
 {
     auto& io = lanes.front().io;
-    BOOST_OUTCOME_TRY(auto acceptor, open_admin_acceptor(io, settings.admin.address));
+    BOOST_OUTCOME_TRY(auto acceptor, open_acceptor(io, settings.admin.address));
     addresses.admin = shown(acceptor.local_endpoint());
-    const auto unready = [this] {
+    auto unready = [this] {
         std::vector<std::string> reasons;
         if (draining)
             reasons.emplace_back("draining");
@@ -193,7 +193,7 @@ result<void> daemon::implementation::open_admin()
             reasons.emplace_back("the database takes no events");
         return reasons;
     };
-    admin = std::make_unique<admin_server>(std::move(acceptor), unready);
+    admin = std::make_unique<admin_server>(std::move(acceptor), admin_settings{std::move(unready)});
     return boost::outcome_v2::success();
 }
 
