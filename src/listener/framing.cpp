@@ -113,7 +113,7 @@ bool is_host(std::string_view value)
     const std::string_view port = end >= value.size() ? ":" : value.substr(end);
     const bool port_ok = port.front() == ':' && port.size() <= 6 &&
                          std::all_of(port.begin() + 1, port.end(), is_digit);
-    return port_ok && !name.empty() && (name.front() == '[' || only(name, "-._~%!$&'()*+,;="));
+    return port_ok && !name.empty() && (name.front() == '[' || only(name, "-._~%"));
 }
 
 struct counted {

@@ -1,0 +1,395 @@
+// What a sender is told: every status of the table, over real TLS, and what happens to the
+// connection afterwards.
+#include "listener_server.hpp"
+
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace gateway::test {
+namespace {
+
+namespace asio = boost::asio;
+using testing::HasSubstr;
+
+delivery_handler always(result<receipt> r)
+{
+    return [r](delivery) -> asio::awaitable<result<receipt>> { co_return r; };
+}
+
+listener_server& shared_server()
+{
+    static listener_server server;
+    return server;
+}
+
+reply ask(listener_server& server, const std::string& request)
+{
+    tls_client client = server.connect();
+    client.send(request);
+    return client.read_reply().value_or(reply{});
+}
+
+reply ask_handler(result<receipt> r)
+{
+    server_options options;
+    options.handler = always(std::move(r));
+    listener_server server{std::move(options)};
+    return ask(server, post("{}"));
+}
+
+const uuid some_id = uuid_from_digest(sha256("an event"));
+
+TEST(ListenerHttpTest, StoredIs200WithTheEventsId)
+{
+    const reply r = ask_handler(receipt{disposition::stored, some_id, {}});
+
+    EXPECT_EQ(r.status, 200);
+    EXPECT_EQ(r.body, R"({"status":"stored","event_id":")" + to_string(some_id) + "\"}\n");
+    EXPECT_EQ(r.fields.at("content-type"), "application/json");
+    EXPECT_EQ(r.fields.count("server"), 0U);
+}
+
+TEST(ListenerHttpTest, DuplicateIs200)
+{
+    const reply r = ask_handler(receipt{disposition::duplicate, some_id, {}});
+
+    EXPECT_EQ(r.status, 200);
+    EXPECT_EQ(r.body, R"({"status":"duplicate","event_id":")" + to_string(some_id) + "\"}\n");
+}
+
+TEST(ListenerHttpTest, QuarantinedForLaterIs202)
+{
+    const reply r =
+        ask_handler(receipt{disposition::quarantined, some_id, quarantine_reason::type_unknown});
+
+    EXPECT_EQ(r.status, 202);
+    EXPECT_EQ(r.body, R"({"status":"quarantined","quarantine_id":")" + to_string(some_id) +
+                          "\",\"reason\":\"type_unknown\"}\n");
+}
+
+TEST(ListenerHttpTest, QuarantinedAsNoEventIs400WithTheQuarantineId)
+{
+    const reply r =
+        ask_handler(receipt{disposition::quarantined, some_id, quarantine_reason::malformed_json});
+
+    EXPECT_EQ(r.status, 400);
+    EXPECT_THAT(r.body, HasSubstr(R"({"error":{"code":"malformed_json","message":")"));
+    EXPECT_THAT(r.body, HasSubstr(R"("quarantine_id":")" + to_string(some_id)));
+}
+
+TEST(ListenerHttpTest, EverySignatureFaultIs401WithItsReason)
+{
+    for (const errc code : {errc::signature_missing, errc::signature_repeated,
+                            errc::signature_malformed, errc::signature_mismatch}) {
+        const reply r = ask_handler(fail(code));
+
+        EXPECT_EQ(r.status, 401);
+        EXPECT_THAT(r.body, HasSubstr("\"code\":\"" + std::string{name(code)} + "\""));
+    }
+}
+
+TEST(ListenerHttpTest, OurOwnTroubleIs503WithRetryAfterAndTellsNothingElse)
+{
+    for (const errc code : {errc::overloaded, errc::database_unavailable, errc::database_failed}) {
+        const reply r = ask_handler(fail(code, "host 10.1.2.3 said 53100"));
+
+        EXPECT_EQ(r.status, 503);
+        EXPECT_EQ(r.fields.at("retry-after"), "5");
+        EXPECT_THAT(r.body, testing::Not(HasSubstr("10.1.2.3")));
+    }
+}
+
+TEST(ListenerHttpTest, AThrowingHandlerIs503AndTheConnectionGoesOn)
+{
+    server_options options;
+    options.handler = [](delivery) -> asio::awaitable<result<receipt>> {
+        throw std::runtime_error{"a fault"};
+        co_return fail(errc::overloaded);
+    };
+    listener_server server{std::move(options)};
+    tls_client client = server.connect();
+
+    client.send(post("{}"));
+    EXPECT_EQ(client.read_reply().value_or(reply{}).status, 503);
+    client.send(post("{}"));
+
+    EXPECT_EQ(client.read_reply().value_or(reply{}).status, 503);
+}
+
+TEST(ListenerHttpTest, AnUnknownPathIs404)
+{
+    const reply r = ask(shared_server(), "GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n");
+
+    EXPECT_EQ(r.status, 404);
+    EXPECT_THAT(r.body, HasSubstr("target_unknown"));
+}
+
+TEST(ListenerHttpTest, AWrongMethodIs405WithAllow)
+{
+    const reply hook = ask(shared_server(), "GET /hook HTTP/1.1\r\nHost: a\r\n\r\n");
+    const reply health = ask(shared_server(), "POST /healthz HTTP/1.1\r\nHost: a\r\n"
+                                              "Content-Length: 0\r\n\r\n");
+
+    EXPECT_EQ(hook.status, 405);
+    EXPECT_EQ(hook.fields.at("allow"), "POST");
+    EXPECT_EQ(health.status, 405);
+    EXPECT_EQ(health.fields.at("allow"), "GET, HEAD");
+}
+
+TEST(ListenerHttpTest, APostWithoutLengthIs411)
+{
+    EXPECT_EQ(ask(shared_server(), "POST /hook HTTP/1.1\r\nHost: a\r\n\r\n").status, 411);
+}
+
+TEST(ListenerHttpTest, AnotherMediaTypeIs415AndParametersAreFine)
+{
+    const std::string begin = "POST /hook HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n";
+
+    EXPECT_EQ(ask(shared_server(), begin + "Content-Type: text/plain\r\n\r\n{}").status, 415);
+    EXPECT_EQ(ask(shared_server(), begin + "\r\n{}").status, 200);
+    EXPECT_EQ(
+        ask(shared_server(), begin + "Content-Type: Application/JSON ; charset=utf-8\r\n\r\n{}")
+            .status,
+        200);
+}
+
+TEST(ListenerHttpTest, AnAnnouncedBodyThatIsTooLargeIs413BeforeItIsSent)
+{
+    const reply r = ask(shared_server(), "POST /hook HTTP/1.1\r\nHost: a\r\n"
+                                         "Content-Length: 262145\r\n\r\n");
+
+    EXPECT_EQ(r.status, 413);
+    EXPECT_EQ(r.fields.at("connection"), "close");
+}
+
+TEST(ListenerHttpTest, TheLargestBodyIsTakenWhole)
+{
+    const std::string body(256U << 10U, 'x');
+    tls_client client = shared_server().connect();
+
+    client.send(post(body));
+
+    EXPECT_EQ(client.read_reply().value_or(reply{}).status, 200);
+    EXPECT_EQ(shared_server().handled().back().body, body);
+}
+
+TEST(ListenerHttpTest, AChunkedBodyThatIsTooLargeIs413)
+{
+    std::string request = "POST /hook HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (int i = 0; i < 5; ++i)
+        request += "10000\r\n" + std::string(0x10000, 'x') + "\r\n";
+
+    EXPECT_EQ(ask(shared_server(), request + "0\r\n\r\n").status, 413);
+}
+
+TEST(ListenerHttpTest, TooManyHeaderBytesOrFieldsAre431)
+{
+    std::string fields;
+    for (int i = 0; i < 65; ++i)
+        fields += "X-" + std::to_string(i) + ": 1\r\n";
+    const std::string line = "GET /healthz HTTP/1.1\r\nHost: a\r\n";
+
+    EXPECT_EQ(ask(shared_server(), line + fields + "\r\n").status, 431);
+    EXPECT_EQ(ask(shared_server(), line + "X: " + std::string(9'000, 'x') + "\r\n\r\n").status,
+              431);
+}
+
+TEST(ListenerHttpTest, TheHandlerGetsExactlyWhatWasSent)
+{
+    tls_client client = shared_server().connect();
+    const std::string body("{\"a\":\"\0\xff\"}", 9);
+
+    client.send(post(body, "x-signature: second\r\n"));
+    client.read_reply();
+
+    const delivery d = shared_server().handled().back();
+    EXPECT_EQ(d.body, body);
+    EXPECT_EQ(d.endpoint, "test");
+    EXPECT_EQ(d.signatures, (std::vector<std::string>{"s", "second"}));
+}
+
+TEST(ListenerHttpTest, AQueryAndAnAbsoluteTargetMeanTheSamePath)
+{
+    const std::string rest = " HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}";
+
+    EXPECT_EQ(ask(shared_server(), "POST /hook?a=b" + rest).status, 200);
+    EXPECT_EQ(ask(shared_server(), "POST https://a/hook" + rest).status, 200);
+    EXPECT_EQ(ask(shared_server(), "POST /hook/" + rest).status, 404);
+}
+
+TEST(ListenerHttpTest, HealthFollowsTheProcess)
+{
+    listener_server server;
+    tls_client client = server.connect();
+    const std::string get = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
+
+    client.send(get);
+    const auto well = client.read_reply();
+    server.healthy = false;
+    client.send(get);
+    const auto ill = client.read_reply();
+    server.announce_drain();
+    client.send(get);
+    const auto draining = client.read_reply();
+
+    EXPECT_EQ(well->status, 200);
+    EXPECT_EQ(well->body, "{\"status\":\"ok\"}\n");
+    EXPECT_EQ(ill->status, 503);
+    EXPECT_THAT(ill->body, HasSubstr("unavailable"));
+    EXPECT_EQ(draining->status, 503);
+    EXPECT_THAT(draining->body, HasSubstr("draining"));
+    EXPECT_EQ(draining->fields.at("connection"), "close");
+}
+
+TEST(ListenerHttpTest, HeadHasNoBodyAndTheNextAnswerFollows)
+{
+    tls_client client = shared_server().connect();
+    client.send(
+        "HEAD /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+
+    const auto head = client.read_head();
+    const auto get = client.read_reply();
+
+    EXPECT_EQ(head->status, 200);
+    EXPECT_EQ(head->fields.at("content-length"), "16");
+    EXPECT_EQ(get.value_or(reply{}).body, "{\"status\":\"ok\"}\n");
+}
+
+TEST(ListenerHttpTest, BalancerProbesAreAnsweredAndAreNoEvents)
+{
+    listener_server server;
+
+    EXPECT_EQ(ask(server, "OPTIONS * HTTP/1.0\r\n\r\n").status, 200);
+    EXPECT_EQ(ask(server, "OPTIONS * HTTP/1.1\r\n\r\n").status, 200);
+    EXPECT_EQ(ask(server, "OPTIONS / HTTP/1.0\r\n\r\n").status, 200);
+    EXPECT_TRUE(server.handled().empty());
+}
+
+TEST(ListenerHttpTest, KeepAliveServesManyRequestsInOrder)
+{
+    listener_server server;
+    tls_client client = server.connect();
+
+    for (int i = 0; i < 100; ++i) {
+        client.send(post(std::to_string(i)));
+        ASSERT_EQ(client.read_reply().value_or(reply{}).status, 200);
+    }
+
+    const auto handled = server.handled();
+    ASSERT_EQ(handled.size(), 100U);
+    EXPECT_EQ(handled.back().body, "99");
+}
+
+TEST(ListenerHttpTest, PipelinedRequestsAreAnsweredInOrder)
+{
+    tls_client client = shared_server().connect();
+    std::string requests;
+    for (int i = 0; i < 50; ++i)
+        requests += post(std::to_string(i));
+
+    client.send(requests);
+
+    for (int i = 0; i < 50; ++i) {
+        const auto r = client.read_reply();
+        ASSERT_TRUE(r.has_value()) << i;
+        EXPECT_THAT(r->body, HasSubstr(to_string(uuid_from_digest(sha256(std::to_string(i))))));
+    }
+}
+
+TEST(ListenerHttpTest, ARequestInSingleBytesIsTheSameRequest)
+{
+    tls_client client = shared_server().connect();
+
+    for (const char c : post("{\"slow\":1}"))
+        client.send({&c, 1});
+
+    EXPECT_EQ(client.read_reply().value_or(reply{}).status, 200);
+    EXPECT_EQ(shared_server().handled().back().body, "{\"slow\":1}");
+}
+
+TEST(ListenerHttpTest, AChunkedBodyIsJoinedAndTheNextRequestFollows)
+{
+    tls_client client = shared_server().connect();
+    const std::string chunked = "POST /hook HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+                                "\r\n3;a=b\r\n{\"a\r\n4\r\n\":1}\r\n0\r\n\r\n";
+
+    client.send(chunked + post("next"));
+
+    EXPECT_EQ(client.read_reply().value_or(reply{}).status, 200);
+    EXPECT_EQ(client.read_reply().value_or(reply{}).status, 200);
+    const auto handled = shared_server().handled();
+    EXPECT_EQ(handled[handled.size() - 2].body, "{\"a\":1}");
+    EXPECT_EQ(handled.back().body, "next");
+}
+
+TEST(ListenerHttpTest, ConnectionCloseIsHonoured)
+{
+    tls_client client = shared_server().connect();
+    client.send(post("{}", "Connection: close\r\n"));
+
+    const auto r = client.read_reply();
+
+    EXPECT_EQ(r->fields.at("connection"), "close");
+    EXPECT_TRUE(client.ends_within(500ms));
+}
+
+TEST(ListenerHttpTest, Http10ClosesUnlessAskedToKeepAlive)
+{
+    tls_client once = shared_server().connect();
+    once.send("GET /healthz HTTP/1.0\r\n\r\n");
+    tls_client kept = shared_server().connect();
+    kept.send("GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+
+    EXPECT_EQ(once.read_reply()->fields.at("connection"), "close");
+    EXPECT_TRUE(once.ends_within(500ms));
+    EXPECT_EQ(kept.read_reply()->fields.at("connection"), "keep-alive");
+    kept.send("GET /healthz HTTP/1.0\r\n\r\n");
+    EXPECT_EQ(kept.read_reply().value_or(reply{}).status, 200);
+}
+
+TEST(ListenerHttpTest, TheLastRequestOfAConnectionSaysSo)
+{
+    server_options options;
+    options.limits.requests_per_connection_max = 3;
+    listener_server server{std::move(options)};
+    tls_client client = server.connect();
+
+    client.send(post("1") + post("2") + post("3") + post("4"));
+
+    EXPECT_EQ(client.read_reply()->fields.count("connection"), 0U);
+    EXPECT_EQ(client.read_reply()->fields.count("connection"), 0U);
+    EXPECT_EQ(client.read_reply()->fields.at("connection"), "close");
+    EXPECT_TRUE(client.ends_within(500ms));
+    EXPECT_EQ(server.handled().size(), 3U);
+}
+
+TEST(ListenerHttpTest, ExpectationsAreMetOnlyAfterTheHeaderWasAccepted)
+{
+    tls_client good = shared_server().connect();
+    good.send(
+        "POST /hook HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+    const auto interim = good.read_reply();
+    good.send("{}");
+    const auto final_one = good.read_reply();
+    const std::string wrong_type = "POST /hook HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n"
+                                   "Content-Type: text/xml\r\nExpect: 100-continue\r\n\r\n";
+
+    EXPECT_EQ(interim.value_or(reply{}).status, 100);
+    EXPECT_EQ(final_one.value_or(reply{}).status, 200);
+    EXPECT_EQ(ask(shared_server(), wrong_type).status, 415);
+}
+
+TEST(ListenerHttpTest, PlainHttpSpeaksTheSame)
+{
+    server_options options;
+    options.tls = false;
+    listener_server server{std::move(options)};
+
+    EXPECT_EQ(ask(server, post("{}")).status, 200);
+}
+
+} // namespace
+} // namespace gateway::test

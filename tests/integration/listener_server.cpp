@@ -1,0 +1,159 @@
+// The loop runs until the listener has drained, as the daemon's does: never stopped from outside.
+#include "listener_server.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/ssl/context.hpp>
+
+#include <fstream>
+#include <future>
+#include <stdexcept>
+
+#include <unistd.h>
+
+namespace gateway::test {
+namespace asio = boost::asio;
+
+listener_limits short_limits()
+{
+    listener_limits limits;
+    limits.handshake_timeout = 300ms;
+    limits.header_timeout = 300ms;
+    limits.body_timeout = 300ms;
+    limits.answer_timeout = 300ms;
+    limits.write_timeout = 300ms;
+    limits.idle_timeout = 600ms;
+    return limits;
+}
+
+std::filesystem::path make_folder()
+{
+    std::string name = (std::filesystem::temp_directory_path() / "gateway-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr)
+        throw std::runtime_error{"mkdtemp failed"};
+    return name;
+}
+
+tls_context write_and_load(const self_signed& pair, const std::filesystem::path& folder)
+{
+    std::ofstream{folder / "certificate.pem"} << pair.certificate;
+    std::ofstream{folder / "key.pem"} << pair.private_key;
+    auto context = load_tls_context(folder / "certificate.pem", folder / "key.pem");
+    if (context.has_error())
+        throw std::runtime_error{context.error().detail};
+    return std::move(context).value();
+}
+
+std::string post(std::string_view body, std::string_view more_fields)
+{
+    std::string out = "POST " + std::string{hook_path} + " HTTP/1.1\r\nHost: localhost\r\n";
+    out.append("Content-Type: application/json\r\nX-Signature: s\r\nContent-Length: ");
+    out.append(std::to_string(body.size())).append("\r\n").append(more_fields).append("\r\n");
+    return out.append(body);
+}
+
+listener_server::listener_server(server_options options)
+    : folder_(make_folder()), tls_(options.tls), handler_(std::move(options.handler))
+{
+    listener_settings settings;
+    if (tls_)
+        settings.tls = write_and_load(make_self_signed_certificate(), folder_);
+    settings.limits = options.limits;
+    settings.trusted_proxies = std::move(options.trusted_proxies);
+    settings.healthy = [this] { return healthy.load(); };
+    delivery_handler remembering = [this](delivery d) { return remember(std::move(d)); };
+    settings.routes.push_back({std::string{hook_path}, "test", "X-Signature", remembering});
+    auto acceptor = open_acceptor(io_, "127.0.0.1:0");
+    if (acceptor.has_error())
+        throw std::runtime_error{acceptor.error().detail};
+    port_ = acceptor.value().local_endpoint().port();
+    listener_ = std::make_unique<listener>(std::move(acceptor).value(), std::move(settings));
+    listener_->start();
+    thread_ = std::thread{[this] { io_.run(); }};
+}
+
+listener_server::~listener_server()
+{
+    drain(500ms);
+    work_.reset();
+    thread_.join();
+    listener_.reset();
+    std::filesystem::remove_all(folder_);
+}
+
+client_options listener_server::client() const
+{
+    client_options options;
+    options.port = port_;
+    options.tls = tls_;
+    return options;
+}
+
+void listener_server::on_loop(const std::function<void(listener&)>& work)
+{
+    std::promise<void> done;
+    asio::post(io_, [this, &work, &done] {
+        work(*listener_);
+        done.set_value();
+    });
+    done.get_future().wait();
+}
+
+void listener_server::announce_drain()
+{
+    on_loop([](listener& l) { l.announce_drain(); });
+}
+
+std::chrono::milliseconds listener_server::drain(std::chrono::milliseconds time)
+{
+    const auto begin = std::chrono::steady_clock::now();
+    std::promise<void> done;
+    asio::post(io_, [this, time, begin, &done] {
+        auto draining = listener_->drain(begin + time);
+        asio::co_spawn(io_, std::move(draining), [&done](std::exception_ptr) { done.set_value(); });
+    });
+    done.get_future().wait();
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() -
+                                                                 begin);
+}
+
+std::size_t listener_server::connections()
+{
+    std::size_t n = 0;
+    on_loop([&n](listener& l) { n = l.connections(); });
+    return n;
+}
+
+bool listener_server::wait_for_connections(std::size_t n, std::chrono::milliseconds time)
+{
+    const auto end = std::chrono::steady_clock::now() + time;
+    while (std::chrono::steady_clock::now() < end) {
+        if (connections() == n)
+            return true;
+        std::this_thread::sleep_for(10ms);
+    }
+    return false;
+}
+
+std::vector<delivery> listener_server::handled() const
+{
+    const std::lock_guard lock{mutex_};
+    return handled_;
+}
+
+asio::awaitable<result<receipt>> listener_server::remember(delivery d)
+{
+    {
+        const std::lock_guard lock{mutex_};
+        handled_.push_back(d);
+    }
+    if (handler_) {
+        auto handling = handler_(std::move(d));
+        co_return co_await std::move(handling);
+    }
+    receipt r{disposition::stored, uuid_from_digest(sha256(d.body)), std::nullopt};
+    co_return r;
+}
+
+} // namespace gateway::test
