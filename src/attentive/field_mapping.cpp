@@ -117,10 +117,11 @@ bool map_section(mapping& m, const section& s)
     if (object == nullptr)
         return false;
     for (const json_value& member : object->children()) {
-        for (const field& f : s.fields) {
-            if (f.name == member.key)
-                map_field(m, s.name, f, member);
-        }
+        const auto f = std::find_if(s.fields.begin(), s.fields.end(), [&](const field& candidate) {
+            return candidate.name == member.key;
+        });
+        if (f != s.fields.end())
+            map_field(m, s.name, *f, member);
     }
     return true;
 }

@@ -30,9 +30,15 @@ const json_value* json_value::find(std::string_view wanted) const
     const auto members = children();
     if (kind != json_kind::object)
         return nullptr;
-    const auto found = std::lower_bound(
-        members.begin(), members.end(), wanted,
-        [](const json_value& member, std::string_view name) { return member.key < name; });
+    constexpr std::size_t few = 12; // where asking each beats searching
+    const auto found =
+        members.size() <= few
+            ? std::find_if(members.begin(), members.end(),
+                           [&](const json_value& member) { return member.key == wanted; })
+            : std::lower_bound(members.begin(), members.end(), wanted,
+                               [](const json_value& member, std::string_view name) {
+                                   return member.key < name;
+                               });
     return found != members.end() && found->key == wanted ? &*found : nullptr;
 }
 

@@ -54,8 +54,15 @@ std::string illegal_encoded(std::string_view link)
     return out;
 }
 
-link_parts parts_of(const boost::urls::url_view& url)
+std::optional<link_parts> parts_of(std::string_view link)
 {
+    const auto parsed = boost::urls::parse_uri({link.data(), link.size()});
+    if (!parsed)
+        return std::nullopt;
+    const boost::urls::url_view& url = *parsed;
+    // Boost 1.81 reads "https://a:b/" as host "a" with path "b/".
+    if (url.has_authority() && !url.encoded_path().empty() && !url.encoded_path().starts_with('/'))
+        return std::nullopt;
     link_parts parts;
     parts.host = ascii_lower(percent_decoded(view_of(url.encoded_host()), false));
     parts.path = view_of(url.encoded_path());
@@ -73,12 +80,9 @@ link_parts parts_of(const boost::urls::url_view& url)
 
 std::optional<link_parts> parse_link(std::string_view link)
 {
-    if (const auto url = boost::urls::parse_uri({link.data(), link.size()}))
-        return parts_of(*url);
-    const std::string encoded = illegal_encoded(link);
-    if (const auto url = boost::urls::parse_uri(encoded))
-        return parts_of(*url);
-    return std::nullopt;
+    if (auto parts = parts_of(link))
+        return parts;
+    return parts_of(illegal_encoded(link));
 }
 
 } // namespace gateway

@@ -21,7 +21,8 @@ namespace {
 constexpr std::size_t company_id_bytes_max = 200;
 constexpr std::size_t message_id_bytes_max = 200;
 
-// 2012-01-01, the year Attentive's founders started, and 2100-01-01.
+// 2012-01-01 and 2100-01-01, in milliseconds: wide enough for any event, narrow enough to tell a
+// time in seconds or microseconds from one in milliseconds.
 constexpr std::int64_t timestamp_min = 1'325'376'000'000;
 constexpr std::int64_t timestamp_end = 4'102'444'800'000;
 
