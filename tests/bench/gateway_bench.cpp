@@ -3,6 +3,7 @@
 // the CPU times say what an event costs whatever else the machine does.
 #include "gateway/attentive/samples.hpp"
 #include "gateway/client/sender.hpp"
+#include "support/cluster.hpp"
 #include "support/gateway_process.hpp"
 
 #include <sys/resource.h>
@@ -83,7 +84,7 @@ figures measure(gateway_process& gateway, std::size_t connections, std::uint64_t
     request.seed = seed;
 
     const double daemon = cpu_microseconds(gateway.child().pid());
-    const double postgres = cluster_microseconds(test::cluster_pid());
+    const double postgres = cluster_microseconds(test::shared_cluster().pid());
     const double source = own_microseconds();
     const auto report = send(request);
     if (!report || report.value().failures > 0 || report.value().statuses.count(200) == 0 ||
@@ -97,7 +98,7 @@ figures measure(gateway_process& gateway, std::size_t connections, std::uint64_t
                    static_cast<double>(r.p50.count()) / 1000,
                    static_cast<double>(r.p99.count()) / 1000,
                    (cpu_microseconds(gateway.child().pid()) - daemon) / n,
-                   (cluster_microseconds(test::cluster_pid()) - postgres) / n,
+                   (cluster_microseconds(test::shared_cluster().pid()) - postgres) / n,
                    (own_microseconds() - source) / n};
 }
 

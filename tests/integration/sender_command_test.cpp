@@ -1,6 +1,6 @@
 // `send` at the shell against a real server: what is printed, and the exit code that a script
 // relies on.
-#include "support/run_binary.hpp"
+#include "support/process.hpp"
 #include "support/scripted_server.hpp"
 
 #include <gmock/gmock.h>
@@ -22,17 +22,15 @@ protected:
     void SetUp() override { ::setenv("SENDER_TEST_KEY", "a-signing-key-of-the-test", 1); }
     void TearDown() override { ::unsetenv("SENDER_TEST_KEY"); }
 
-    static run_outcome send_to(const scripted_server& server, std::vector<std::string> more = {})
+    static test::run_result send_to(const scripted_server& server,
+                                    std::vector<std::string> more = {})
     {
-        std::vector<std::string> arguments = {"send",
-                                              "--url",
-                                              server.url(),
-                                              "--key-env",
-                                              "SENDER_TEST_KEY",
-                                              "--ca",
-                                              server.certificate_file()};
+        std::vector<std::string> arguments = {GATEWAY_BINARY, "send",
+                                              "--url",        server.url(),
+                                              "--key-env",    "SENDER_TEST_KEY",
+                                              "--ca",         server.certificate_file()};
         arguments.insert(arguments.end(), more.begin(), more.end());
-        return run_binary(GATEWAY_BINARY, arguments);
+        return test::run(arguments);
     }
 };
 
@@ -45,14 +43,14 @@ TEST_F(SendCommandTest, SendsEachSampleOnceAndSums)
 
     const auto shown = send_to(server);
 
-    EXPECT_EQ(shown.exit_code, 0) << shown.err;
+    EXPECT_EQ(shown.exit_code, 0) << shown.errors;
     EXPECT_EQ(server.requests().size(), 11U);
-    EXPECT_THAT(shown.out, HasSubstr("11 answered in "));
-    EXPECT_THAT(shown.out, HasSubstr("status 200       11\n"));
-    EXPECT_THAT(shown.out, HasSubstr("duplicate        1\n"));
-    EXPECT_THAT(shown.out, HasSubstr("stored           10\n"));
-    EXPECT_THAT(shown.out, HasSubstr("latency          p50 "));
-    EXPECT_THAT(shown.out + shown.err, Not(HasSubstr("a-signing-key")));
+    EXPECT_THAT(shown.output, HasSubstr("11 answered in "));
+    EXPECT_THAT(shown.output, HasSubstr("status 200       11\n"));
+    EXPECT_THAT(shown.output, HasSubstr("duplicate        1\n"));
+    EXPECT_THAT(shown.output, HasSubstr("stored           10\n"));
+    EXPECT_THAT(shown.output, HasSubstr("latency          p50 "));
+    EXPECT_THAT(shown.output + shown.errors, Not(HasSubstr("a-signing-key")));
 }
 
 TEST_F(SendCommandTest, FailsOnAnyAnswerThatIsNoSuccess)
@@ -63,7 +61,7 @@ TEST_F(SendCommandTest, FailsOnAnyAnswerThatIsNoSuccess)
     const auto shown = send_to(server, {"--count", "6", "--type", "sms.sent"});
 
     EXPECT_EQ(shown.exit_code, 1);
-    EXPECT_THAT(shown.out, HasSubstr("status 503       1\n"));
+    EXPECT_THAT(shown.output, HasSubstr("status 503       1\n"));
 }
 
 TEST_F(SendCommandTest, FailsWhenAnAnswerIsMissing)
@@ -76,7 +74,7 @@ TEST_F(SendCommandTest, FailsWhenAnAnswerIsMissing)
     const auto shown = send_to(server, {"--count", "3", "--type", "sms.sent"});
 
     EXPECT_EQ(shown.exit_code, 1);
-    EXPECT_THAT(shown.out, HasSubstr("no answer        1, the first: https://localhost:"));
+    EXPECT_THAT(shown.output, HasSubstr("no answer        1, the first: https://localhost:"));
 }
 
 TEST_F(SendCommandTest, SendsAFile)
@@ -89,7 +87,7 @@ TEST_F(SendCommandTest, SendsAFile)
     const auto shown = send_to(server, {"--body-file", file.string()});
     std::filesystem::remove(file);
 
-    EXPECT_EQ(shown.exit_code, 0) << shown.err;
+    EXPECT_EQ(shown.exit_code, 0) << shown.errors;
     ASSERT_EQ(server.requests().size(), 1U);
     EXPECT_EQ(server.requests()[0].body, "{ }\n");
 }

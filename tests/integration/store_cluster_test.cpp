@@ -2,6 +2,7 @@
 // to others, and clear about what keeps it from starting.
 #include "gateway/store/embedded_cluster.hpp"
 #include "support/cluster.hpp"
+#include "support/process.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -60,7 +61,7 @@ protected:
         return pid;
     }
 
-    std::filesystem::path directory_ = temporary_directory();
+    std::filesystem::path directory_ = make_temporary_directory();
 };
 
 // A zombie that nobody has waited for yet does not run: it has no program.

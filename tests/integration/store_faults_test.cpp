@@ -2,6 +2,7 @@
 // time, what was answered "stored" is there, and the writer comes back by itself.
 #include "gateway/store/migrations.hpp"
 #include "support/cluster.hpp"
+#include "support/process.hpp"
 #include "support/events.hpp"
 
 #include <gtest/gtest.h>
@@ -90,7 +91,7 @@ protected:
         }
     }
 
-    std::filesystem::path directory_ = temporary_directory();
+    std::filesystem::path directory_ = make_temporary_directory();
     std::optional<embedded_cluster> cluster_;
 };
 

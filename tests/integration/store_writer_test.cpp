@@ -4,6 +4,7 @@
 #include "store/batch_rows.hpp"
 #include "store/database.hpp"
 #include "support/cluster.hpp"
+#include "support/process.hpp"
 #include "support/events.hpp"
 
 #include <gtest/gtest.h>
@@ -430,7 +431,7 @@ TEST(WriterTest, ALongestBodyFits)
 // A server that takes connections and never says a word: until libpq gives up, events queue.
 TEST(WriterTest, AFullInboxAnswersAtOnce)
 {
-    const auto directory = temporary_directory();
+    const auto directory = make_temporary_directory();
     const int listener = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_un address{};
     address.sun_family = AF_UNIX;

@@ -2,6 +2,7 @@
 // each test's database is a copy of.
 #include "support/cluster.hpp"
 #include "gateway/store/migrations.hpp"
+#include "support/process.hpp"
 
 #include <pqxx/pqxx>
 
@@ -9,22 +10,19 @@
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
-#include <stdexcept>
-
-#include <stdlib.h> // mkdtemp is POSIX
 
 namespace gateway::test {
 
 namespace {
 
-// Removes the directory after the cluster has stopped.
+// The directory goes after the cluster has stopped.
 struct running_cluster {
-    std::filesystem::path directory = temporary_directory();
+    temporary_directory directory;
     std::optional<embedded_cluster> cluster;
 
     running_cluster()
     {
-        auto started = embedded_cluster::start(directory);
+        auto started = embedded_cluster::start(directory / "postgres");
         if (started.has_error()) {
             std::fprintf(stderr, "no test cluster: %s\n", started.error().detail.c_str());
             std::abort();
@@ -34,13 +32,6 @@ struct running_cluster {
             std::fprintf(stderr, "no test schema: %s\n", migrated.error().detail.c_str());
             std::abort();
         }
-    }
-
-    ~running_cluster()
-    {
-        cluster.reset();
-        std::error_code ignored;
-        std::filesystem::remove_all(directory, ignored);
     }
 };
 
@@ -76,20 +67,6 @@ std::string empty_database()
 std::string as_user(const std::string& url, const std::string& user)
 {
     return std::string{url}.replace(url.find("//") + 2, std::string{"postgres"}.size(), user);
-}
-
-std::filesystem::path temporary_directory()
-{
-    // In memory where that is possible: every test waits for dozens of fsyncs otherwise.
-    const char* chosen = std::getenv("GATEWAY_TEST_DIRECTORY");
-    std::error_code fault;
-    const auto space = std::filesystem::space("/dev/shm", fault);
-    const bool roomy = !fault && space.available > (2ULL << 30U);
-    const std::string parent = chosen != nullptr ? chosen : roomy ? "/dev/shm" : "/tmp";
-    std::string name = parent + "/gateway-test-XXXXXX";
-    if (::mkdtemp(name.data()) == nullptr)
-        throw std::runtime_error{"no temporary directory"};
-    return name;
 }
 
 std::vector<std::vector<std::string>> query(const std::string& url, const std::string& sql)

@@ -22,9 +22,6 @@ std::string empty_database();
 // `url` with another user.
 std::string as_user(const std::string& url, const std::string& user);
 
-// A new directory that a server may live in; the caller removes it.
-std::filesystem::path temporary_directory();
-
 // Runs SQL, several statements if need be, and returns the last one's rows as text; NULL is
 // "NULL". Throws what libpqxx throws.
 std::vector<std::vector<std::string>> query(const std::string& url, const std::string& sql);

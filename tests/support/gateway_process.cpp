@@ -1,7 +1,7 @@
 #include "support/gateway_process.hpp"
+#include "support/cluster.hpp"
 
 #include "gateway/listener/tls.hpp"
-#include "gateway/store/embedded_cluster.hpp"
 
 #include <gtest/gtest.h>
 
@@ -12,29 +12,6 @@ namespace {
 
 constexpr std::chrono::seconds start_timeout{60};
 
-struct shared_cluster {
-    temporary_directory directory;
-    embedded_cluster cluster;
-
-    shared_cluster() : cluster{started(directory)} {}
-
-    static embedded_cluster started(const temporary_directory& directory)
-    {
-        auto made = embedded_cluster::start(directory / "postgres");
-        if (!made) {
-            std::fprintf(stderr, "no cluster: %s\n", made.error().detail.c_str());
-            std::abort();
-        }
-        return std::move(made).value();
-    }
-};
-
-shared_cluster& cluster()
-{
-    static shared_cluster one;
-    return one;
-}
-
 std::string first_match(const std::string& text, const std::string& pattern)
 {
     std::smatch match;
@@ -43,28 +20,9 @@ std::string first_match(const std::string& text, const std::string& pattern)
 
 } // namespace
 
-std::string fresh_database()
-{
-    static int count = 0;
-    const std::string name = "e2e_" + std::to_string(++count);
-    const std::string url = cluster().cluster.url();
-    const auto created = run({"psql", "-q", url, "-c", "CREATE DATABASE " + name});
-    if (created.exit_code != 0) {
-        std::fprintf(stderr, "no database: %s\n", created.errors.c_str());
-        std::abort();
-    }
-    return std::regex_replace(url, std::regex{"/gateway\\b"}, "/" + name,
-                              std::regex_constants::format_first_only);
-}
-
-int cluster_pid()
-{
-    return cluster().cluster.pid();
-}
-
 gateway_process::gateway_process(const gateway_options& options) : options_{options}
 {
-    database_url_ = options.database_url.empty() ? fresh_database() : options.database_url;
+    database_url_ = options.database_url.empty() ? empty_database() : options.database_url;
     const auto made = make_self_signed_certificate();
     write_file(certificate(), made.certificate);
     write_file(directory_ / "private-key.pem", made.private_key);
@@ -122,7 +80,7 @@ void gateway_process::restart()
 
 std::string gateway_process::value(const std::string& sql) const
 {
-    const auto table = query(database_url_, sql);
+    const auto table = gateway::query(database_url_, sql);
     if (!table) {
         std::fprintf(stderr, "%s: %s\n", sql.c_str(), table.error().detail.c_str());
         std::abort();

@@ -18,12 +18,6 @@ struct gateway_options {
     bool wait_until_up = true;
 };
 
-// An empty database on the cluster that all tests of this process share.
-std::string fresh_database();
-
-// The cluster's server process, to be frozen or killed by tests.
-int cluster_pid();
-
 class gateway_process {
 public:
     explicit gateway_process(const gateway_options& options = {});

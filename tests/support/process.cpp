@@ -22,17 +22,6 @@ using std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds poll_interval{10};
 
-std::filesystem::path make_directory()
-{
-    std::string name = (std::filesystem::temp_directory_path() / "gateway-test-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) {
-        std::perror("mkdtemp");
-        std::abort();
-    }
-    ::chmod(name.c_str(), 0711);
-    return name;
-}
-
 std::vector<char*> pointers(std::vector<std::string>& texts)
 {
     std::vector<char*> out;
@@ -45,7 +34,7 @@ std::vector<char*> pointers(std::vector<std::string>& texts)
 } // namespace
 
 process::process(const std::vector<std::string>& arguments, const options& o)
-    : directory_{make_directory()}
+    : directory_{make_temporary_directory()}
 {
     write_file(directory_ / "in", o.input);
     posix_spawn_file_actions_t actions;
@@ -132,7 +121,25 @@ run_result run(const std::vector<std::string>& arguments, const process_options&
     return run_result{exit_code.value_or(-1), child.output(), child.errors()};
 }
 
-temporary_directory::temporary_directory() : path_{make_directory()} {}
+std::filesystem::path make_temporary_directory()
+{
+    const char* chosen = std::getenv("GATEWAY_TEST_DIRECTORY");
+    std::error_code fault;
+    const auto memory = std::filesystem::space("/dev/shm", fault);
+    const bool roomy = !fault && memory.available > (2ULL << 30U);
+    const std::string parent = chosen != nullptr ? chosen : roomy ? "/dev/shm" : "/tmp";
+    std::string name = parent + "/gateway-test-XXXXXX";
+    if (::mkdtemp(name.data()) == nullptr) {
+        std::perror("mkdtemp");
+        std::abort();
+    }
+    return name;
+}
+
+temporary_directory::temporary_directory() : path_{make_temporary_directory()}
+{
+    ::chmod(path_.c_str(), 0711);
+}
 
 temporary_directory::~temporary_directory()
 {

@@ -52,8 +52,12 @@ struct run_result {
 run_result run(const std::vector<std::string>& arguments, const process_options& o = {},
                std::chrono::milliseconds timeout = std::chrono::seconds{60});
 
-// A directory of the test's own below the system's temporary directory, removed with the object.
-// World-searchable, so that a server that dropped root can reach what lies in it.
+// A new directory of mode 0700, in memory where that is possible (every test waits for dozens of
+// fsyncs otherwise) or below $GATEWAY_TEST_DIRECTORY. The caller removes it.
+std::filesystem::path make_temporary_directory();
+
+// A new directory, removed with the object. World-searchable, so that a server that dropped root
+// can reach what lies in it.
 class temporary_directory {
 public:
     temporary_directory();

@@ -3,7 +3,7 @@
 #include "gateway/attentive/samples.hpp"
 #include "gateway/attentive/verifier.hpp"
 #include "gateway/listener/tls.hpp"
-#include "support/run_binary.hpp"
+#include "support/process.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -21,9 +21,10 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 
-run_outcome run(const std::vector<std::string>& arguments, const std::string& input = {})
+test::run_result run(std::vector<std::string> arguments, const std::string& input = {})
 {
-    return run_binary(GATEWAY_BINARY, arguments, input);
+    arguments.insert(arguments.begin(), GATEWAY_BINARY);
+    return test::run(arguments, {.input = input, .environment = {}});
 }
 
 class CommandLineTest : public testing::Test {
@@ -65,9 +66,9 @@ TEST_F(CommandLineTest, HelpNamesEverySubcommand)
     EXPECT_EQ(shown.exit_code, 0);
     for (const char* name :
          {"serve", "migrate", "check-config", "demo", "send", "verify", "explain"}) {
-        EXPECT_THAT(shown.out, HasSubstr("\n  " + std::string{name} + " "));
+        EXPECT_THAT(shown.output, HasSubstr("\n  " + std::string{name} + " "));
     }
-    EXPECT_THAT(shown.out, HasSubstr("Exit codes: 0 done, 1 failed, 2"));
+    EXPECT_THAT(shown.output, HasSubstr("Exit codes: 0 done, 1 failed, 2"));
 }
 
 TEST_F(CommandLineTest, EverySubcommandExplainsItselfWithAnExample)
@@ -77,9 +78,9 @@ TEST_F(CommandLineTest, EverySubcommandExplainsItselfWithAnExample)
         const auto shown = run({name, "--help"});
 
         EXPECT_EQ(shown.exit_code, 0) << name;
-        EXPECT_THAT(shown.out, HasSubstr("Usage:\n  attentive-gateway " + std::string{name}));
-        EXPECT_THAT(shown.out, HasSubstr("Example"));
-        EXPECT_EQ(shown.err, "");
+        EXPECT_THAT(shown.output, HasSubstr("Usage:\n  attentive-gateway " + std::string{name}));
+        EXPECT_THAT(shown.output, HasSubstr("Example"));
+        EXPECT_EQ(shown.errors, "");
     }
 }
 
@@ -91,7 +92,7 @@ TEST_F(CommandLineTest, SendHasEveryOption)
          {"--url URL", "--key-file FILE", "--key-env NAME", "--type TYPE", "--body-file FILE",
           "--count N", "--rate N", "--connections N", "--unique", "--seed N", "--ca FILE",
           "--insecure", "--journal FILE"}) {
-        EXPECT_THAT(shown.out, HasSubstr("\n  " + std::string{option} + " "));
+        EXPECT_THAT(shown.output, HasSubstr("\n  " + std::string{option} + " "));
     }
 }
 
@@ -100,7 +101,7 @@ TEST_F(CommandLineTest, PrintsItsVersion)
     const auto shown = run({"--version"});
 
     EXPECT_EQ(shown.exit_code, 0);
-    EXPECT_THAT(shown.out, StartsWith("attentive-gateway "));
+    EXPECT_THAT(shown.output, StartsWith("attentive-gateway "));
 }
 
 TEST_F(CommandLineTest, UsageErrorsExitWith2AndSayWhereToReadOn)
@@ -123,20 +124,20 @@ TEST_F(CommandLineTest, UsageErrorsExitWith2AndSayWhereToReadOn)
         const auto shown = run(arguments);
 
         EXPECT_EQ(shown.exit_code, 2) << testing::PrintToString(arguments);
-        EXPECT_THAT(shown.err, HasSubstr("--help"));
-        EXPECT_EQ(shown.out, "");
+        EXPECT_THAT(shown.errors, HasSubstr("--help"));
+        EXPECT_EQ(shown.output, "");
     }
-    EXPECT_THAT(run({"sevre"}).err, HasSubstr("unknown subcommand sevre, did you mean serve?"));
+    EXPECT_THAT(run({"sevre"}).errors, HasSubstr("unknown subcommand sevre, did you mean serve?"));
 }
 
 TEST_F(CommandLineTest, CheckConfigSaysOk)
 {
     const auto shown = run({"check-config", sound_config(file("key", key + "\n"))});
 
-    EXPECT_EQ(shown.exit_code, 0) << shown.err;
-    EXPECT_THAT(shown.out, HasSubstr("gateway.toml: ok\n"));
-    EXPECT_THAT(shown.out, HasSubstr("endpoint  attentive at /hook, signing keys: a"));
-    EXPECT_EQ(shown.err, "");
+    EXPECT_EQ(shown.exit_code, 0) << shown.errors;
+    EXPECT_THAT(shown.output, HasSubstr("gateway.toml: ok\n"));
+    EXPECT_THAT(shown.output, HasSubstr("endpoint  attentive at /hook, signing keys: a"));
+    EXPECT_EQ(shown.errors, "");
 }
 
 TEST_F(CommandLineTest, CheckConfigPrintsEachFaultOnALine)
@@ -144,8 +145,9 @@ TEST_F(CommandLineTest, CheckConfigPrintsEachFaultOnALine)
     const auto shown = run({"check-config", file("bad.toml", "[log]\nlevl = 1\nformat = 2\n")});
 
     EXPECT_EQ(shown.exit_code, 2);
-    EXPECT_THAT(shown.err, HasSubstr("bad.toml:2:1: log.levl: unknown key, did you mean level?"));
-    EXPECT_THAT(shown.err, HasSubstr("\n" + (directory_ / "bad.toml").string() + ":3:10: log."));
+    EXPECT_THAT(shown.errors,
+                HasSubstr("bad.toml:2:1: log.levl: unknown key, did you mean level?"));
+    EXPECT_THAT(shown.errors, HasSubstr("\n" + (directory_ / "bad.toml").string() + ":3:10: log."));
 }
 
 TEST_F(CommandLineTest, CheckConfigReadsTheSecretsButPrintsNone)
@@ -157,12 +159,13 @@ TEST_F(CommandLineTest, CheckConfigReadsTheSecretsButPrintsNone)
              sound_config(file("open", key, fs::perms::others_read | fs::perms::owner_all))});
 
     EXPECT_EQ(missing.exit_code, 2);
-    EXPECT_THAT(missing.err, HasSubstr("signing key a: file /nonexistent: No such file"));
+    EXPECT_THAT(missing.errors, HasSubstr("signing key a: file /nonexistent: No such file"));
     EXPECT_EQ(shorter.exit_code, 2);
-    EXPECT_THAT(shorter.err, HasSubstr("only 4 bytes long, at least 16"));
-    EXPECT_THAT(shorter.err + shorter.out, Not(HasSubstr("hush")));
+    EXPECT_THAT(shorter.errors, HasSubstr("only 4 bytes long, at least 16"));
+    EXPECT_THAT(shorter.errors + shorter.output, Not(HasSubstr("hush")));
     EXPECT_EQ(exposed.exit_code, 0);
-    EXPECT_THAT(exposed.err, HasSubstr("warning: endpoint attentive, signing key a: every user"));
+    EXPECT_THAT(exposed.errors,
+                HasSubstr("warning: endpoint attentive, signing key a: every user"));
 }
 
 TEST_F(CommandLineTest, CheckConfigLoadsTheCertificate)
@@ -173,7 +176,7 @@ TEST_F(CommandLineTest, CheckConfigLoadsTheCertificate)
     const auto shown = run({"check-config", config});
 
     EXPECT_EQ(shown.exit_code, 2);
-    EXPECT_THAT(shown.err, HasSubstr("c.pem"));
+    EXPECT_THAT(shown.errors, HasSubstr("c.pem"));
 }
 
 TEST_F(CommandLineTest, VerifySaysValid)
@@ -182,8 +185,8 @@ TEST_F(CommandLineTest, VerifySaysValid)
         run({"verify", "--key-file", file("key", key + "\n"), "--signature", sign(key, "body")},
             "body");
 
-    EXPECT_EQ(shown.exit_code, 0) << shown.err;
-    EXPECT_EQ(shown.out, "valid: the key signed these 4 bytes\n");
+    EXPECT_EQ(shown.exit_code, 0) << shown.errors;
+    EXPECT_EQ(shown.output, "valid: the key signed these 4 bytes\n");
 }
 
 TEST_F(CommandLineTest, VerifySaysWhyNot)
@@ -194,11 +197,11 @@ TEST_F(CommandLineTest, VerifySaysWhyNot)
     const auto shorter = run({"verify", "--key-file", key_file, "--signature", "abc"}, "body");
 
     EXPECT_EQ(newline.exit_code, 1);
-    EXPECT_THAT(newline.out, StartsWith("not valid: signature_mismatch"));
-    EXPECT_THAT(newline.out, HasSubstr("valid for the body without the newline at its end"));
+    EXPECT_THAT(newline.output, StartsWith("not valid: signature_mismatch"));
+    EXPECT_THAT(newline.output, HasSubstr("valid for the body without the newline at its end"));
     EXPECT_EQ(shorter.exit_code, 1);
-    EXPECT_THAT(shorter.out, StartsWith("not valid: signature_malformed"));
-    EXPECT_THAT(newline.out + shorter.out, Not(HasSubstr(key)));
+    EXPECT_THAT(shorter.output, StartsWith("not valid: signature_malformed"));
+    EXPECT_THAT(newline.output + shorter.output, Not(HasSubstr(key)));
 }
 
 TEST_F(CommandLineTest, VerifyRefusesAKeyItCannotUse)
@@ -207,7 +210,7 @@ TEST_F(CommandLineTest, VerifyRefusesAKeyItCannotUse)
     const auto shorter = run({"verify", "--key-file", file("key", "hush"), "--signature", "x"});
 
     EXPECT_EQ(missing.exit_code, 2);
-    EXPECT_THAT(missing.err, HasSubstr("/nonexistent: No such file"));
+    EXPECT_THAT(missing.errors, HasSubstr("/nonexistent: No such file"));
     EXPECT_EQ(shorter.exit_code, 2);
 }
 
@@ -215,9 +218,9 @@ TEST_F(CommandLineTest, ExplainPrintsTheEventAsJson)
 {
     const auto shown = run({"explain"}, std::string{documented_sample("sms.sent")});
 
-    EXPECT_EQ(shown.exit_code, 0) << shown.err;
-    EXPECT_EQ(nlohmann::json::parse(shown.out).at("event_name"), "sms.sent");
-    EXPECT_EQ(shown.err, "");
+    EXPECT_EQ(shown.exit_code, 0) << shown.errors;
+    EXPECT_EQ(nlohmann::json::parse(shown.output).at("event_name"), "sms.sent");
+    EXPECT_EQ(shown.errors, "");
 }
 
 TEST_F(CommandLineTest, ExplainSaysFieldByFieldWhyNot)
@@ -225,9 +228,9 @@ TEST_F(CommandLineTest, ExplainSaysFieldByFieldWhyNot)
     const auto shown = run({"explain"}, R"({"type":"sms.sent","timestamp":"soon"})");
 
     EXPECT_EQ(shown.exit_code, 1);
-    EXPECT_TRUE(nlohmann::json::parse(shown.out).contains("reason"));
-    EXPECT_THAT(shown.err, HasSubstr("would be kept in quarantine"));
-    EXPECT_THAT(shown.err, HasSubstr("company.company_id  found missing, expected"));
+    EXPECT_TRUE(nlohmann::json::parse(shown.output).contains("reason"));
+    EXPECT_THAT(shown.errors, HasSubstr("would be kept in quarantine"));
+    EXPECT_THAT(shown.errors, HasSubstr("company.company_id  found missing, expected"));
 }
 
 TEST_F(CommandLineTest, SendSaysWhatIsWrongBeforeItConnects)
@@ -239,11 +242,12 @@ TEST_F(CommandLineTest, SendSaysWhatIsWrongBeforeItConnects)
     const auto nobody = run({"send", "--url", "https://127.0.0.1:1/", "--key-file", key_file});
 
     EXPECT_EQ(type.exit_code, 2);
-    EXPECT_THAT(type.err, HasSubstr("\"sms.snt\" is no event type of Attentive's; one of email."));
+    EXPECT_THAT(type.errors,
+                HasSubstr("\"sms.snt\" is no event type of Attentive's; one of email."));
     EXPECT_EQ(url.exit_code, 2);
-    EXPECT_THAT(url.err, HasSubstr("is not a URL"));
+    EXPECT_THAT(url.errors, HasSubstr("is not a URL"));
     EXPECT_EQ(nobody.exit_code, 1);
-    EXPECT_THAT(nobody.err, HasSubstr("refused"));
+    EXPECT_THAT(nobody.errors, HasSubstr("refused"));
 }
 
 } // namespace
