@@ -2,8 +2,12 @@
 
 #include "gateway/store/stored_delivery.hpp"
 
+#include <unistd.h>
+
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
+#include <system_error>
 
 namespace gateway::test {
 
@@ -59,6 +63,23 @@ std::set<int> range(int first, int end)
     for (int i = first; i < end; ++i)
         numbers.insert(i);
     return numbers;
+}
+
+memory_directory::memory_directory()
+{
+    const std::filesystem::path memory{"/dev/shm"};
+    const auto base =
+        ::access(memory.c_str(), W_OK) == 0 ? memory : std::filesystem::temp_directory_path();
+    std::string name = (base / "gateway-test-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr)
+        std::abort();
+    path_ = name;
+}
+
+memory_directory::~memory_directory()
+{
+    std::error_code ignored; // a leftover fails no test
+    std::filesystem::remove_all(path_, ignored);
 }
 
 } // namespace gateway::test

@@ -6,6 +6,7 @@
 #include "gateway/store/spool.hpp"
 
 #include <cstddef>
+#include <filesystem>
 #include <set>
 #include <string>
 #include <vector>
@@ -25,5 +26,20 @@ result<void> append_numbers(spool& s, int first, int count, std::size_t body_byt
 std::vector<int> drain_numbers(spool& s, std::size_t events_max = 100);
 
 std::set<int> range(int first, int end);
+
+// A temporary directory in memory where the host has one, for the tests that run hundreds of
+// scripts: there fsync costs nothing, and what it promises is not what they ask.
+class memory_directory {
+public:
+    memory_directory();
+    ~memory_directory();
+    memory_directory(const memory_directory&) = delete;
+    memory_directory& operator=(const memory_directory&) = delete;
+
+    std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+
+private:
+    std::filesystem::path path_;
+};
 
 } // namespace gateway::test

@@ -67,7 +67,7 @@ void append_all(spool& s)
 const file_set& closed_files()
 {
     static const file_set files = [] {
-        const temporary_directory home;
+        const memory_directory home;
         {
             auto s = spool::open(settings_of(home / "spool")).value();
             append_all(s);
@@ -83,7 +83,7 @@ const file_set& closed_files()
 const file_set& crashed_files()
 {
     static const file_set files = [] {
-        const temporary_directory home;
+        const memory_directory home;
         const pid_t child = ::fork();
         if (child == 0) {
             auto s = spool::open(settings_of(home / "spool")).value();
@@ -110,7 +110,7 @@ protected:
     // Opens a spool of these files and drains it.
     static outcome open_and_drain(const file_set& files)
     {
-        const temporary_directory home;
+        const memory_directory home;
         put_files(home / "spool", files);
         outcome out;
         auto opened = spool::open(settings_of(home / "spool"));
@@ -249,7 +249,7 @@ TEST_F(SpoolDamageTest, FilesThatAreNoSpoolFilesAreSetAside)
 
 TEST_F(SpoolDamageTest, AForeignDatabaseIsSetAside)
 {
-    const temporary_directory home;
+    const memory_directory home;
     const std::string path = home / "foreign.db";
     sqlite3* db = nullptr;
     ASSERT_EQ(sqlite3_open(path.c_str(), &db), SQLITE_OK);
@@ -299,7 +299,7 @@ TEST_F(SpoolDamageTest, LeftoversOfAnInterruptedDeletionAreNoDamage)
 
 TEST_F(SpoolDamageTest, ADirectoryOrLinkInAFilesPlaceIsSetAside)
 {
-    const temporary_directory home;
+    const memory_directory home;
     fs::create_directories(home / "spool" / first_file);
     fs::create_symlink("/dev/zero", home / "spool" / "spool-000000000002.db");
 
@@ -311,7 +311,7 @@ TEST_F(SpoolDamageTest, ADirectoryOrLinkInAFilesPlaceIsSetAside)
 
 TEST_F(SpoolDamageTest, EvidenceIsNeverReplacedAndNumbersNeverReused)
 {
-    const temporary_directory home;
+    const memory_directory home;
     put_files(home / "spool", {{first_file, "bad"}, {first_file + ".damaged", "older evidence"}});
 
     auto s = spool::open(settings_of(home / "spool")).value();
@@ -325,7 +325,7 @@ TEST_F(SpoolDamageTest, EvidenceIsNeverReplacedAndNumbersNeverReused)
 
 TEST_F(SpoolDamageTest, DamageIsReportedAgainAfterARestartButSalvagedOnce)
 {
-    const temporary_directory home;
+    const memory_directory home;
     put_files(home / "spool", {{first_file, closed_files().at(first_file).substr(0, 100'000)}});
     const auto first = spool::open(settings_of(home / "spool")).value().status();
 
@@ -338,7 +338,7 @@ TEST_F(SpoolDamageTest, DamageIsReportedAgainAfterARestartButSalvagedOnce)
 
 TEST_F(SpoolDamageTest, RemovedEventsStayRemovedInASalvage)
 {
-    const temporary_directory home;
+    const memory_directory home;
     {
         auto s = spool::open(settings_of(home / "spool")).value();
         append_all(s);
@@ -356,7 +356,7 @@ TEST_F(SpoolDamageTest, RemovedEventsStayRemovedInASalvage)
 
 TEST_F(SpoolDamageTest, VerifySaysWhatIsDamaged)
 {
-    const temporary_directory home;
+    const memory_directory home;
     std::string bytes = closed_files().at(first_file);
     bytes[20 * spool_page_bytes + 3'000] ^= 1;
     put_files(home / "spool", {{first_file, bytes}, {"spool-000000000002.db.damaged", "old"}});

@@ -130,7 +130,7 @@ void expect_promise_kept(const fs::path& directory, const account& a, const std:
 
 int calls_of_a_whole_run()
 {
-    const temporary_directory home;
+    const memory_directory home;
     account a;
     set_fault_plan({});
     run_script(home / "spool", a);
@@ -144,7 +144,7 @@ TEST_P(SpoolFaultTest, LosesNothingWhicheverCallFails)
     ASSERT_GT(calls, 60);
     std::size_t acknowledged = 0;
     for (int at = 1; at <= calls; ++at) {
-        const temporary_directory home;
+        const memory_directory home;
         account a;
         set_fault_plan({GetParam(), at});
         run_script(home / "spool", a);
@@ -165,7 +165,7 @@ TEST_F(SpoolFaultTest, LosesNothingWhicheverCallTheProcessDiesAt)
 {
     const int calls = calls_of_a_whole_run();
     for (int at = 1; at <= calls; ++at) {
-        const temporary_directory home;
+        const memory_directory home;
         const pid_t child = ::fork();
         ASSERT_GE(child, 0);
         if (child == 0) {
@@ -189,7 +189,7 @@ TEST_F(SpoolFaultTest, OneFailureIsCuredByAFreshFile)
 {
     const int calls = calls_of_a_whole_run();
     for (int at = 1; at <= calls; ++at) {
-        const temporary_directory home;
+        const memory_directory home;
         account a;
         auto opened = spool::open(script_settings(home / "spool"));
         ASSERT_TRUE(opened);
@@ -206,7 +206,7 @@ TEST_F(SpoolFaultTest, OneFailureIsCuredByAFreshFile)
 TEST_F(SpoolFaultTest, ASealedFileIsDrainedInTheSameProcess)
 {
     for (int at = 1; at < 60; ++at) {
-        const temporary_directory home;
+        const memory_directory home;
         account a;
         auto opened = spool::open(script_settings(home / "spool"));
         ASSERT_TRUE(opened);
@@ -229,7 +229,7 @@ TEST_F(SpoolFaultTest, ASealedFileIsDrainedInTheSameProcess)
 TEST_F(SpoolFaultTest, ADiskThatIsFullForAWhileHarmsNothing)
 {
     for (int at = 1; at < 60; ++at) {
-        const temporary_directory home;
+        const memory_directory home;
         account a;
         auto opened = spool::open(script_settings(home / "spool"));
         ASSERT_TRUE(opened);
