@@ -626,7 +626,7 @@ bool spool::implementation::salvage(member& m)
 // The new file first: a crash in between salvages once more, and duplicates are harmless.
 bool spool::implementation::salvage_rows(member& m)
 {
-    auto image = load_image(directory / m.name);
+    auto image = load_image(directory / m.name, beside::nobody);
     if (!image) {
         spdlog::error("spool: {} cannot be salvaged yet: {}", m.name, image.error().detail);
         return false;

@@ -44,7 +44,7 @@ std::string findings(const spool_image& image, const carved_rows& rows)
 
 result<spool_file_report> report_on(const fs::path& file)
 {
-    BOOST_OUTCOME_TRY(const auto image, load_image(file));
+    BOOST_OUTCOME_TRY(const auto image, load_image(file, beside::a_writer));
     const carved_rows rows = carve(image);
     spool_file_report out;
     out.file = file.filename().string();
@@ -186,7 +186,7 @@ result<std::uint64_t> export_spool(const fs::path& directory, const fs::path& to
     BOOST_OUTCOME_TRY(index.write({}));
     std::uint64_t number = 0;
     for (const auto& name : listing.files) {
-        BOOST_OUTCOME_TRY(const auto image, load_image(directory / name));
+        BOOST_OUTCOME_TRY(const auto image, load_image(directory / name, beside::a_writer));
         const carved_rows carved = carve(image);
         for (const auto& row : carved.rows) {
             BOOST_OUTCOME_TRY(export_one(to, ++number, row.content, index));

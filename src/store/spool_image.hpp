@@ -33,11 +33,14 @@ struct spool_image {
     std::string wal;
 };
 
+// Whether somebody may write to the file while it is read.
+enum class beside { nobody, a_writer };
+
 // The bytes of `file` and its "-wal". What is missing, no regular file or too large is empty; what
-// the disk does not give back is zeroes. Beside a running writer the two belong together. Fails
-// with io_failed when it cannot be opened just now (descriptors, memory, rights), which says
-// nothing of what is in it.
-result<spool_image> load_image(const std::filesystem::path& file);
+// the disk does not give back is zeroes. Beside a writer the two are of one moment. Fails with
+// io_failed when it cannot be opened just now (descriptors, memory, rights), which says nothing of
+// what is in it.
+result<spool_image> load_image(const std::filesystem::path& file, beside whom);
 
 // The bytes of its "-wal" alone. Fails as load_image() does.
 result<std::string> load_wal(const std::filesystem::path& file);
