@@ -11,7 +11,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,9 +20,15 @@ namespace gateway {
 
 struct spool_settings {
     std::filesystem::path directory;
-    std::uint64_t bytes_max = 2ULL << 30U;       // of all files, as they lie on disk
-    std::uint64_t file_bytes_max = 64ULL << 20U; // a file that reached it takes no more
-    bool any_file_system = false;                // else tmpfs and network file systems are refused
+    // Of all files with their WALs, as they lie on disk. Damaged files that were set aside do not
+    // count: evidence must not keep new events out.
+    std::uint64_t bytes_max = 2ULL << 30U;
+    // A file that reached it, its WAL included, takes no more. Closed files are about half of it.
+    std::uint64_t file_bytes_max = 64ULL << 20U;
+    // The largest delivery that has_room() keeps room for.
+    std::uint64_t event_bytes_max = 512U << 10U;
+    bool any_file_system = false; // else tmpfs and network file systems are refused
+    std::string vfs;              // SQLite VFS by name; empty: SQLite's own. For fault injection
 };
 
 // What stands in the spool. Counts exclude damaged files, which are listed by name.
@@ -32,7 +37,7 @@ struct spool_status {
     std::uint64_t bytes = 0;
     std::uint64_t files = 0;
     std::optional<timestamp> oldest;  // received_at of the oldest event
-    std::vector<std::string> damaged; // file names set aside as evidence
+    std::vector<std::string> damaged; // file names: set aside as evidence, or about to be
 };
 
 // The deliveries of one read, with the token that removes exactly them.
@@ -43,38 +48,46 @@ struct spool_batch {
     std::int64_t last = 0;
 };
 
-// All calls from any thread; appends and drains do not block each other for longer than one
-// SQLite transaction.
+// All calls from any thread; appends and drains of one file do not block each other for longer
+// than one SQLite transaction, of different files not at all. A thread of its own moves closed
+// files out of their WALs, so that no append ever waits for a checkpoint.
 class spool {
 public:
     // Opens or creates `directory` (0700), locks it (flock: one daemon at a time), and takes in
     // the files that are there. A damaged file (torn, truncated, bits flipped, foreign, zeroes) is
     // salvaged row by row into a new one, renamed to *.damaged and reported by status(); it never
     // keeps the spool from opening and is never deleted. Costs little whatever the spool holds:
-    // rows are counted from file headers or in the background, not read. Fails with spool_failed,
-    // saying what to do: locked by another process, not writable, tmpfs or network file system.
+    // rows are counted by their numbers, not read; salvage that would take longer than a second
+    // goes on in read(). Fails with spool_failed, saying what to do: locked by another process,
+    // not writable, tmpfs or network file system.
     static result<spool> open(const spool_settings& settings);
 
     spool(spool&&) noexcept;
     spool& operator=(spool&&) noexcept;
     ~spool();
 
-    // Makes all of `deliveries` durable (fsync) or none. Fails with spool_full when bytes_max would
-    // be passed or the disk is full, spool_failed on any other fault. A failed fsync is never
-    // retried on the same file: the batch goes to a fresh file once before this gives up.
+    // Makes all of `deliveries` durable (fsync) or none. Calls that wait for each other share one
+    // transaction. Fails with spool_full when bytes_max would be passed or the disk is full,
+    // spool_failed on any other fault. A failed fsync is never retried on the same file: the batch
+    // goes to a fresh file once before this gives up. A batch that failed can still turn up in
+    // read(): whoever drains has to take duplicates.
     result<void> append(const std::vector<const verified_delivery*>& deliveries);
 
-    // The oldest deliveries, at most `events_max` of one file and about `bytes_max` bytes; empty
-    // when there are none. Reading removes nothing.
+    // The oldest deliveries, at most `events_max` of one file and about `bytes_max` bytes, one
+    // at least; empty when there are none. Reading removes nothing. Damage found here is salvaged
+    // as in open(); what follows it in other files is still read. Fails with spool_failed when
+    // there are events and none could be read.
     result<spool_batch> read(std::size_t events_max, std::size_t bytes_max);
 
-    // Removes what read() gave, once it is durable elsewhere; deletes the file when it is empty
-    // and closed for appending.
+    // Removes what read() gave, once it is durable elsewhere; deletes the file when it is empty.
+    // A removal that the disk does not take is kept in memory, so that draining goes on: after
+    // a restart those events come once more. Never fails for an unknown batch.
     result<void> remove(const spool_batch& batch);
 
     spool_status status() const;
 
-    // Whether append() would find room for one more event of the largest size. Cheap.
+    // Whether append() would find room for one more event of the largest size, below bytes_max and
+    // on the disk; false also for a second after an append failed with spool_failed. Cheap.
     bool has_room() const;
 
 private:
@@ -83,13 +96,25 @@ private:
     std::unique_ptr<implementation> implementation_;
 };
 
-// Checks every row of every file in `directory` without changing or locking anything: what is
-// whole, what is damaged and where, in plain words, one line a file.
-result<std::vector<std::string>> verify_spool(const std::filesystem::path& directory);
+// What a full check of one file found.
+struct spool_file_report {
+    std::string file;
+    bool whole = false;
+    std::uint64_t events = 0; // whole and not removed yet
+    std::uint64_t bytes = 0;  // with its WAL
+    std::optional<timestamp> oldest;
+    std::string detail; // in plain words: what is damaged, or "whole"
+};
 
-// Writes the deliveries of `directory`, without removing them, as files below `to`:
-// <n>.json holds the raw bytes, index.jsonl one line for each (n, endpoint, key id, received_at,
-// sha256). Returns how many.
+// Checks every row of every file in `directory` without changing or locking anything, so also
+// beside a running daemon; files set aside earlier are listed as not whole. Costs memory for one
+// file. Fails with io_failed when the directory cannot be read.
+result<std::vector<spool_file_report>> verify_spool(const std::filesystem::path& directory);
+
+// Writes the deliveries of `directory`, without removing them, as files below `to` (made 0700,
+// files 0600): <n>.json holds the raw bytes, index.jsonl one line for each (n, endpoint, key_id,
+// received_at, sha256). Returns how many. Never overwrites: fails with io_failed when a file is
+// there already, or on any other fault of the disk.
 result<std::uint64_t> export_spool(const std::filesystem::path& directory,
                                    const std::filesystem::path& to);
 

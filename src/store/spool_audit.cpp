@@ -1,0 +1,198 @@
+// Looks at a spool directory from outside: verify_spool() and export_spool(). Both read the bytes
+// of the files themselves and not through SQLite, so they change and lock nothing, and work beside
+// a running daemon and on damaged files alike.
+#include "gateway/base/digest.hpp"
+#include "gateway/store/spool.hpp"
+#include "spool_directory.hpp"
+#include "spool_file.hpp"
+#include "spool_image.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+namespace gateway {
+namespace {
+
+namespace fs = std::filesystem;
+using boost::outcome_v2::success;
+
+std::string findings(const spool_image& image, const carved_rows& rows)
+{
+    std::string out;
+    const auto add = [&out](const std::string& finding) {
+        out += (out.empty() ? "" : "; ") + finding;
+    };
+    if (const auto fault = structure_fault(committed_view(image)); !fault.empty())
+        add(fault);
+    if (summarize_wal(image.wal).broken)
+        add("its WAL is broken before its end");
+    if (!rows.mark_found)
+        add("its mark of removed rows is lost");
+    if (rows.broken > 0)
+        add(std::to_string(rows.broken) + " broken rows");
+    if (rows.missing > 0)
+        add(std::to_string(rows.missing) + " rows are missing between others");
+    return out;
+}
+
+result<spool_file_report> report_on(const fs::path& file)
+{
+    BOOST_OUTCOME_TRY(const auto image, load_image(file, beside::a_writer));
+    const carved_rows rows = carve(image);
+    spool_file_report out;
+    out.file = file.filename().string();
+    out.events = rows.rows.size();
+    out.bytes = image.database.size() + image.wal.size();
+    if (!rows.rows.empty())
+        out.oldest = rows.rows.front().content.received_at();
+    out.detail = findings(image, rows);
+    out.whole = out.detail.empty();
+    if (out.whole)
+        out.detail = "whole";
+    return out;
+}
+
+result<spool_listing> list_for_reading(const fs::path& directory)
+{
+    auto listing = list_spool_directory(directory);
+    if (!listing)
+        return fail(errc::io_failed, listing.error().detail);
+    return listing;
+}
+
+// A file is gone when the daemon drained it while we looked at others.
+bool gone(const fs::path& file)
+{
+    std::error_code error;
+    return !fs::exists(fs::symlink_status(file, error)) &&
+           !fs::exists(fs::symlink_status(file.string() + "-wal", error));
+}
+
+std::string json_text(std::string_view text)
+{
+    std::string out{"\""};
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (c == '"' || c == '\\') {
+            out += '\\';
+            out += c;
+        } else if (byte < 0x20U) {
+            char escaped[8];
+            std::snprintf(escaped, sizeof escaped, "\\u%04x", byte);
+            out += escaped;
+        } else {
+            out += c;
+        }
+    }
+    return out + '"';
+}
+
+std::string shown(timestamp t)
+{
+    // Beyond the years that RFC 3339 has: the milliseconds themselves.
+    constexpr std::chrono::sys_days first{std::chrono::year{1} / 1 / 1};
+    constexpr std::chrono::sys_days last{std::chrono::year{9999} / 12 / 31};
+    return t >= first && t <= last ? to_string(t) : std::to_string(t.time_since_epoch().count());
+}
+
+error io_error(const std::string& what)
+{
+    const int number = errno;
+    return fail(errc::io_failed, what + ": " + std::strerror(number));
+}
+
+// Writes one new file, or appends to the index.
+class output_file {
+public:
+    output_file(const fs::path& file, int flags)
+        : file_{file}, descriptor_{::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | flags,
+                                          S_IRUSR | S_IWUSR)}
+    {
+    }
+    ~output_file()
+    {
+        if (descriptor_ >= 0)
+            ::close(descriptor_);
+    }
+    output_file(const output_file&) = delete;
+    output_file& operator=(const output_file&) = delete;
+
+    result<void> write(std::string_view bytes)
+    {
+        while (descriptor_ >= 0 && !bytes.empty()) {
+            const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
+            if (written < 0 && errno == EINTR)
+                continue;
+            if (written < 0)
+                return io_error(file_.string());
+            bytes.remove_prefix(static_cast<std::size_t>(written));
+        }
+        if (descriptor_ < 0)
+            return io_error(file_.string());
+        return success();
+    }
+
+private:
+    fs::path file_;
+    int descriptor_;
+};
+
+result<void> export_one(const fs::path& to, std::uint64_t number, const verified_delivery& d,
+                        output_file& index)
+{
+    output_file body{to / (std::to_string(number) + ".json"), O_EXCL};
+    BOOST_OUTCOME_TRY(body.write(d.body()));
+    const std::string line = "{\"n\":" + std::to_string(number) +
+                             ",\"endpoint\":" + json_text(d.endpoint()) +
+                             ",\"key_id\":" + json_text(d.key_id()) +
+                             ",\"received_at\":" + json_text(shown(d.received_at())) +
+                             ",\"sha256\":\"" + to_hex(sha256(d.body())) + "\"}\n";
+    return index.write(line);
+}
+
+} // namespace
+
+result<std::vector<spool_file_report>> verify_spool(const fs::path& directory)
+{
+    BOOST_OUTCOME_TRY(const auto listing, list_for_reading(directory));
+    std::vector<spool_file_report> out;
+    for (const auto& name : listing.files) {
+        BOOST_OUTCOME_TRY(auto report, report_on(directory / name));
+        if (!gone(directory / name))
+            out.push_back(std::move(report));
+    }
+    for (const auto& name : listing.damaged) {
+        spool_file_report report;
+        report.file = name;
+        report.detail = "set aside earlier; what was whole in it is in another file";
+        out.push_back(std::move(report));
+    }
+    return out;
+}
+
+result<std::uint64_t> export_spool(const fs::path& directory, const fs::path& to)
+{
+    BOOST_OUTCOME_TRY(const auto listing, list_for_reading(directory));
+    if (::mkdir(to.c_str(), S_IRWXU) != 0 && errno != EEXIST)
+        return io_error(to.string());
+    output_file index{to / "index.jsonl", O_EXCL};
+    BOOST_OUTCOME_TRY(index.write({}));
+    std::uint64_t number = 0;
+    for (const auto& name : listing.files) {
+        BOOST_OUTCOME_TRY(const auto image, load_image(directory / name, beside::a_writer));
+        const carved_rows carved = carve(image);
+        for (const auto& row : carved.rows) {
+            BOOST_OUTCOME_TRY(export_one(to, ++number, row.content, index));
+        }
+    }
+    return number;
+}
+
+} // namespace gateway
