@@ -75,6 +75,10 @@ void print_summary(const config& c)
         std::printf("  database  by url\n");
     else
         std::printf("  database  embedded, in %s\n", c.database.embedded.c_str());
+    if (c.spool.directory.empty())
+        std::printf("  spool     none: while the database is out of reach, events are refused\n");
+    else
+        std::printf("  spool     %s\n", c.spool.directory.c_str());
     std::printf("  admin     %s\n", c.admin.address.c_str());
     std::printf("  log       %s, %s\n", c.log.level.c_str(), c.log.format.c_str());
 }

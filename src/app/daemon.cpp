@@ -3,8 +3,10 @@
 #include "gateway/admin/admin.hpp"
 #include "gateway/app/database.hpp"
 #include "gateway/app/secrets.hpp"
+#include "gateway/attentive/normalizer.hpp"
 #include "gateway/ingest/pipeline.hpp"
 #include "gateway/store/migrations.hpp"
+#include "gateway/store/spool.hpp"
 #include "gateway/store/writer.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -79,7 +81,7 @@ struct daemon::implementation {
     explicit implementation(const config& c) : settings{c} {}
 
     result<void> prepare_database(bool migrate_first);
-    void open_writer();
+    result<void> open_writer();
     result<void> open_pipelines();
     result<void> open_listeners();
     result<void> open_admin();
@@ -93,6 +95,7 @@ struct daemon::implementation {
     config settings;
     daemon_addresses addresses;
     open_database database;
+    std::optional<spool> local_spool;
     std::unique_ptr<gateway::writer> writer;
     std::deque<pipeline> pipelines; // stable addresses: the routes refer to them
     std::deque<lane> lanes;
@@ -121,9 +124,24 @@ result<void> daemon::implementation::prepare_database(bool migrate_first)
     return boost::outcome_v2::success();
 }
 
-void daemon::implementation::open_writer()
+result<void> daemon::implementation::open_writer()
 {
     writer_settings w;
+    if (!settings.spool.directory.empty()) {
+        spool_settings kept;
+        kept.directory = settings.spool.directory;
+        kept.bytes_max = settings.spool.bytes_max;
+        kept.any_file_system = settings.spool.any_file_system;
+        kept.event_bytes_max = 2 * settings.limits.body_bytes_max;
+        BOOST_OUTCOME_TRY(auto opened, spool::open(kept));
+        local_spool.emplace(std::move(opened));
+        w.fallback.to = &*local_spool;
+        w.fallback.map = [](const verified_delivery& d) { return normalize(d); };
+        w.fallback.drain_rate_max = settings.spool.drain_rate_max;
+    } else {
+        spdlog::warn("no [spool] is configured: while the database is out of reach, events are "
+                     "refused with 503");
+    }
     w.database_url = database.url;
     w.threads = settings.database.writers;
     w.inbox_events_max = settings.inbox_events_max;
@@ -132,6 +150,7 @@ void daemon::implementation::open_writer()
     w.batch_bytes_max = settings.batch_bytes_max;
     w.batch_deadline = settings.batch_deadline;
     writer = std::make_unique<gateway::writer>(std::move(w));
+    return boost::outcome_v2::success();
 }
 
 result<void> daemon::implementation::open_pipelines()
@@ -190,7 +209,7 @@ result<void> daemon::implementation::open_admin()
         if (draining)
             reasons.emplace_back("draining");
         if (!writer->available())
-            reasons.emplace_back("the database takes no events");
+            reasons.emplace_back("neither the database nor the spool takes events");
         return reasons;
     };
     admin = std::make_unique<admin_server>(std::move(acceptor), admin_settings{std::move(unready)});
@@ -256,7 +275,7 @@ result<std::unique_ptr<daemon>> daemon::start(const config& c, bool migrate_firs
     std::signal(SIGPIPE, SIG_IGN); // a peer that went away is an error code, not the end
     auto i = std::make_unique<implementation>(c);
     BOOST_OUTCOME_TRY(i->prepare_database(migrate_first));
-    i->open_writer();
+    BOOST_OUTCOME_TRY(i->open_writer());
     BOOST_OUTCOME_TRY(i->open_pipelines());
     BOOST_OUTCOME_TRY(i->open_listeners());
     BOOST_OUTCOME_TRY(i->open_admin());

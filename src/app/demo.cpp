@@ -103,6 +103,11 @@ std::string configuration(const fs::path& directory)
            "embedded = \"" +
            base +
            "/postgres\"\n"
+           "\n[spool]\n"
+           "directory = \"" +
+           base +
+           "/spool\"\n"
+           "any_file_system = true\n"
            "\n[admin]\n"
            "address = \"" +
            free_address(9464) +

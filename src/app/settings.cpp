@@ -91,141 +91,87 @@ constexpr std::string_view address_allowed =
 
 std::vector<setting> make_listener_settings()
 {
-    return {{"listener", "address", text_rule{[](config & c) -> auto& {return c.listener.address;
-}
-, check_address, address_allowed
-} // namespace
-} // namespace gateway
-, {"listener", "tls_certificate",
-   path_rule{[](config & c) -> auto& {return c.listener.tls_certificate;
-}
-, "path of a PEM file, the server's certificate first"
-}
-}
-, {"listener", "tls_private_key",
-   path_rule{[](config & c) -> auto& {return c.listener.tls_private_key;
-}
-, "path of a PEM file"
-}
-}
-, {"listener", "behind_tls_proxy",
-   flag_rule{[](config & c) -> auto& {return c.listener.behind_tls_proxy;
-}
-}
-}
-, {"listener", "trusted_proxies",
-   list_rule{[](config & c) -> auto& {return c.listener.trusted_proxies;
-}
-, check_network, "addresses or networks, as [\"10.0.0.0/8\", \"::1\"]"
-}
-}
-, {"listener", "threads", count_rule{[](config & c) -> auto& {return c.listener.threads;
-}
-, 1, 64
-}
-}
-, {"database", "url", text_rule{[](config & c) -> auto& {return c.database.url;
-}
-, check_database_url,
-    "a libpq connection string without a password, as "
-    "\"postgresql://gateway@db.example.com/gateway\""
-}
-}
-, {"database", "embedded", path_rule{[](config & c) -> auto& {return c.database.embedded;
-}
-, "path of a directory that the gateway may own"
-}
-}
-, {"database", "writers", count_rule{[](config & c) -> auto& {return c.database.writers;
-}
-, 1, 32
-}
-}
-, {"admin", "address", text_rule{[](config & c) -> auto& {return c.admin.address;
-}
-, check_address, address_allowed
-}
-}
-, {"log", "level", choice_rule{[](config & c) -> auto& {return c.log.level;
-}
-,
-{
-    "trace", "debug", "info", "warn", "error"
-}
-}
-}
-, {"log", "format", choice_rule{[](config & c) -> auto& {return c.log.format;
-}
-,
-{
-    "json", "text"
-}
-}
-}
-,
-}
-;
+    return {
+        {"listener", "address",
+         text_rule{[](config& c) -> std::string& { return c.listener.address; }, check_address,
+                   address_allowed}},
+        {"listener", "tls_certificate",
+         path_rule{[](config& c) -> std::filesystem::path& { return c.listener.tls_certificate; },
+                   "path of a PEM file, the server's certificate first"}},
+        {"listener", "tls_private_key",
+         path_rule{[](config& c) -> std::filesystem::path& { return c.listener.tls_private_key; },
+                   "path of a PEM file"}},
+        {"listener", "behind_tls_proxy",
+         flag_rule{[](config& c) -> bool& { return c.listener.behind_tls_proxy; }}},
+        {"listener", "trusted_proxies",
+         list_rule{
+             [](config& c) -> std::vector<std::string>& { return c.listener.trusted_proxies; },
+             check_network, "addresses or networks, as [\"10.0.0.0/8\", \"::1\"]"}},
+        {"listener", "threads",
+         count_rule{[](config& c) -> std::size_t& { return c.listener.threads; }, 1, 64}},
+        {"database", "url",
+         text_rule{[](config& c) -> std::string& { return c.database.url; }, check_database_url,
+                   "a libpq connection string without a password, as "
+                   "\"postgresql://gateway@db.example.com/gateway\""}},
+        {"database", "embedded",
+         path_rule{[](config& c) -> std::filesystem::path& { return c.database.embedded; },
+                   "path of a directory that the gateway may own"}},
+        {"database", "writers",
+         count_rule{[](config& c) -> std::size_t& { return c.database.writers; }, 1, 32}},
+        {"spool", "directory",
+         path_rule{[](config& c) -> std::filesystem::path& { return c.spool.directory; },
+                   "path of a directory on a local disk, for this gateway alone"}},
+        {"spool", "bytes_max",
+         size_rule{[](config& c) -> std::size_t& { return c.spool.bytes_max; }, 16 * mib,
+                   mib* mib}},
+        {"spool", "any_file_system",
+         flag_rule{[](config& c) -> bool& { return c.spool.any_file_system; }}},
+        {"spool", "drain_rate_max",
+         count_rule{[](config& c) -> std::size_t& { return c.spool.drain_rate_max; }, 1,
+                    1'000'000}},
+        {"admin", "address",
+         text_rule{[](config& c) -> std::string& { return c.admin.address; }, check_address,
+                   address_allowed}},
+        {"log", "level",
+         choice_rule{[](config& c) -> std::string& { return c.log.level; },
+                     {"trace", "debug", "info", "warn", "error"}}},
+        {"log", "format",
+         choice_rule{[](config& c) -> std::string& { return c.log.format; }, {"json", "text"}}},
+    };
 }
 
 std::vector<setting> make_size_limits()
 {
-    return {{"limits", "header_bytes_max",
-             size_rule{[](config & c) -> auto& {return c.limits.header_bytes_max;
-}
-, kib, 64 * kib
-}
-}
-, {"limits", "header_fields_max",
-   count_rule{[](config & c) -> auto& {return c.limits.header_fields_max;
-}
-, 8, 1'000
-}
-}
-, {"limits", "body_bytes_max", size_rule{[](config & c) -> auto& {return c.limits.body_bytes_max;
-}
-, kib, 64 * mib
-}
-}
-, {"limits", "requests_per_connection_max",
-   count_rule{[](config & c) -> auto& {return c.limits.requests_per_connection_max;
-}
-, 1, 1'000'000'000
-}
-}
-, {"limits", "connections_max", count_rule{[](config & c) -> auto& {return c.limits.connections_max;
-}
-, 1, 1'000'000
-}
-}
-, {"limits", "connections_per_peer_max",
-   count_rule{[](config & c) -> auto& {return c.limits.connections_per_peer_max;
-}
-, 1, 1'000'000
-}
-}
-, {"limits", "inbox_events_max", count_rule{[](config & c) -> auto& {return c.inbox_events_max;
-}
-, 1, 10'000'000
-}
-}
-, {"limits", "inbox_bytes_max", size_rule{[](config & c) -> auto& {return c.inbox_bytes_max;
-}
-, mib, 64 * kib* mib
-}
-}
-, {"limits", "batch_events_max", count_rule{[](config & c) -> auto& {return c.batch_events_max;
-}
-, 1, 10'000
-}
-}
-, {"limits", "batch_bytes_max", size_rule{[](config & c) -> auto& {return c.batch_bytes_max;
-}
-, 64 * kib, 256 * mib
-}
-}
-,
-}
-;
+    return {
+        {"limits", "header_bytes_max",
+         size_rule{[](config& c) -> std::size_t& { return c.limits.header_bytes_max; }, kib,
+                   64 * kib}},
+        {"limits", "header_fields_max",
+         count_rule{[](config& c) -> std::size_t& { return c.limits.header_fields_max; }, 8,
+                    1'000}},
+        {"limits", "body_bytes_max",
+         size_rule{[](config& c) -> std::size_t& { return c.limits.body_bytes_max; }, kib,
+                   64 * mib}},
+        {"limits", "requests_per_connection_max",
+         count_rule{[](config& c) -> std::size_t& { return c.limits.requests_per_connection_max; },
+                    1, 1'000'000'000}},
+        {"limits", "connections_max",
+         count_rule{[](config& c) -> std::size_t& { return c.limits.connections_max; }, 1,
+                    1'000'000}},
+        {"limits", "connections_per_peer_max",
+         count_rule{[](config& c) -> std::size_t& { return c.limits.connections_per_peer_max; }, 1,
+                    1'000'000}},
+        {"limits", "inbox_events_max",
+         count_rule{[](config& c) -> std::size_t& { return c.inbox_events_max; }, 1, 10'000'000}},
+        {"limits", "inbox_bytes_max",
+         size_rule{[](config& c) -> std::size_t& { return c.inbox_bytes_max; }, mib,
+                   64 * kib* mib}},
+        {"limits", "batch_events_max",
+         count_rule{[](config& c) -> std::size_t& { return c.batch_events_max; }, 1, 10'000}},
+        {"limits", "batch_bytes_max",
+         size_rule{[](config& c) -> std::size_t& { return c.batch_bytes_max; }, 64 * kib,
+                   256 * mib}},
+    };
 }
 
 using span = duration_rule<milliseconds>;
@@ -234,91 +180,35 @@ std::vector<setting> make_time_limits()
 {
     constexpr milliseconds tenth{100};
     constexpr milliseconds none{0};
-    return {{"limits", "handshake_timeout",
-             span{[](config & c) -> auto& {return c.limits.handshake_timeout;
-}
-, tenth, seconds
-{
-    60
-}
-}
-}
-, {"limits", "header_timeout", span{[](config & c) -> auto& {return c.limits.header_timeout;
-}
-, tenth, seconds
-{
-    60
-}
-}
-}
-, {"limits", "body_timeout", span{[](config & c) -> auto& {return c.limits.body_timeout;
-}
-, tenth, seconds
-{
-    300
-}
-}
-}
-, {"limits", "answer_timeout", span{[](config & c) -> auto& {return c.limits.answer_timeout;
-}
-, tenth, seconds
-{
-    60
-}
-}
-}
-, {"limits", "write_timeout", span{[](config & c) -> auto& {return c.limits.write_timeout;
-}
-, tenth, seconds
-{
-    60
-}
-}
-}
-, {"limits", "idle_timeout", span{[](config & c) -> auto& {return c.limits.idle_timeout;
-}
-, seconds{1}, seconds
-{
-    3'600
-}
-}
-}
-, {"limits", "retry_after",
-   duration_rule<seconds>{[](config & c) -> auto& {return c.limits.retry_after;
-}
-, seconds{1}, seconds
-{
-    3'600
-}
-}
-}
-, {"limits", "batch_deadline", span{[](config & c) -> auto& {return c.batch_deadline;
-}
-, tenth, seconds
-{
-    60
-}
-}
-}
-, {"limits", "drain_delay", span{[](config & c) -> auto& {return c.drain_delay;
-}
-, none, seconds
-{
-    300
-}
-}
-}
-, {"limits", "drain_timeout", span{[](config & c) -> auto& {return c.drain_timeout;
-}
-, tenth, seconds
-{
-    600
-}
-}
-}
-,
-}
-;
+    return {
+        {"limits", "handshake_timeout",
+         span{[](config& c) -> milliseconds& { return c.limits.handshake_timeout; }, tenth,
+              seconds{60}}},
+        {"limits", "header_timeout",
+         span{[](config& c) -> milliseconds& { return c.limits.header_timeout; }, tenth,
+              seconds{60}}},
+        {"limits", "body_timeout",
+         span{[](config& c) -> milliseconds& { return c.limits.body_timeout; }, tenth,
+              seconds{300}}},
+        {"limits", "answer_timeout",
+         span{[](config& c) -> milliseconds& { return c.limits.answer_timeout; }, tenth,
+              seconds{60}}},
+        {"limits", "write_timeout",
+         span{[](config& c) -> milliseconds& { return c.limits.write_timeout; }, tenth,
+              seconds{60}}},
+        {"limits", "idle_timeout",
+         span{[](config& c) -> milliseconds& { return c.limits.idle_timeout; }, seconds{1},
+              seconds{3'600}}},
+        {"limits", "retry_after",
+         duration_rule<seconds>{[](config& c) -> seconds& { return c.limits.retry_after; },
+                                seconds{1}, seconds{3'600}}},
+        {"limits", "batch_deadline",
+         span{[](config& c) -> milliseconds& { return c.batch_deadline; }, tenth, seconds{60}}},
+        {"limits", "drain_delay",
+         span{[](config& c) -> milliseconds& { return c.drain_delay; }, none, seconds{300}}},
+        {"limits", "drain_timeout",
+         span{[](config& c) -> milliseconds& { return c.drain_timeout; }, tenth, seconds{600}}},
+    };
 }
 
 std::string joined(const std::vector<std::string_view>& words)

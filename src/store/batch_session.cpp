@@ -88,6 +88,27 @@ batch_written batch_session::write(std::span<const unit> units)
     }
 }
 
+unwritten batch_session::write_parts(
+    std::vector<unit> units,
+    const std::function<void(std::span<unit>, const batch_written&)>& written, failure& last)
+{
+    return write_all(std::move(units), [&](std::span<unit> part) {
+        batch_written done;
+        try {
+            done = write(part);
+        } catch (...) {
+            last = current_failure();
+            if (last.kind == failure_kind::lost)
+                last.message = deadline_passed_
+                                   ? "no answer within the deadline, connection given up"
+                                   : "the connection broke";
+            return last.kind == failure_kind::rejected ? verdict::rejected : verdict::failed;
+        }
+        written(part, done);
+        return verdict::written;
+    });
+}
+
 pqxx::result batch_session::run(const std::string& sql,
                                 const std::vector<pqxx::binarystring>& parameters)
 {

@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <set>
 #include <span>
 #include <string>
@@ -37,6 +38,12 @@ public:
     // again by then. When the deadline passes, the connection is gone and the batch in doubt:
     // it may be written again, the keys make that harmless.
     batch_written write(std::span<const unit> units);
+
+    // Writes all units but the poison among them, found as write_all() does. `written` is told of
+    // each part once it is committed. When anything failed, `last` says why. Does not throw.
+    unwritten write_parts(std::vector<unit> units,
+                          const std::function<void(std::span<unit>, const batch_written&)>& written,
+                          failure& last);
 
     // The last call was ended by the deadline.
     bool deadline_passed() const { return deadline_passed_; }

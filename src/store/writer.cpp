@@ -1,10 +1,12 @@
 #include "gateway/store/writer.hpp"
 #include "store/backoff.hpp"
 #include "store/batch_session.hpp"
+#include "store/drainer.hpp"
 #include "store/inbox.hpp"
 #include "store/log_limit.hpp"
 #include "store/pending.hpp"
 #include "store/signals.hpp"
+#include "store/spooler.hpp"
 #include "store/watchdog.hpp"
 
 #include <spdlog/spdlog.h>
@@ -72,7 +74,8 @@ struct writer::implementation {
     std::optional<failure> store(batch_session& session,
                                  std::vector<std::unique_ptr<pending>> taken);
     void not_taken(std::vector<unit> units, const error& why);
-    void refuse_inbox();
+    void divert(std::unique_ptr<pending> p, const error& why);
+    void empty_inbox();
     bool wait(std::chrono::milliseconds pause); // false: stopping
 
     const writer_settings settings;
@@ -82,13 +85,15 @@ struct writer::implementation {
     log_limit batch_log{log_pause};
     log_limit poison_log{log_pause};
     std::atomic<std::size_t> connected{0};
-    // Threads that have a connection or may have one at once. At zero nothing is queued: a
-    // submission is refused there and then, and so is what was in the inbox.
+    // Threads that have a connection or may have one at once. At zero nothing is queued for them:
+    // submissions go to the spool, or are refused, and so does what was in the inbox.
     std::atomic<std::size_t> serving;
     std::mutex stop_mutex;
     std::condition_variable stop_changed;
     bool stopping = false;
     std::vector<std::thread> threads;
+    std::unique_ptr<spooler> spooling; // with a spool only
+    std::unique_ptr<drainer> draining;
 };
 
 // A thread that lost its connection tries once at once: one backend may have died, not the server.
@@ -124,7 +129,7 @@ void writer::implementation::run(std::size_t thread)
         if (!std::exchange(down, true))
             --serving;
         if (serving == 0)
-            refuse_inbox();
+            empty_inbox();
         if (!wait(pause.next()))
             return;
     }
@@ -150,23 +155,7 @@ std::optional<failure> writer::implementation::store(batch_session& session,
                                                      std::vector<std::unique_ptr<pending>> taken)
 {
     failure last{};
-    const auto write = [&](std::span<unit> units) {
-        batch_written written;
-        try {
-            written = session.write(units);
-        } catch (...) {
-            last = current_failure();
-            if (last.kind == failure_kind::lost)
-                last.message = session.deadline_passed()
-                                   ? "no answer within the deadline, connection given up"
-                                   : "the connection broke";
-            return last.kind == failure_kind::rejected ? verdict::rejected : verdict::failed;
-        }
-        answer_written(units, written);
-        return verdict::written;
-    };
-
-    auto left = write_all(group(std::move(taken)), write);
+    auto left = session.write_parts(group(std::move(taken)), answer_written, last);
 
     if (!last.sqlstate.empty() && left.failed.empty()) {
         if (const auto held_back = poison_log.pass())
@@ -182,25 +171,36 @@ std::optional<failure> writer::implementation::store(batch_session& session,
     return last;
 }
 
-// Decides what becomes of events that the database did not take, or may not have taken.
+// Decides what becomes of events that the database did not take, or may not have taken: the spool
+// keeps them, or the sender has to send them again.
 void writer::implementation::not_taken(std::vector<unit> units, const error& why)
 {
     std::size_t events = 0;
     for (auto& u : units) {
         for (auto& member : u.members) {
-            answer(*member, why);
+            divert(std::move(member), why);
             ++events;
         }
     }
     if (const auto held_back = batch_log.pass())
-        spdlog::warn("{} deliveries not stored ({}; {} more batches like this): {}", events,
-                     name(why.code), *held_back, why.detail);
+        spdlog::warn("{} deliveries not taken by the database, {} ({}; {} more batches like this): "
+                     "{}",
+                     events, spooling ? "spooled" : "refused", name(why.code), *held_back,
+                     why.detail);
 }
 
-void writer::implementation::refuse_inbox()
+void writer::implementation::divert(std::unique_ptr<pending> p, const error& why)
+{
+    if (spooling)
+        spooling->take(std::move(p));
+    else
+        answer(*p, why);
+}
+
+void writer::implementation::empty_inbox()
 {
     for (auto& p : box.take_all())
-        answer(*p, fail(errc::database_unavailable, "the database is out of reach"));
+        divert(std::move(p), fail(errc::database_unavailable, "the database is out of reach"));
 }
 
 bool writer::implementation::wait(std::chrono::milliseconds pause)
@@ -212,6 +212,19 @@ bool writer::implementation::wait(std::chrono::milliseconds pause)
 writer::writer(writer_settings settings)
     : implementation_(std::make_unique<implementation>(std::move(settings)))
 {
+    auto& i_ = *implementation_;
+    const auto& s = i_.settings;
+    if (s.fallback.to != nullptr) {
+        i_.spooling =
+            std::make_unique<spooler>(*s.fallback.to, bounds{s.inbox_events_max, s.inbox_bytes_max},
+                                      bounds{s.batch_events_max, s.batch_bytes_max});
+        i_.draining = std::make_unique<drainer>(
+            drainer_settings{{s.database_url, instance_name(s.threads), s.batch_deadline},
+                             s.fallback,
+                             s.batch_events_max,
+                             s.batch_bytes_max},
+            i_.dog, [&i_] { return i_.connected > 0; });
+    }
     const signals_blocked during_start;
     for (std::size_t i = 0; i < implementation_->settings.threads; ++i)
         implementation_->threads.emplace_back([this, i] { implementation_->run(i); });
@@ -219,6 +232,7 @@ writer::writer(writer_settings settings)
 
 writer::~writer()
 {
+    implementation_->draining.reset();
     implementation_->box.close();
     {
         const std::lock_guard lock{implementation_->stop_mutex};
@@ -227,22 +241,31 @@ writer::~writer()
     implementation_->stop_changed.notify_all();
     for (auto& thread : implementation_->threads)
         thread.join();
-    implementation_->refuse_inbox();
+    implementation_->empty_inbox();
+    implementation_->spooling.reset();
 }
 
 void writer::submit(verified_delivery d, normalized what, completion done)
 {
     auto p = std::make_unique<pending>(pending{std::move(d), std::move(what), std::move(done)});
-    if (implementation_->serving == 0)
-        return answer(*p, fail(errc::database_unavailable, "the database is out of reach"));
-    if (!implementation_->box.push(p))
-        return answer(*p, fail(errc::overloaded, "the inbox is full or closed"));
+    auto& i = *implementation_;
+    if (i.serving == 0)
+        return i.divert(std::move(p),
+                        fail(errc::database_unavailable, "the database is out of reach"));
+    if (!i.box.push(p))
+        return i.divert(std::move(p), fail(errc::overloaded, "the inbox is full or closed"));
     // The last thread may have gone down meanwhile, and have emptied the inbox before this push.
-    if (implementation_->serving == 0)
-        implementation_->refuse_inbox();
+    if (i.serving == 0)
+        i.empty_inbox();
 }
 
 bool writer::available() const
+{
+    const spool* fallback = implementation_->settings.fallback.to;
+    return direct() || (fallback != nullptr && fallback->has_room());
+}
+
+bool writer::direct() const
 {
     return implementation_->connected > 0;
 }

@@ -51,6 +51,12 @@ struct config {
         std::size_t writers = 2;
     } database;
     struct {
+        std::filesystem::path directory; // empty: no spool, an outage answers 503
+        std::size_t bytes_max = 2ULL << 30U;
+        bool any_file_system = false;        // tmpfs and network file systems too
+        std::size_t drain_rate_max = 20'000; // events per second
+    } spool;
+    struct {
         std::string address = "127.0.0.1:9464";
     } admin;
     struct {

@@ -7,6 +7,7 @@
 #include "gateway/model/delivery.hpp"
 #include "gateway/model/quarantine.hpp"
 #include "gateway/model/receipt.hpp"
+#include "gateway/store/spool.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -15,6 +16,13 @@
 #include <string>
 
 namespace gateway {
+
+// Where events go while the database takes none, and how they come back.
+struct spool_link {
+    spool* to = nullptr; // outlives the writer; null: without a spool such events are refused
+    std::function<normalized(const verified_delivery&)> map; // today's mapping, for draining
+    std::size_t drain_rate_max = 20'000;                     // events per second
+};
 
 struct writer_settings {
     std::string database_url; // libpq connection string or URI
@@ -25,11 +33,13 @@ struct writer_settings {
     std::size_t batch_bytes_max = 8U << 20U;
     std::chrono::milliseconds batch_deadline{2'000}; // a batch the database holds longer is lost
                                                      // to us: the connection is thrown away
+    spool_link fallback;
 };
 
 // Called exactly once, on a writer thread, or on the caller's when the inbox is full. It must not
-// block or throw. Fails with overloaded (inbox full, or stopping), database_unavailable (not
-// stored as far as we know; the sender has to send again) or database_failed.
+// block or throw. With a spool, what the database does not take is stored there and succeeds.
+// Fails with overloaded (inboxes full, or stopping), database_unavailable or database_failed (not
+// stored as far as we know; the sender has to send again), spool_full or spool_failed.
 using completion = std::function<void(result<receipt>)>;
 
 class writer {
@@ -45,8 +55,11 @@ public:
     void submit(verified_delivery d, normalized what, completion done);
 
     // Whether an event given now could be made durable: the database answered last time it was
-    // asked. Any thread.
+    // asked, or the spool has room. Any thread.
     bool available() const;
+
+    // Whether the database takes events, as far as the last batch or connection told. Any thread.
+    bool direct() const;
 
 private:
     struct implementation;

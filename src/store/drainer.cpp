@@ -1,0 +1,137 @@
+#include "store/drainer.hpp"
+#include "store/backoff.hpp"
+#include "store/pending.hpp"
+#include "store/signals.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+#include <vector>
+
+namespace gateway {
+
+namespace {
+
+constexpr std::chrono::seconds log_pause{10};
+constexpr std::chrono::milliseconds idle_pause{200};
+
+std::vector<unit> units_of(std::vector<verified_delivery> deliveries, const spool_link& link)
+{
+    std::vector<std::unique_ptr<pending>> all;
+    all.reserve(deliveries.size());
+    for (auto& d : deliveries) {
+        auto what = link.map(d);
+        all.push_back(std::make_unique<pending>(
+            pending{std::move(d), std::move(what), [](const result<receipt>&) {}}));
+    }
+    return group(std::move(all));
+}
+
+} // namespace
+
+drainer::drainer(drainer_settings settings, watchdog& dog, std::function<bool()> worth_trying)
+    : settings_(std::move(settings)), watchdog_(dog), worth_trying_(std::move(worth_trying)),
+      failed_log_(log_pause)
+{
+    const signals_blocked during_start;
+    thread_ = std::thread{[this] { run(); }};
+}
+
+drainer::~drainer()
+{
+    {
+        const std::lock_guard lock{mutex_};
+        stopping_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+}
+
+bool drainer::pause(std::chrono::milliseconds time)
+{
+    std::unique_lock lock{mutex_};
+    return !changed_.wait_for(lock, time, [this] { return stopping_; });
+}
+
+void drainer::run()
+{
+    backoff failures;
+    while (pause(idle_pause)) {
+        if (!worth_trying_() || settings_.link.to->status().events == 0)
+            continue;
+        try {
+            batch_session session{settings_.session, watchdog_};
+            if (drain_with(session)) {
+                failures.reset();
+                continue;
+            }
+        } catch (...) {
+            const error why = to_error(current_failure());
+            if (const auto held_back = failed_log_.pass())
+                spdlog::warn("the spool is not drained for now ({}: {}; {} more like this)",
+                             name(why.code), why.detail, *held_back);
+        }
+        if (!pause(failures.next()))
+            return;
+    }
+}
+
+// True when the spool is empty, or this stops. Throws what connecting throws.
+bool drainer::drain_with(batch_session& session)
+{
+    using namespace std::chrono;
+    const auto events = settings_.link.to->status().events;
+    spdlog::info("draining {} events from the spool", events);
+    for (;;) {
+        const auto start = steady_clock::now();
+        auto batch = settings_.link.to->read(settings_.batch_events_max, settings_.batch_bytes_max);
+        if (batch.has_error()) {
+            spdlog::error("the spool cannot be read: {}", batch.error().detail);
+            return false;
+        }
+        if (batch.value().deliveries.empty()) {
+            spdlog::info("the spool is empty");
+            return true;
+        }
+        const std::size_t rows = batch.value().deliveries.size();
+        if (!drain_batch(session, std::move(batch).value()))
+            return false;
+        const auto due = start + microseconds{rows * 1'000'000 / settings_.link.drain_rate_max};
+        if (!pause(duration_cast<milliseconds>(due - steady_clock::now())))
+            return true;
+    }
+}
+
+// False when the batch stays where it is. A row that is refused even as a quarantine row goes to
+// the end of the spool: it is kept, and blocks nothing that is behind it.
+bool drainer::drain_batch(batch_session& session, spool_batch batch)
+{
+    failure last{};
+    auto left = session.write_parts(
+        units_of(std::exchange(batch.deliveries, {}), settings_.link),
+        [](std::span<unit>, const batch_written&) {}, last);
+    if (!left.failed.empty()) {
+        if (const auto held_back = failed_log_.pass())
+            spdlog::warn("the database took no batch from the spool ({}; {} more like this)",
+                         to_error(last).detail, *held_back);
+        return false;
+    }
+    std::vector<const verified_delivery*> kept;
+    for (const auto& u : left.hopeless) {
+        for (const auto& member : u.members)
+            kept.push_back(&member->delivery);
+    }
+    if (!kept.empty()) {
+        spdlog::error("{} spooled deliveries are refused by the database even as quarantine rows: "
+                      "they stay in the spool",
+                      kept.size());
+        if (settings_.link.to->append(kept).has_error())
+            return false;
+    }
+    const auto removed = settings_.link.to->remove(batch);
+    if (removed.has_error())
+        spdlog::error("the spool keeps events that are stored: {}", removed.error().detail);
+    return kept.empty() && removed.has_value();
+}
+
+} // namespace gateway

@@ -1,0 +1,41 @@
+// The second place where events become durable: whatever the database does not take goes through
+// an inbox and a thread of its own into the local spool, one transaction for all that queued, and
+// is answered as stored once it is fsynced.
+#pragma once
+
+#include "gateway/store/spool.hpp"
+#include "store/inbox.hpp"
+#include "store/log_limit.hpp"
+#include "store/pending.hpp"
+
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace gateway {
+
+class spooler {
+public:
+    // `into` outlives this object. `limit` bounds what waits, `batch` one transaction.
+    spooler(spool& into, bounds limit, bounds batch);
+    // Spools what waits, then joins.
+    ~spooler();
+    spooler(const spooler&) = delete;
+    spooler& operator=(const spooler&) = delete;
+
+    // Takes `p` and answers it: as stored (or quarantined) once it is on the disk, or with the
+    // spool's own error. When too much waits, `p` is answered overloaded at once. Any thread.
+    void take(std::unique_ptr<pending> p);
+
+private:
+    void run();
+    void append(std::vector<std::unique_ptr<pending>> taken);
+
+    spool& spool_;
+    inbox box_;
+    const bounds batch_;
+    log_limit refused_log_;
+    std::thread thread_;
+};
+
+} // namespace gateway
