@@ -16,8 +16,8 @@ void refusal_log::note(std::string_view reason, std::string_view words,
         ++r.left_out;
         return;
     }
-    spdlog::warn("refused: {} ({}), peer {}, {} more since the last such line", reason, words,
-                 peer.to_string(), r.left_out);
+    spdlog::warn("refused: {}{}{}, peer {}, {} more since the last such line", reason,
+                 words.empty() ? "" : ": ", words, peer.to_string(), r.left_out);
     r = {now, 0, true};
 }
 

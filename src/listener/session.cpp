@@ -238,6 +238,9 @@ asio::awaitable<session::next> session::receive(request_head head, plan p, std::
     const auto stored = co_await hand_over(*p.to, std::move(d));
     if (stored.has_error())
         co_return co_await refuse(stored.error());
+    if (stored.value().reason)
+        all_->refusals.note(name(*stored.value().reason), "kept in quarantine", peer_,
+                            steady_clock::now());
     co_return co_await respond(answer_to(stored.value()));
 }
 

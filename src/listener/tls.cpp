@@ -98,7 +98,8 @@ void apply_profile(SSL_CTX* context)
     require(SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION) == 1);
     require(SSL_CTX_set_cipher_list(context, ciphers_tls_1_2) == 1);
     require(SSL_CTX_set_ciphersuites(context, ciphers_tls_1_3) == 1);
-    require(SSL_CTX_set1_groups_list(context, curves) == 1);
+    std::string groups{curves}; // the macro casts const away
+    require(SSL_CTX_set1_groups_list(context, groups.data()) == 1);
     SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
     require(SSL_CTX_set_max_early_data(context, 0) == 1);
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS); // an idle connection holds no buffers
@@ -208,7 +209,7 @@ result<tls_context> load_tls_context(const std::filesystem::path& certificate,
 
 self_signed make_self_signed_certificate(std::chrono::seconds lifetime)
 {
-    const evp_key key{EVP_EC_gen("P-256")};
+    const evp_key key{EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256")};
     const x509 certificate{X509_new()};
     require(key != nullptr && certificate != nullptr);
     require(X509_set_version(certificate.get(), X509_VERSION_3) == 1);

@@ -35,6 +35,14 @@ void trickle(tls_client& client, std::string_view bytes, std::chrono::millisecon
     }
 }
 
+// Reads only what is there already: the answer has to have come while bytes still trickled.
+tls_client connect_impatiently()
+{
+    client_options options = shared_server().client();
+    options.timeout = 50ms;
+    return tls_client{options};
+}
+
 void expect_timeout_answer(tls_client& client)
 {
     const auto r = client.read_reply();
@@ -46,23 +54,21 @@ void expect_timeout_answer(tls_client& client)
 
 TEST(ListenerDeadlineTest, AHeaderThatTricklesIs408InItsTime)
 {
-    tls_client client = shared_server().connect();
-    const auto begin = steady_clock::now();
+    tls_client client = connect_impatiently();
     client.send("POST /hook HTTP/1.1\r\nHost: a\r\nX: ");
 
-    trickle(client, "x", 700ms);
+    trickle(client, "x", 1s);
 
     expect_timeout_answer(client);
-    EXPECT_LT(since(begin), 2'500ms);
 }
 
 TEST(ListenerDeadlineTest, ABodyThatTricklesIs408InItsTime)
 {
     const std::size_t before = shared_server().handled().size();
-    tls_client client = shared_server().connect();
+    tls_client client = connect_impatiently();
     client.send("POST /hook HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n");
 
-    trickle(client, "x", 700ms);
+    trickle(client, "x", 1s);
 
     expect_timeout_answer(client);
     EXPECT_EQ(shared_server().handled().size(), before);
