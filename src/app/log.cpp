@@ -31,7 +31,8 @@ public:
     void format(const spdlog::details::log_msg& m, spdlog::memory_buf_t& out) override
     {
         const auto at = std::chrono::floor<std::chrono::milliseconds>(m.time);
-        const auto level = level_names[std::min<std::size_t>(m.level, level_names.size() - 1)];
+        const auto level =
+            level_names[std::min(static_cast<std::size_t>(m.level), level_names.size() - 1)];
         const std::string line = make_(at, level, {m.payload.data(), m.payload.size()}) + "\n";
         out.append(line.data(), line.data() + line.size());
     }

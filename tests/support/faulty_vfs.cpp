@@ -19,13 +19,14 @@ namespace {
 struct undo {
     sqlite3_int64 at;
     std::string before; // shorter than what was written where the file grew
-    std::size_t written;
-    bool truncated; // `before` was cut off
+    std::size_t written = 0;
+    bool truncated = false; // `before` was cut off
 };
 
 struct file_state {
     sqlite3_int64 size_synced = 0;
-    std::vector<undo> unsynced;
+    std::vector<undo> unsynced; // in the order they were made
+    std::size_t lost = 0;       // so many of them no later sync will bring to the disk
 };
 
 struct state {
@@ -154,13 +155,16 @@ int on_truncate(sqlite3_file* file, sqlite3_int64 size)
 int on_sync(sqlite3_file* file, int flags)
 {
     const std::lock_guard lock{the().mutex};
-    if (const int harmed = strike(SQLITE_IOERR_FSYNC); harmed != SQLITE_OK)
+    auto& known = the().files[*self(file)->path];
+    if (const int harmed = strike(SQLITE_IOERR_FSYNC); harmed != SQLITE_OK) {
+        known.lost = known.unsynced.size(); // Linux takes the pages for clean after that
         return harmed;
+    }
     const int code = methods(file)->xSync(inner(file), flags);
     if (code == SQLITE_OK) {
-        auto& known = the().files[*self(file)->path];
-        known.unsynced.clear();
-        methods(file)->xFileSize(inner(file), &known.size_synced);
+        known.unsynced.resize(known.lost);
+        if (known.unsynced.empty())
+            methods(file)->xFileSize(inner(file), &known.size_synced);
     }
     return code;
 }
@@ -295,7 +299,6 @@ int calls_counted()
     return the().calls;
 }
 
-// A file that was renamed since is found under its old name's end: ".new" is dropped.
 void power_cut(bool some, unsigned seed)
 {
     const std::lock_guard lock{the().mutex};

@@ -33,7 +33,8 @@ void set_fault_plan(const fault_plan& plan);
 int calls_counted();
 
 // What a power cut does to files: writes since the last sync of a file are undone, all of them, or
-// each with even chance from `seed` when `some` is set. To be called when nobody has them open.
+// each with even chance from `seed` when `some` is set; so are those before a sync that failed,
+// whatever was synced later. To be called when nobody has the files open.
 void power_cut(bool some, unsigned seed);
 
 } // namespace gateway::test
