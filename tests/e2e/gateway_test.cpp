@@ -2,6 +2,7 @@
 // Signatures come from the openssl tool and requests from curl, so that no code of ours vouches
 // for itself.
 #include "gateway/attentive/samples.hpp"
+#include "support/cluster.hpp"
 #include "support/gateway_process.hpp"
 
 #include <gtest/gtest.h>
@@ -258,6 +259,104 @@ TEST(StartTest, GoesOnWithoutLossWhenTheDatabaseCameAndWent)
 
     EXPECT_EQ(again.exit_code, 0) << again.output;
     EXPECT_EQ(gateway.value("SELECT count(*) FROM gateway.source_event"), "200");
+}
+
+// A database that is away for a while, with a spool to bridge it.
+class OutageTest : public testing::Test {
+protected:
+    static gateway_options with_spool(const test::temporary_directory& directory)
+    {
+        gateway_options options;
+        options.configuration = "[spool]\ndirectory = \"" + (directory / "spool").string() +
+                                "\"\nany_file_system = true\n";
+        return options;
+    }
+
+    // Every statement on the gateway's database is refused from now on, or allowed again.
+    void set_connections(const gateway_process& gateway, bool allowed)
+    {
+        const auto url = test::shared_cluster().url();
+        const auto name = gateway.value("SELECT current_database()");
+        test::query(url, "ALTER DATABASE " + name + " ALLOW_CONNECTIONS " +
+                             (allowed ? "true" : "false"));
+        if (!allowed)
+            test::query(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                             "WHERE datname = '" +
+                                 name + "' AND pid <> pg_backend_pid()");
+        database_ = name;
+    }
+
+    void allow_again()
+    {
+        test::query(test::shared_cluster().url(),
+                    "ALTER DATABASE " + database_ + " ALLOW_CONNECTIONS true");
+    }
+
+    static std::string rows_after_draining(const gateway_process& gateway, const std::string& want)
+    {
+        const auto deadline = std::chrono::steady_clock::now() + seconds{30};
+        std::string rows;
+        do {
+            rows = gateway.value("SELECT count(*) FROM gateway.source_event");
+            std::this_thread::sleep_for(milliseconds{100});
+        } while (rows != want && std::chrono::steady_clock::now() < deadline);
+        return rows;
+    }
+
+    test::temporary_directory directory_;
+    std::string database_;
+};
+
+TEST_F(OutageTest, AnswersEveryEventOfAnOutageAndStoresItOnceAfterIt)
+{
+    const gateway_process gateway{with_spool(directory_)};
+    const std::vector<std::string> load = {"--count", "3000", "--connections", "16", "--unique",
+                                           "--seed",  "5"};
+
+    set_connections(gateway, false);
+    const auto during = send_all(gateway, load);
+    allow_again();
+
+    EXPECT_EQ(during.exit_code, 0) << during.output << during.errors;
+    EXPECT_EQ(rows_after_draining(gateway, "3000"), "3000");
+    EXPECT_EQ(send_all(gateway, load).exit_code, 0);
+    EXPECT_EQ(gateway.value("SELECT count(*) FROM gateway.source_event"), "3000");
+}
+
+TEST_F(OutageTest, KeepsWhatItAcknowledgedThroughItsOwnDeath)
+{
+    gateway_process gateway{with_spool(directory_)};
+    set_connections(gateway, false);
+    const auto during = send_all(gateway, {"--count", "500", "--unique", "--seed", "6"});
+
+    gateway.child().signal(SIGKILL);
+    ASSERT_TRUE(gateway.child().wait(seconds{10}));
+    allow_again();
+    gateway.restart();
+
+    EXPECT_EQ(during.exit_code, 0) << during.output << during.errors;
+    EXPECT_EQ(rows_after_draining(gateway, "500"), "500");
+}
+
+TEST_F(OutageTest, KeepsQuarantinedDeliveriesToo)
+{
+    const gateway_process gateway{with_spool(directory_)};
+    set_connections(gateway, false);
+
+    const auto malformed = post_signed(gateway, "{\"type\": ");
+    const auto unknown = post_signed(gateway, R"({"type":"x.y","timestamp":1767225600000,)"
+                                              R"("company":{"company_id":"c"}})");
+    allow_again();
+
+    EXPECT_EQ(malformed.status, "400") << malformed.body;
+    EXPECT_EQ(unknown.status, "202") << unknown.body;
+    const auto deadline = std::chrono::steady_clock::now() + seconds{30};
+    while (gateway.value("SELECT count(*) FROM gateway.quarantine") != "2" &&
+           std::chrono::steady_clock::now() < deadline)
+        std::this_thread::sleep_for(milliseconds{100});
+    EXPECT_EQ(gateway.value("SELECT string_agg(reason, ' ' ORDER BY reason) FROM "
+                            "gateway.quarantine"),
+              "malformed_json type_unknown");
 }
 
 TEST(LogTest, NeverHoldsABodyAnIdentifierAKeyOrASignature)
