@@ -59,6 +59,10 @@ protected:
             ::kill(cluster_->pid(), signal);
             std::this_thread::sleep_for(200ms);
             cluster_.reset();
+            // An idle connection shows that it is dead only when it is used.
+            const auto noticed_by = std::chrono::steady_clock::now() + 5s;
+            while (w.available() && std::chrono::steady_clock::now() < noticed_by)
+                std::this_thread::sleep_for(1ms);
             EXPECT_FALSE(w.available());
             start();
             await_available(w);
