@@ -30,6 +30,37 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view webhook_path = "/webhooks/attentive";
 
+constexpr std::string_view configuration_template =
+    R"(# Written by `attentive-gateway demo` at each start.
+[listener]
+address = "@listener@"
+tls_certificate = "@directory@/certificate.pem"
+tls_private_key = "@directory@/private-key.pem"
+trusted_proxies = ["127.0.0.1"]
+
+[[endpoint]]
+name = "attentive"
+path = "@path@"
+signing_keys = [ { id = "demo", file = "@directory@/signing-key" } ]
+
+[database]
+embedded = "@directory@/postgres"
+
+[spool]
+directory = "@directory@/spool"
+any_file_system = true
+
+[admin]
+address = "@admin@"
+
+[limits]
+drain_delay = "0s"
+
+[log]
+level = "warn"
+format = "text"
+)";
+
 constexpr std::string_view rows_query = R"(
 SELECT event_name,
        to_char(occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS') AS occurred_at_utc,
@@ -76,47 +107,20 @@ std::string free_address(int wanted)
     return open_acceptor(io, address) ? address : "127.0.0.1:0";
 }
 
+void replace_all(std::string& text, std::string_view what, const std::string& with)
+{
+    for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size()))
+        text.replace(at, what.size(), with);
+}
+
 std::string configuration(const fs::path& directory)
 {
-    const std::string base = directory.string();
-    return "# Written by `attentive-gateway demo` at each start.\n"
-           "[listener]\n"
-           "address = \"" +
-           free_address(8443) +
-           "\"\n"
-           "tls_certificate = \"" +
-           base +
-           "/certificate.pem\"\n"
-           "tls_private_key = \"" +
-           base +
-           "/private-key.pem\"\n"
-           "trusted_proxies = [\"127.0.0.1\"]\n"
-           "\n[[endpoint]]\n"
-           "name = \"attentive\"\n"
-           "path = \"" +
-           std::string{webhook_path} +
-           "\"\n"
-           "signing_keys = [ { id = \"demo\", file = \"" +
-           base +
-           "/signing-key\" } ]\n"
-           "\n[database]\n"
-           "embedded = \"" +
-           base +
-           "/postgres\"\n"
-           "\n[spool]\n"
-           "directory = \"" +
-           base +
-           "/spool\"\n"
-           "any_file_system = true\n"
-           "\n[admin]\n"
-           "address = \"" +
-           free_address(9464) +
-           "\"\n"
-           "\n[limits]\n"
-           "drain_delay = \"0s\"\n"
-           "\n[log]\n"
-           "level = \"warn\"\n"
-           "format = \"text\"\n";
+    std::string text{configuration_template};
+    replace_all(text, "@directory@", directory.string());
+    replace_all(text, "@path@", std::string{webhook_path});
+    replace_all(text, "@listener@", free_address(8443));
+    replace_all(text, "@admin@", free_address(9464));
+    return text;
 }
 
 // A directory of ours: nobody else may have prepared keys or a configuration in it.

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <regex>
+#include <sstream>
 
 namespace gateway::test {
 namespace {
@@ -27,31 +28,30 @@ gateway_process::gateway_process(const gateway_options& options) : options_{opti
     write_file(certificate(), made.certificate);
     write_file(directory_ / "private-key.pem", made.private_key);
     write_file(key_file(), options.signing_key + "\n");
-    write_file(config_file(), "[listener]\n"
-                              "address = \"127.0.0.1:0\"\n"
-                              "tls_certificate = \"" +
-                                  certificate().string() +
-                                  "\"\n"
-                                  "tls_private_key = \"" +
-                                  (directory_ / "private-key.pem").string() +
-                                  "\"\n"
-                                  "trusted_proxies = [\"127.0.0.1\"]\n"
-                                  "[[endpoint]]\n"
-                                  "name = \"attentive\"\n"
-                                  "path = \"/webhooks/attentive\"\n"
-                                  "signing_keys = [ { id = \"e2e\", file = \"" +
-                                  key_file().string() +
-                                  "\" } ]\n"
-                                  "[database]\n"
-                                  "url = \"" +
-                                  database_url_ +
-                                  "\"\n"
-                                  "[admin]\n"
-                                  "address = \"127.0.0.1:0\"\n" +
-                                  "[limits]\n"
-                                  "drain_delay = \"0s\"\n" +
-                                  options.configuration);
+    write_file(config_file(), configuration());
     start();
+}
+
+std::string gateway_process::configuration() const
+{
+    std::ostringstream text;
+    text << "[listener]\n"
+         << "address = '127.0.0.1:0'\n"
+         << "tls_certificate = '" << certificate().string() << "'\n"
+         << "tls_private_key = '" << (directory_ / "private-key.pem").string() << "'\n"
+         << "trusted_proxies = ['127.0.0.1']\n"
+         << "[[endpoint]]\n"
+         << "name = 'attentive'\n"
+         << "path = '/webhooks/attentive'\n"
+         << "signing_keys = [ { id = 'e2e', file = '" << key_file().string() << "' } ]\n"
+         << "[database]\n"
+         << "url = '" << database_url_ << "'\n"
+         << "[admin]\n"
+         << "address = '127.0.0.1:0'\n"
+         << "[limits]\n"
+         << "drain_delay = '0s'\n"
+         << options_.configuration;
+    return text.str();
 }
 
 void gateway_process::start()

@@ -38,6 +38,7 @@ public:
     std::string value(const std::string& sql) const;
 
 private:
+    std::string configuration() const;
     void start();
 
     gateway_options options_;
