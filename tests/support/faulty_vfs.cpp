@@ -277,6 +277,16 @@ void put_back(int fd, const undo& u)
         std::abort();
 }
 
+// The spool makes its files under another name: the bytes are the same ones.
+int open_renamed(const std::string& path)
+{
+    const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+    const std::size_t ending = path.rfind(".new");
+    return fd >= 0 || ending == std::string::npos
+               ? fd
+               : ::open(path.substr(0, ending).c_str(), O_RDWR | O_CLOEXEC);
+}
+
 } // namespace
 
 std::string faulty_vfs()
@@ -304,7 +314,7 @@ void power_cut(bool some, unsigned seed)
     const std::lock_guard lock{the().mutex};
     std::mt19937 random{seed};
     for (auto& [path, known] : the().files) {
-        const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+        const int fd = open_renamed(path);
         if (fd < 0)
             continue;
         bool all = true;
