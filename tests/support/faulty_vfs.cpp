@@ -68,9 +68,12 @@ const sqlite3_io_methods* methods(sqlite3_file* file)
     return inner(file)->pMethods;
 }
 
-// Counts one call; SQLITE_OK, or the error it has to give. `error` is the call's own kind.
+// Counts one call; SQLITE_OK, or the error it has to give. `error` is the call's own kind. A full
+// disk refuses what takes space; it still shrinks and deletes files.
 int strike(int error)
 {
+    const int when_full =
+        error == SQLITE_IOERR_WRITE || error == SQLITE_CANTOPEN ? SQLITE_FULL : SQLITE_OK;
     auto& s = the();
     const int call = ++s.calls;
     const fault_plan plan = s.plan;
@@ -82,8 +85,8 @@ int strike(int error)
     case harm::short_write: return now ? error : SQLITE_OK;
     case harm::fail_forever:
     case harm::power: return since ? error : SQLITE_OK;
-    case harm::full_once: return now ? SQLITE_FULL : SQLITE_OK;
-    case harm::full_forever: return since ? SQLITE_FULL : SQLITE_OK;
+    case harm::full_once: return now ? when_full : SQLITE_OK;
+    case harm::full_forever: return since ? when_full : SQLITE_OK;
     case harm::kill:
         if (now)
             ::_exit(0);
