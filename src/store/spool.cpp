@@ -37,7 +37,7 @@ constexpr std::chrono::seconds open_salvage_budget{1};
 // twice as long each time, up to the second.
 constexpr std::chrono::seconds salvage_pause_min{5};
 constexpr std::chrono::seconds salvage_pause_max{600};
-// A file that fails to be read that often in a row is taken as damaged.
+// A file whose bytes the disk refuses that often in a row is taken as damaged.
 constexpr int read_failures_max = 3;
 constexpr int read_passes_max = 3;
 // No room is announced for so long after neither file took a batch.
@@ -442,7 +442,8 @@ void spool::implementation::measure(member& m)
 // True when the file is to be salvaged now.
 bool spool::implementation::note_fault(member& m, const file_fault& f)
 {
-    const bool damage = f.kind == fault_kind::damaged || ++m.read_failures >= read_failures_max;
+    const bool damage = f.kind == fault_kind::damaged || (f.kind == fault_kind::unreadable &&
+                                                          ++m.read_failures >= read_failures_max);
     if (damage)
         spdlog::error("spool: {} is damaged: {}", m.name, f.detail);
     else

@@ -42,6 +42,8 @@ fault_kind kind_of(int code, int system_error)
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB: return fault_kind::damaged;
     case SQLITE_IOERR:
+        if (code == SQLITE_IOERR_READ || code == SQLITE_IOERR_SHORT_READ)
+            return fault_kind::unreadable;
         // SQLite knows ENOSPC on a write as SQLITE_FULL, but not a quota.
         return code == SQLITE_IOERR_WRITE && system_error == EDQUOT ? fault_kind::full
                                                                     : fault_kind::failed;
@@ -162,7 +164,7 @@ file_result<void> check_untouched(const fs::path& file)
         return file_fault{fault_kind::failed, "cannot be opened"};
     in.read(header.data(), header_bytes);
     if (in.bad())
-        return file_fault{fault_kind::failed, "cannot be read"};
+        return file_fault{fault_kind::unreadable, "has a header that cannot be read"};
     header.resize(static_cast<std::size_t>(in.gcount()));
     if (!header_is_ours(header))
         return file_fault{fault_kind::damaged, "has not the header of a spool file"};

@@ -22,8 +22,13 @@ struct sqlite3_stmt;
 
 namespace gateway {
 
-// What went wrong decides what to do: wait for space, salvage, or leave the file alone.
-enum class fault_kind { full, damaged, failed };
+// What went wrong decides what to do.
+enum class fault_kind {
+    full,       // wait for space
+    damaged,    // salvage
+    unreadable, // the disk does not give the bytes back: damage, if it stays that way
+    failed,     // anything else: says nothing of what is in the file
+};
 
 struct file_fault {
     fault_kind kind;

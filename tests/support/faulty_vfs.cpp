@@ -68,9 +68,12 @@ const sqlite3_io_methods* methods(sqlite3_file* file)
     return inner(file)->pMethods;
 }
 
-// Counts one call; SQLITE_OK, or the error it has to give. `error` is the call's own kind.
+// Counts one call; SQLITE_OK, or the error it has to give. `error` is the call's own kind. A full
+// disk refuses what takes space; it still shrinks and deletes files.
 int strike(int error)
 {
+    const int when_full =
+        error == SQLITE_IOERR_WRITE || error == SQLITE_CANTOPEN ? SQLITE_FULL : SQLITE_OK;
     auto& s = the();
     const int call = ++s.calls;
     const fault_plan plan = s.plan;
@@ -82,8 +85,8 @@ int strike(int error)
     case harm::short_write: return now ? error : SQLITE_OK;
     case harm::fail_forever:
     case harm::power: return since ? error : SQLITE_OK;
-    case harm::full_once: return now ? SQLITE_FULL : SQLITE_OK;
-    case harm::full_forever: return since ? SQLITE_FULL : SQLITE_OK;
+    case harm::full_once: return now ? when_full : SQLITE_OK;
+    case harm::full_forever: return since ? when_full : SQLITE_OK;
     case harm::kill:
         if (now)
             ::_exit(0);
@@ -277,6 +280,16 @@ void put_back(int fd, const undo& u)
         std::abort();
 }
 
+// The spool makes its files under another name: the bytes are the same ones.
+int open_renamed(const std::string& path)
+{
+    const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+    const std::size_t ending = path.rfind(".new");
+    return fd >= 0 || ending == std::string::npos
+               ? fd
+               : ::open(path.substr(0, ending).c_str(), O_RDWR | O_CLOEXEC);
+}
+
 } // namespace
 
 std::string faulty_vfs()
@@ -304,7 +317,7 @@ void power_cut(bool some, unsigned seed)
     const std::lock_guard lock{the().mutex};
     std::mt19937 random{seed};
     for (auto& [path, known] : the().files) {
-        const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+        const int fd = open_renamed(path);
         if (fd < 0)
             continue;
         bool all = true;

@@ -12,7 +12,7 @@ enum class harm {
     fail_once,    // the call does nothing and reports an error
     fail_forever, // so do all after it
     short_write,  // half of a write is done, then an error; other calls fail
-    full_once,    // like a full disk: SQLITE_FULL, and half of a write
+    full_once,    // a full disk: opens fail, and half of a write is done
     full_forever,
     kill,  // _exit() before the call, as SIGKILL would
     power, // this and all later calls fail; power_cut() then undoes what was not synced

@@ -10,6 +10,7 @@
 #include <spdlog/spdlog.h>
 #include <sqlite3.h>
 
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -352,6 +353,30 @@ TEST_F(SpoolDamageTest, RemovedEventsStayRemovedInASalvage)
 
     const auto drained = drain_numbers(s);
     EXPECT_EQ(*std::min_element(drained.begin(), drained.end()), 100);
+}
+
+TEST_F(SpoolDamageTest, RunningOutOfDescriptorsIsNotTakenForDamage)
+{
+    const memory_directory home;
+    put_files(home / "spool", {{first_file, closed_files().at(first_file)},
+                               {"spool-000000000002.db", std::string(9'000, 'x')}});
+    auto s = spool::open(settings_of(home / "spool")).value();
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    rlimit none = before;
+    none.rlim_cur = 0;
+
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+    std::vector<bool> failed;
+    for (int i = 0; i < 5; ++i)
+        failed.push_back(s.read(10, 1U << 20U).has_error());
+    const auto append_failed = append_numbers(s, 0, 1).has_error();
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+
+    EXPECT_EQ(failed, std::vector<bool>(5, true));
+    EXPECT_TRUE(append_failed);
+    EXPECT_EQ(s.status().damaged, std::vector<std::string>{"spool-000000000002.db.damaged"});
+    EXPECT_EQ(drain_numbers(s).size(), all);
 }
 
 TEST_F(SpoolDamageTest, VerifySaysWhatIsDamaged)
