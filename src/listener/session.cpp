@@ -342,7 +342,8 @@ asio::awaitable<session::next> session::respond(answer a)
     form.head_only = head_only_;
     out_.clear();
     render(a, form, out_);
-    spdlog::debug("answered {} to {}", a.status, peer_.to_string());
+    if (spdlog::should_log(spdlog::level::debug))
+        spdlog::debug("answered {} to {}", a.status, peer_.to_string());
     if (!co_await write(out_))
         co_return next::close_silently;
     co_return close_ ? next::close_politely : next::request;
