@@ -23,7 +23,6 @@ namespace {
 using namespace gateway;
 using test::gateway_process;
 
-constexpr int rounds = 5;
 constexpr std::uint64_t events_per_run = 60'000;
 
 // User and system time of a process so far, in microseconds; `parent` gets its parent's id.
@@ -111,14 +110,22 @@ double median(std::vector<figures> all, double figures::*member)
 
 } // namespace
 
-int main()
+// gateway_bench [rounds [connections ...]]
+int main(int count, char** arguments)
 {
+    const int rounds = count > 1 ? std::atoi(arguments[1]) : 5;
+    std::vector<std::size_t> levels;
+    for (int i = 2; i < count; ++i)
+        levels.push_back(std::strtoul(arguments[i], nullptr, 10));
+    if (levels.empty())
+        levels = {16, 64, 256};
+
     gateway_process gateway;
     std::map<std::size_t, std::vector<figures>> runs;
     std::uint64_t seed = 1000;
     measure(gateway, 64, seed++); // warm-up
     for (int round = 0; round < rounds; ++round) {
-        for (const std::size_t connections : {16, 64, 256})
+        for (const std::size_t connections : levels)
             runs[connections].push_back(measure(gateway, connections, seed++));
     }
     std::printf("%12s %10s %8s %8s %16s %18s %16s\n", "connections", "events/s", "p50 ms", "p99 ms",

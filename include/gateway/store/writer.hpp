@@ -26,7 +26,7 @@ struct spool_link {
 
 struct writer_settings {
     std::string database_url; // libpq connection string or URI
-    std::size_t threads = 2;  // each with its own connection
+    std::size_t threads = 1;  // each with its own connection
     std::size_t inbox_events_max = 20'000;
     std::size_t inbox_bytes_max = 64U << 20U;
     std::size_t batch_events_max = 1'000;
