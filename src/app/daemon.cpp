@@ -171,9 +171,9 @@ listener_settings daemon::implementation::settings_of_listener(tls_context tls)
     s.healthy = [this] { return writer->available(); };
     for (std::size_t i = 0; i < settings.endpoints.size(); ++i) {
         const pipeline* way = &pipelines[i];
-        s.routes.push_back(route{settings.endpoints[i].path, settings.endpoints[i].name,
-                                 std::string{signature_header},
-                                 [way](delivery d) { return way->accept(std::move(d)); }});
+        s.routes.push_back(route{
+            settings.endpoints[i].path, settings.endpoints[i].name, std::string{signature_header},
+            [way](delivery d, completion done) { way->accept(std::move(d), std::move(done)); }});
     }
     return s;
 }

@@ -1,22 +1,17 @@
+// The three steps of a delivery, and nothing else; see pipeline.hpp.
 #include "gateway/ingest/pipeline.hpp"
-
-#include "await_completion.hpp"
 
 #include "gateway/attentive/normalizer.hpp"
 
 namespace gateway {
 
-boost::asio::awaitable<result<receipt>> pipeline::accept(delivery d) const
+void pipeline::accept(delivery d, completion done) const
 {
     auto verified = verifier_.verify(std::move(d));
     if (verified.has_error())
-        co_return std::move(verified).error();
-    auto submit = [&w = writer_, v = std::move(verified).value()](completion done) mutable {
-        auto what = normalize(v);
-        w.submit(std::move(v), std::move(what), std::move(done));
-    };
-    auto stored = await_completion(std::move(submit));
-    co_return co_await std::move(stored);
+        return done(std::move(verified).error());
+    auto what = normalize(verified.value());
+    writer_.submit(std::move(verified).value(), std::move(what), std::move(done));
 }
 
 } // namespace gateway

@@ -3,9 +3,10 @@
 // are the session's business.
 #pragma once
 
+#include "loop.hpp"
+
 #include "gateway/listener/tls.hpp"
 
-#include <boost/asio/awaitable.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/stream.hpp>
@@ -20,18 +21,20 @@ public:
     using error_code = boost::system::error_code;
 
     // `tls` null: plain.
-    connection(boost::asio::ip::tcp::socket socket, tls_context tls);
+    connection(loop_socket socket, tls_context tls);
     connection(const connection&) = delete;
     connection& operator=(const connection&) = delete;
 
     // At once when plain.
-    boost::asio::awaitable<void> handshake(error_code& ec);
-    boost::asio::awaitable<std::size_t> read_some(boost::asio::mutable_buffer into, error_code& ec);
-    boost::asio::awaitable<std::size_t> write_some(boost::asio::const_buffer from, error_code& ec);
+    task<void> handshake(error_code& ec);
+    task<std::size_t> read_some(boost::asio::mutable_buffer into, error_code& ec);
+    task<std::size_t> write_some(boost::asio::const_buffer from, error_code& ec);
 
     // Says that nothing more will be sent (close_notify, then FIN), and reads at most `bytes_max`
     // of what still comes, so that closing does not reset the connection under our last answer.
-    boost::asio::awaitable<void> finish(std::size_t bytes_max);
+    task<void> finish(std::size_t bytes_max);
+
+    loop_executor executor() { return socket_.get_executor(); }
 
     // Ends the operation under way; the connection stays usable, so that a 408 can still be sent.
     void cancel();
@@ -39,8 +42,8 @@ public:
 
 private:
     tls_context context_; // keeps a context alive that a reload replaced
-    boost::asio::ip::tcp::socket socket_;
-    std::optional<boost::asio::ssl::stream<boost::asio::ip::tcp::socket&>> tls_;
+    loop_socket socket_;
+    std::optional<boost::asio::ssl::stream<loop_socket&>> tls_;
 };
 
 } // namespace gateway

@@ -123,13 +123,14 @@ result<asio::ip::tcp::acceptor> open_acceptor(asio::io_context& io, const std::s
 struct listener::implementation : std::enable_shared_from_this<implementation> {
     implementation(asio::ip::tcp::acceptor a, listener_settings settings)
         : acceptor(std::move(a)), pause(acceptor.get_executor()), tick(acceptor.get_executor()),
-          all(std::make_shared<sessions>(acceptor.get_executor(), std::move(settings)))
+          loop(static_cast<asio::io_context&>(acceptor.get_executor().context()).get_executor()),
+          all(std::make_shared<sessions>(loop, std::move(settings)))
     {
     }
 
     asio::awaitable<void> accept_connections(std::shared_ptr<implementation> keep);
     asio::awaitable<void> sweep(std::shared_ptr<implementation> keep);
-    void admit(asio::ip::tcp::socket socket);
+    void admit(loop_socket socket);
     bool make_room(const asio::ip::address& peer);
     bool evict_one();
     void refuse_waiting_one();
@@ -141,6 +142,7 @@ struct listener::implementation : std::enable_shared_from_this<implementation> {
     asio::steady_timer pause;
     asio::steady_timer tick;
     spare_descriptor spare;
+    loop_executor loop;
     // Shared with the sessions, which may outlive the listener.
     std::shared_ptr<sessions> all;
 };
@@ -150,7 +152,8 @@ listener::implementation::accept_connections(std::shared_ptr<implementation> kee
 {
     while (acceptor.is_open()) {
         error_code ec;
-        auto socket = co_await acceptor.async_accept(asio::redirect_error(asio::use_awaitable, ec));
+        loop_socket socket{loop};
+        co_await acceptor.async_accept(socket, asio::redirect_error(asio::use_awaitable, ec));
         if (!ec)
             admit(std::move(socket));
         if (!is_shortage(ec) || !acceptor.is_open())
@@ -181,7 +184,7 @@ asio::awaitable<void> listener::implementation::sweep(std::shared_ptr<implementa
     keep.reset();
 }
 
-void listener::implementation::admit(asio::ip::tcp::socket socket)
+void listener::implementation::admit(loop_socket socket)
 {
     error_code ec;
     const auto endpoint = socket.remote_endpoint(ec);
@@ -189,7 +192,7 @@ void listener::implementation::admit(asio::ip::tcp::socket socket)
         return;
     auto s = std::make_unique<session>(all, std::move(socket), endpoint.address());
     auto serving = serve(std::move(s));
-    asio::co_spawn(acceptor.get_executor(), std::move(serving), asio::detached);
+    asio::co_spawn(loop, std::move(serving), asio::detached);
 }
 
 // Whether `peer` may have one more connection; the longest idle one goes when there are too many.
@@ -225,7 +228,7 @@ void listener::implementation::refuse_waiting_one()
     error_code ec;
     acceptor.non_blocking(true, ec);
     if (!ec) {
-        asio::ip::tcp::socket refused{acceptor.get_executor()};
+        loop_socket refused{loop};
         acceptor.accept(refused, ec);
     }
     spare.renew();
@@ -237,7 +240,7 @@ void listener::implementation::accept_backlog()
     error_code ec;
     acceptor.non_blocking(true, ec);
     while (!ec) {
-        asio::ip::tcp::socket socket{acceptor.get_executor()};
+        loop_socket socket{loop};
         acceptor.accept(socket, ec);
         if (!ec)
             admit(std::move(socket));

@@ -5,12 +5,8 @@
 
 #include "answer.hpp"
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/error.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -43,8 +39,7 @@ bool is_tls_fault(const connection::error_code& ec)
 
 } // namespace
 
-session::session(std::shared_ptr<sessions> all, asio::ip::tcp::socket socket,
-                 const asio::ip::address& peer)
+session::session(std::shared_ptr<sessions> all, loop_socket socket, const asio::ip::address& peer)
     : all_(std::move(all)), connection_(std::move(socket), all_->settings.tls), peer_(peer),
       buffer_(all_->settings.limits.header_bytes_max + body_buffer_max)
 {
@@ -74,7 +69,7 @@ std::chrono::milliseconds session::limit_of(phase p) const
     case phase::idle: return limits.idle_timeout;
     case phase::header: return limits.header_timeout;
     case phase::body: return limits.body_timeout;
-    case phase::answer: return limits.answer_timeout + limits.write_timeout; // has its own timer
+    case phase::answer: return limits.answer_timeout;
     case phase::write: return limits.write_timeout;
     case phase::linger: return linger_timeout;
     }
@@ -96,7 +91,11 @@ void session::enter(phase p)
 
 void session::expire(steady_time now)
 {
-    if (deadline_ <= now)
+    if (deadline_ > now)
+        return;
+    if (phase_ == phase::answer)
+        awaited_->arrived.cancel();
+    else
         connection_.cancel();
 }
 
@@ -111,8 +110,8 @@ void session::close()
     if (phase_ == phase::idle)
         enter(phase::linger); // nobody is evicted twice
     connection_.close();
-    if (outcome_ != nullptr)
-        outcome_->arrived.cancel();
+    if (awaited_ != nullptr)
+        awaited_->arrived.cancel();
 }
 
 std::string_view session::unread() const
@@ -121,7 +120,7 @@ std::string_view session::unread() const
     return {static_cast<const char*>(data.data()), data.size()};
 }
 
-asio::awaitable<void> session::run()
+task<void> session::run()
 {
     if (!co_await shake_hands())
         co_return;
@@ -134,7 +133,7 @@ asio::awaitable<void> session::run()
     co_await connection_.finish(linger_bytes_max);
 }
 
-asio::awaitable<bool> session::shake_hands()
+task<bool> session::shake_hands()
 {
     connection::error_code ec;
     co_await connection_.handshake(ec);
@@ -148,7 +147,7 @@ asio::awaitable<bool> session::shake_hands()
 }
 
 // Reads once more behind what is unread.
-asio::awaitable<session::input> session::fill()
+task<session::input> session::fill()
 {
     if (deadline_ <= steady_clock::now())
         co_return input::late;
@@ -163,7 +162,7 @@ asio::awaitable<session::input> session::fill()
 
 // The length of the next request's header, which then stands at the front of the buffer; 0 when
 // the connection ended or stayed idle too long.
-asio::awaitable<result<std::size_t>> session::read_header()
+task<result<std::size_t>> session::read_header()
 {
     const std::size_t bytes_max = all_->settings.limits.header_bytes_max;
     header_scanner scanner;
@@ -185,7 +184,7 @@ asio::awaitable<result<std::size_t>> session::read_header()
 }
 
 // One request and its answer.
-asio::awaitable<session::next> session::exchange()
+task<session::next> session::exchange()
 {
     version_ = 11;
     head_only_ = false;
@@ -213,7 +212,7 @@ asio::awaitable<session::next> session::exchange()
                                header.value());
 }
 
-asio::awaitable<session::next> session::receive(request_head head, plan p, std::size_t header_bytes)
+task<session::next> session::receive(request_head head, plan p, std::size_t header_bytes)
 {
     buffer_.consume(header_bytes); // the views in `head` are dead from here on
     if (p.to == nullptr) {
@@ -245,8 +244,7 @@ asio::awaitable<session::next> session::receive(request_head head, plan p, std::
 }
 
 // False when the connection ended first: a cut body is dropped, whatever it looks like.
-asio::awaitable<result<bool>> session::read_body(body_framing framing, std::uint64_t length,
-                                                 std::string& body)
+task<result<bool>> session::read_body(body_framing framing, std::uint64_t length, std::string& body)
 {
     if (framing == body_framing::chunked)
         co_return co_await read_chunks(body);
@@ -265,7 +263,7 @@ asio::awaitable<result<bool>> session::read_body(body_framing framing, std::uint
     }
 }
 
-asio::awaitable<result<bool>> session::read_chunks(std::string& body)
+task<result<bool>> session::read_chunks(std::string& body)
 {
     chunked_decoder decoder{all_->settings.limits.body_bytes_max};
     for (;;) {
@@ -283,46 +281,41 @@ asio::awaitable<result<bool>> session::read_chunks(std::string& body)
     }
 }
 
-// Runs the handler apart from the session, which waits no longer than answer_timeout. A handler
-// that finishes later finds nobody; the sender comes again, and a duplicate is harmless.
-asio::awaitable<result<receipt>> session::hand_over(const route& to, delivery d)
+// Waits no longer than answer_timeout. A receipt that comes later finds nobody; the sender comes
+// again, and a duplicate is harmless.
+task<result<receipt>> session::hand_over(const route& to, delivery d)
 {
     enter(phase::answer);
-    const asio::any_io_executor executor = co_await asio::this_coro::executor;
-    if (outcome_ == nullptr)
-        outcome_ = std::make_shared<outcome>(executor);
-    const auto out = outcome_;
-    out->what.reset();
-    auto handling = handle(all_, &to, std::move(d), out);
-    asio::co_spawn(executor, std::move(handling), asio::detached);
-    if (!out->what) {
+    if (awaited_ == nullptr)
+        awaited_ = std::make_shared<awaited_receipt>(connection_.executor());
+    if (start(to, std::move(d))) {
         connection::error_code ignored;
-        out->arrived.expires_after(all_->settings.limits.answer_timeout);
-        co_await out->arrived.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+        co_await awaited_->arrived.async_wait(asio::redirect_error(use_task, ignored));
     }
-    if (out->what)
-        co_return std::move(*out->what);
-    outcome_.reset(); // the late handler keeps it
+    if (awaited_->what)
+        co_return *std::exchange(awaited_->what, std::nullopt);
+    awaited_.reset(); // a late receipt has the other reference, and must not answer what comes next
     co_return fail(errc::overloaded, "not stored within the time allowed");
 }
 
-asio::awaitable<void> session::handle(std::shared_ptr<sessions> keep, const route* to, delivery d,
-                                      std::shared_ptr<outcome> out)
+// False when the handler failed.
+bool session::start(const route& to, delivery d)
 {
+    completion done = [receipts = all_->receipts, awaited = awaited_](result<receipt> r) mutable {
+        receipts->put(std::move(awaited), std::move(r));
+    };
     try {
-        auto handling = to->handle(std::move(d));
-        out->what.emplace(co_await std::move(handling));
+        to.handle(std::move(d), std::move(done));
+        return true;
     } catch (const std::exception& e) {
-        spdlog::error("the handler of endpoint {} failed: {}", to->endpoint, e.what());
-        out->what.emplace(fail(errc::overloaded));
+        spdlog::error("the handler of endpoint {} failed: {}", to.endpoint, e.what());
+        return false;
     }
-    out->arrived.cancel();
-    keep.reset();
 }
 
 // Answers with the status of `why`. The connection goes on only when the next request's start is
 // known: not after a framing fault, nor behind a body that nobody read.
-asio::awaitable<session::next> session::refuse(error why, std::string_view allow)
+task<session::next> session::refuse(error why, std::string_view allow)
 {
     answer a = answer_to(why, all_->settings.limits.retry_after);
     all_->refusals.note(name(why.code), why.detail, peer_, steady_clock::now());
@@ -332,7 +325,7 @@ asio::awaitable<session::next> session::refuse(error why, std::string_view allow
     co_return co_await respond(std::move(a));
 }
 
-asio::awaitable<session::next> session::respond(answer a)
+task<session::next> session::respond(answer a)
 {
     close_ = close_ || all_->draining;
     wire_form form;
@@ -350,7 +343,7 @@ asio::awaitable<session::next> session::respond(answer a)
 }
 
 // False when the peer did not take it all before the deadline.
-asio::awaitable<bool> session::write(std::string_view bytes)
+task<bool> session::write(std::string_view bytes)
 {
     enter(phase::write);
     while (!bytes.empty()) {
@@ -363,7 +356,7 @@ asio::awaitable<bool> session::write(std::string_view bytes)
     co_return true;
 }
 
-asio::awaitable<void> serve(std::unique_ptr<session> s)
+task<void> serve(std::unique_ptr<session> s)
 {
     try {
         co_await s->run();

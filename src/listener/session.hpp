@@ -6,12 +6,12 @@
 #include "chunked.hpp"
 #include "connection.hpp"
 #include "peers.hpp"
+#include "receipts.hpp"
 #include "refusal_log.hpp"
 #include "routing.hpp"
 
 #include "gateway/listener/listener.hpp"
 
-#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 
 #include <chrono>
@@ -31,8 +31,9 @@ using steady_time = std::chrono::steady_clock::time_point;
 
 // What the sessions of one listener share. Outlives them: each holds a reference.
 struct sessions {
-    sessions(const boost::asio::any_io_executor& executor, listener_settings s)
-        : settings(std::move(s)), emptied(executor)
+    sessions(const loop_executor& executor, listener_settings s)
+        : settings(std::move(s)), receipts(std::make_shared<receipt_queue>(executor)),
+          emptied(executor)
     {
     }
 
@@ -44,22 +45,23 @@ struct sessions {
     std::list<session*> idle; // between requests, the longest idle first
     peer_counts peers;
     refusal_log refusals;
+    std::shared_ptr<receipt_queue> receipts;
     std::string date;                      // of the answers, renewed by the sweep
     bool draining = false;                 // tell the balancer, close after each answer
     std::optional<steady_time> stopped_at; // no new connections; idle ones go soon
-    boost::asio::steady_timer emptied;     // cancelled when the last session ends
+    loop_timer emptied;                    // cancelled when the last session ends
 };
 
 class session {
 public:
-    session(std::shared_ptr<sessions> all, boost::asio::ip::tcp::socket socket,
+    session(std::shared_ptr<sessions> all, loop_socket socket,
             const boost::asio::ip::address& peer);
     ~session();
     session(const session&) = delete;
     session& operator=(const session&) = delete;
 
     // The whole life of the connection. Throws only what is a fault of ours (out of memory).
-    boost::asio::awaitable<void> run();
+    task<void> run();
 
     // Ends what is under way if its phase's deadline lies before `now`. Called by the sweep.
     void expire(steady_time now);
@@ -75,32 +77,24 @@ private:
     enum class input { more, gone, late };
     // How a step ended: carry on, answer this and close, or end without a word.
     enum class next { request, close_politely, close_silently };
-    // What a handler that outlives its session writes into.
-    struct outcome {
-        explicit outcome(const boost::asio::any_io_executor& executor) : arrived(executor) {}
-        boost::asio::steady_timer arrived;
-        std::optional<result<receipt>> what;
-    };
 
     void enter(phase p);
     std::chrono::milliseconds limit_of(phase p) const;
     std::string_view unread() const;
 
-    boost::asio::awaitable<bool> shake_hands();
-    boost::asio::awaitable<input> fill();
-    boost::asio::awaitable<result<std::size_t>> read_header();
-    boost::asio::awaitable<next> exchange();
-    boost::asio::awaitable<next> receive(request_head head, plan p, std::size_t header_bytes);
-    boost::asio::awaitable<result<bool>> read_body(body_framing framing, std::uint64_t length,
-                                                   std::string& body);
-    boost::asio::awaitable<result<bool>> read_chunks(std::string& body);
-    boost::asio::awaitable<result<receipt>> hand_over(const route& to, delivery d);
-    static boost::asio::awaitable<void> handle(std::shared_ptr<sessions> keep, const route* to,
-                                               delivery d, std::shared_ptr<outcome> out);
+    task<bool> shake_hands();
+    task<input> fill();
+    task<result<std::size_t>> read_header();
+    task<next> exchange();
+    task<next> receive(request_head head, plan p, std::size_t header_bytes);
+    task<result<bool>> read_body(body_framing framing, std::uint64_t length, std::string& body);
+    task<result<bool>> read_chunks(std::string& body);
+    task<result<receipt>> hand_over(const route& to, delivery d);
+    bool start(const route& to, delivery d);
 
-    boost::asio::awaitable<next> refuse(error why, std::string_view allow = {});
-    boost::asio::awaitable<next> respond(answer a);
-    boost::asio::awaitable<bool> write(std::string_view bytes);
+    task<next> refuse(error why, std::string_view allow = {});
+    task<next> respond(answer a);
+    task<bool> write(std::string_view bytes);
 
     std::shared_ptr<sessions> all_;
     connection connection_;
@@ -110,8 +104,8 @@ private:
     phase phase_ = phase::handshake;
     steady_time deadline_;
     boost::beast::flat_buffer buffer_;
-    std::string out_;                  // the answer's bytes; kept for its capacity
-    std::shared_ptr<outcome> outcome_; // shared with the handler, which may finish later than us
+    std::string out_;                          // the answer's bytes; kept for its capacity
+    std::shared_ptr<awaited_receipt> awaited_; // shared with a handler that may outlive us
     std::size_t requests_ = 0;
     int version_ = 11;
     bool close_ = false;
@@ -119,6 +113,6 @@ private:
 };
 
 // Runs a session to its end; whatever it throws ends here.
-boost::asio::awaitable<void> serve(std::unique_ptr<session> s);
+task<void> serve(std::unique_ptr<session> s);
 
 } // namespace gateway

@@ -132,15 +132,7 @@ TEST(ListenerDeadlineTest, ALateHandlerIs503AndItsResultIsDropped)
 {
     server_options options;
     options.limits = short_limits();
-    options.handler = [](delivery d) -> asio::awaitable<result<receipt>> {
-        const auto executor = co_await asio::this_coro::executor;
-        asio::steady_timer timer{executor};
-        timer.expires_after(d.body == "late" ? 500ms : 0ms);
-        boost::system::error_code ignored;
-        co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-        receipt r{disposition::stored, {}, {}};
-        co_return r;
-    };
+    options.delay = [](const delivery& d) { return d.body == "late" ? 500ms : 0ms; };
     listener_server server{std::move(options)};
     tls_client client = server.connect();
 
@@ -162,15 +154,7 @@ TEST(ListenerDeadlineTest, AHandlerMayOutliveItsClient)
 {
     server_options options;
     options.limits = short_limits();
-    options.handler = [](delivery) -> asio::awaitable<result<receipt>> {
-        const auto executor = co_await asio::this_coro::executor;
-        asio::steady_timer timer{executor};
-        timer.expires_after(100ms);
-        boost::system::error_code ignored;
-        co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-        receipt r{disposition::stored, {}, {}};
-        co_return r;
-    };
+    options.delay = [](const delivery&) { return 100ms; };
     listener_server server{std::move(options)};
 
     for (int i = 0; i < 20; ++i)

@@ -5,6 +5,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/context.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include <fstream>
 #include <future>
@@ -54,7 +55,8 @@ std::string post(std::string_view body, std::string_view more_fields)
 }
 
 listener_server::listener_server(server_options options)
-    : folder_(make_folder()), tls_(options.tls), handler_(std::move(options.handler))
+    : folder_(make_folder()), tls_(options.tls), handler_(std::move(options.handler)),
+      delay_(std::move(options.delay))
 {
     listener_settings settings;
     if (tls_)
@@ -62,7 +64,9 @@ listener_server::listener_server(server_options options)
     settings.limits = options.limits;
     settings.trusted_proxies = std::move(options.trusted_proxies);
     settings.healthy = [this] { return healthy.load(); };
-    delivery_handler remembering = [this](delivery d) { return remember(std::move(d)); };
+    delivery_handler remembering = [this](delivery d, completion done) {
+        remember(std::move(d), std::move(done));
+    };
     settings.routes.push_back({std::string{hook_path}, "test", "X-Signature", remembering});
     auto acceptor = open_acceptor(io_, "127.0.0.1:0");
     if (acceptor.has_error())
@@ -142,18 +146,19 @@ std::vector<delivery> listener_server::handled() const
     return handled_;
 }
 
-asio::awaitable<result<receipt>> listener_server::remember(delivery d)
+void listener_server::remember(delivery d, completion done)
 {
     {
         const std::lock_guard lock{mutex_};
         handled_.push_back(d);
     }
-    if (handler_) {
-        auto handling = handler_(std::move(d));
-        co_return co_await std::move(handling);
-    }
-    receipt r{disposition::stored, uuid_from_digest(sha256(d.body)), std::nullopt};
-    co_return r;
+    if (handler_)
+        return handler_(std::move(d), std::move(done));
+    const receipt r{disposition::stored, uuid_from_digest(sha256(d.body)), std::nullopt};
+    if (!delay_)
+        return done(r);
+    const auto timer = std::make_shared<asio::steady_timer>(io_, delay_(d));
+    timer->async_wait([timer, done = std::move(done), r](auto) { done(r); });
 }
 
 } // namespace gateway::test

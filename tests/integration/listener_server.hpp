@@ -30,6 +30,7 @@ struct server_options {
     listener_limits limits{};
     std::vector<std::string> trusted_proxies{};
     delivery_handler handler{}; // empty: stored, with an id made from the body
+    std::function<std::chrono::milliseconds(const delivery&)> delay{}; // before it is stored
 };
 
 // Limits that let a test wait for every deadline in a fraction of a second.
@@ -59,7 +60,7 @@ public:
     std::atomic<bool> healthy{true};
 
 private:
-    boost::asio::awaitable<result<receipt>> remember(delivery d);
+    void remember(delivery d, completion done);
 
     boost::asio::io_context io_{1};
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{
@@ -67,6 +68,7 @@ private:
     std::filesystem::path folder_;
     bool tls_;
     delivery_handler handler_;
+    std::function<std::chrono::milliseconds(const delivery&)> delay_;
     mutable std::mutex mutex_;
     std::vector<delivery> handled_;
     std::unique_ptr<listener> listener_;

@@ -44,7 +44,7 @@ struct library_rule {
 const std::vector<library_rule> library_owners = {
     {"boost/outcome", {"base"}},
     {"boost/url", {"attentive", "client"}},
-    {"boost/asio", {"ingest", "listener", "admin", "client", "app"}},
+    {"boost/asio", {"listener", "admin", "client", "app"}},
     {"boost/beast", {"listener", "admin", "client"}},
     {"nlohmann/", {"attentive", "store", "listener", "admin", "client", "app"}},
     {"pqxx/", {"store"}},

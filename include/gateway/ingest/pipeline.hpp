@@ -8,20 +8,16 @@
 #include "gateway/model/receipt.hpp"
 #include "gateway/store/writer.hpp"
 
-#include <boost/asio/awaitable.hpp>
-
 namespace gateway {
 
-// One for each endpoint. Immutable; any I/O thread. The pipeline outlives what accept() returns.
-// Destroy the writer, which completes what it holds, before the io_context of the coroutines.
+// One for each endpoint. Immutable; any thread.
 class pipeline {
 public:
     pipeline(verifier v, writer& w) : verifier_(std::move(v)), writer_(w) {}
 
-    // Suspends until `d` is durable, without a time-out of its own: who waits may give up, the
-    // write goes on. Goes on on the coroutine's executor. Fails as verifier::verify and
-    // writer::submit do.
-    boost::asio::awaitable<result<receipt>> accept(delivery d) const;
+    // Calls `done` when `d` is durable, or at once when it is refused; without a time-out of its
+    // own: who waits may give up, the write goes on. Fails as verifier::verify and writer::submit.
+    void accept(delivery d, completion done) const;
 
 private:
     verifier verifier_;

@@ -41,8 +41,9 @@ struct listener_limits {
     std::chrono::seconds retry_after{5}; // of a 503
 };
 
-// Takes a delivery to its receipt; the continuation of the durable callback.
-using delivery_handler = std::function<boost::asio::awaitable<result<receipt>>(delivery)>;
+// Takes a delivery and calls back, once, when it is durable: at once or later, on any thread, but
+// before the io_context ends.
+using delivery_handler = std::function<void(delivery, completion)>;
 
 struct route {
     std::string path;             // exact: "/webhooks/attentive"

@@ -36,12 +36,6 @@ struct writer_settings {
     spool_link fallback;
 };
 
-// Called exactly once, on a writer thread, or on the caller's when the inbox is full. It must not
-// block or throw. With a spool, what the database does not take is stored there and succeeds.
-// Fails with overloaded (inboxes full, or stopping), database_unavailable or database_failed (not
-// stored as far as we know; the sender has to send again), spool_full or spool_failed.
-using completion = std::function<void(result<receipt>)>;
-
 class writer {
 public:
     // Starts the threads; they connect by themselves, with back-off, for as long as it takes.
@@ -52,6 +46,10 @@ public:
     writer& operator=(const writer&) = delete;
 
     // Queues `d` with what the normalizer made of it. Any thread; never blocks on the database.
+    // `done` is called on a writer thread, or on the caller's when the inbox is full. With a spool,
+    // what the database does not take is stored there and succeeds. Fails with overloaded (inboxes
+    // full, or stopping), database_unavailable or database_failed (not stored as far as we know;
+    // the sender has to send again), spool_full or spool_failed.
     void submit(verified_delivery d, normalized what, completion done);
 
     // Whether an event given now could be made durable: the database answered last time it was
