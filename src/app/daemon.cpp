@@ -136,13 +136,13 @@ result<void> daemon::implementation::open_writer()
         BOOST_OUTCOME_TRY(auto opened, spool::open(kept));
         local_spool.emplace(std::move(opened));
         w.fallback.to = &*local_spool;
-        w.fallback.map = [](const verified_delivery& d) { return normalize(d); };
         w.fallback.drain_rate_max = settings.spool.drain_rate_max;
     } else {
         spdlog::warn("no [spool] is configured: while the database is out of reach, events are "
                      "refused with 503");
     }
     w.database_url = database.url;
+    w.map = [](const verified_delivery& d) { return normalize(d); };
     w.threads = settings.database.writers;
     w.inbox_events_max = settings.inbox_events_max;
     w.inbox_bytes_max = settings.inbox_bytes_max;

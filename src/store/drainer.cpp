@@ -15,14 +15,14 @@ namespace {
 constexpr std::chrono::seconds log_pause{10};
 constexpr std::chrono::milliseconds idle_pause{200};
 
-std::vector<unit> units_of(std::vector<verified_delivery> deliveries, const spool_link& link)
+std::vector<unit> units_of(std::vector<verified_delivery> deliveries, const mapping_function& map)
 {
     std::vector<std::unique_ptr<pending>> all;
     all.reserve(deliveries.size());
     for (auto& d : deliveries) {
-        auto what = link.map(d);
+        auto what = map(d);
         all.push_back(std::make_unique<pending>(
-            pending{std::move(d), std::move(what), [](const result<receipt>&) {}}));
+            pending{std::move(d), [](const result<receipt>&) {}, std::move(what)}));
     }
     return group(std::move(all));
 }
@@ -108,7 +108,7 @@ bool drainer::drain_batch(batch_session& session, spool_batch batch)
 {
     failure last{};
     auto left = session.write_parts(
-        units_of(std::exchange(batch.deliveries, {}), settings_.link),
+        units_of(std::exchange(batch.deliveries, {}), settings_.map),
         [](std::span<unit>, const batch_written&) {}, last);
     if (!left.failed.empty()) {
         if (const auto held_back = failed_log_.pass())

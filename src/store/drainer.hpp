@@ -21,6 +21,7 @@ namespace gateway {
 struct drainer_settings {
     session_settings session;
     spool_link link;
+    mapping_function map;
     std::size_t batch_events_max;
     std::size_t batch_bytes_max;
 };

@@ -92,6 +92,20 @@ std::size_t weight(const pending& p)
     return sizeof(pending) + 2 * p.delivery.body().size();
 }
 
+void map_all(std::vector<std::unique_ptr<pending>>& batch, const mapping_function& map)
+{
+    for (auto& p : batch) {
+        try {
+            if (!p->what)
+                p->what.emplace(map(p->delivery));
+        } catch (const std::exception&) {
+            p->done(fail(errc::overloaded, "out of memory while mapping"));
+            p.reset();
+        }
+    }
+    std::erase(batch, nullptr);
+}
+
 std::vector<unit> group(std::vector<std::unique_ptr<pending>> given)
 {
     std::vector<identified> sorted;

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -18,13 +19,18 @@ namespace gateway {
 // One submitted delivery. On the heap, because sorting would move two kilobytes of it.
 struct pending {
     verified_delivery delivery;
-    normalized what;
     completion done;
+    std::optional<normalized> what{}; // once mapped
 
-    bool is_event() const { return std::holds_alternative<source_event>(what); }
-    const source_event& event() const { return std::get<source_event>(what); }
-    const quarantined& refusal() const { return std::get<quarantined>(what); }
+    bool is_event() const { return std::holds_alternative<source_event>(*what); }
+    const source_event& event() const { return std::get<source_event>(*what); }
+    const quarantined& refusal() const { return std::get<quarantined>(*what); }
 };
+
+// Maps what is not mapped yet, one right after the other: a batch of sixty is mapped in half the
+// time that sixty deliveries take between other work, because code and tables stay in the caches.
+// One that cannot be mapped for want of memory is answered overloaded and left out.
+void map_all(std::vector<std::unique_ptr<pending>>& batch, const mapping_function& map);
 
 // Digest of endpoint and body: a retry of a refused delivery is the same quarantine row.
 uuid quarantine_id(const verified_delivery& d);

@@ -23,8 +23,8 @@ receipt receipt_of(const pending& p)
 
 } // namespace
 
-spooler::spooler(spool& into, bounds limit, bounds batch)
-    : spool_(into), box_(limit), batch_(batch), refused_log_(log_pause)
+spooler::spooler(spool& into, bounds limit, bounds batch, mapping_function map)
+    : spool_(into), box_(limit), batch_(batch), map_(std::move(map)), refused_log_(log_pause)
 {
     const signals_blocked during_start;
     thread_ = std::thread{[this] { run(); }};
@@ -48,6 +48,7 @@ void spooler::run()
         auto taken = box_.take(batch_);
         if (taken.empty())
             return; // closed, and all is spooled
+        map_all(taken, map_);
         append(std::move(taken));
     }
 }

@@ -16,8 +16,9 @@ namespace gateway {
 
 class spooler {
 public:
-    // `into` outlives this object. `limit` bounds what waits, `batch` one transaction.
-    spooler(spool& into, bounds limit, bounds batch);
+    // `into` outlives this object. `limit` bounds what waits, `batch` one transaction. What is
+    // spooled is the delivery; it is mapped to tell the sender what it will become.
+    spooler(spool& into, bounds limit, bounds batch, mapping_function map);
     // Spools what waits, then joins.
     ~spooler();
     spooler(const spooler&) = delete;
@@ -34,6 +35,7 @@ private:
     spool& spool_;
     inbox box_;
     const bounds batch_;
+    const mapping_function map_;
     log_limit refused_log_;
     std::thread thread_;
 };

@@ -115,6 +115,7 @@ void writer::implementation::run(std::size_t thread)
                 auto taken = box.take({settings.batch_events_max, settings.batch_bytes_max});
                 if (taken.empty())
                     return; // closed, and all is written
+                map_all(taken, settings.map);
                 end = store(*session, std::move(taken));
                 if (!end) {
                     failures = 0;
@@ -217,10 +218,11 @@ writer::writer(writer_settings settings)
     if (s.fallback.to != nullptr) {
         i_.spooling =
             std::make_unique<spooler>(*s.fallback.to, bounds{s.inbox_events_max, s.inbox_bytes_max},
-                                      bounds{s.batch_events_max, s.batch_bytes_max});
+                                      bounds{s.batch_events_max, s.batch_bytes_max}, s.map);
         i_.draining = std::make_unique<drainer>(
             drainer_settings{{s.database_url, instance_name(s.threads), s.batch_deadline},
                              s.fallback,
+                             s.map,
                              s.batch_events_max,
                              s.batch_bytes_max},
             i_.dog, [&i_] { return i_.connected > 0; });
@@ -245,9 +247,9 @@ writer::~writer()
     implementation_->spooling.reset();
 }
 
-void writer::submit(verified_delivery d, normalized what, completion done)
+void writer::submit(verified_delivery d, completion done)
 {
-    auto p = std::make_unique<pending>(pending{std::move(d), std::move(what), std::move(done)});
+    auto p = std::make_unique<pending>(pending{std::move(d), std::move(done)});
     auto& i = *implementation_;
     if (i.serving == 0)
         return i.divert(std::move(p),

@@ -68,7 +68,7 @@ void run(std::size_t threads, int events, int under_way)
     std::vector<given_event> given;
     given.reserve(static_cast<std::size_t>(events));
     for (int i = 0; i < events; ++i)
-        given.push_back(click(i));
+        give(given.emplace_back(click(i)));
     std::atomic<int> waiting{0};
     std::atomic<int> bad{0};
     const double server_before = cpu_of_cluster(shared_cluster().pid());
@@ -80,7 +80,7 @@ void run(std::size_t threads, int events, int under_way)
             for (int now = waiting; now >= under_way; now = waiting)
                 waiting.wait(now);
             ++waiting;
-            w.submit(std::move(e.delivery), std::move(e.what), [&](const result<receipt>& r) {
+            w.submit(std::move(e.delivery), [&](const result<receipt>& r) {
                 bad += r.has_value() ? 0 : 1;
                 --waiting;
                 waiting.notify_one();

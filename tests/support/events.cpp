@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <stdexcept>
 #include <thread>
+#include <unordered_map>
 
 namespace gateway::test {
 
@@ -12,7 +13,22 @@ namespace {
 
 constexpr timestamp first_click{std::chrono::milliseconds{1'763'000'000'000}}; // November 2025
 
+std::mutex given_mutex;
+std::unordered_map<std::string, normalized> given_by_body;
+
 } // namespace
+
+void give(const given_event& e)
+{
+    const std::lock_guard lock{given_mutex};
+    given_by_body.insert_or_assign(e.delivery.body(), e.what);
+}
+
+normalized as_given(const verified_delivery& d)
+{
+    const std::lock_guard lock{given_mutex};
+    return given_by_body.at(d.body());
+}
 
 verified_delivery delivery_of(const std::string& body, const std::string& endpoint)
 {
@@ -77,7 +93,8 @@ void answers::submit(writer& w, given_event e)
         received_.emplace_back();
         ++missing_;
     }
-    w.submit(std::move(e.delivery), std::move(e.what), [this, index](result<receipt> r) {
+    give(e);
+    w.submit(std::move(e.delivery), [this, index](result<receipt> r) {
         const std::lock_guard lock{mutex_};
         if (received_[index])
             throw std::logic_error{"answered twice"};
@@ -117,6 +134,7 @@ writer_settings settings_for(const std::string& url, std::size_t threads)
 {
     writer_settings s;
     s.database_url = url;
+    s.map = as_given;
     s.threads = threads;
     return s;
 }

@@ -20,6 +20,10 @@ struct given_event {
     normalized what;
 };
 
+// The normalizer of these tests: as_given() finds what give() was told, by the delivery's body.
+void give(const given_event& e);
+normalized as_given(const verified_delivery& d);
+
 verified_delivery delivery_of(const std::string& body, const std::string& endpoint = "attentive");
 
 // An SMS click like a real one, told from others by `number`; the body has `body_bytes` or more.

@@ -1,5 +1,5 @@
-// The way of one delivery, in order: verify, normalize, write. The only place that knows all
-// three steps; each is a function of another layer.
+// The way of one delivery, in order: verify, then hand over to the writer, which maps it together
+// with its batch and writes it. Each step is a function of another layer.
 #pragma once
 
 #include "gateway/attentive/verifier.hpp"

@@ -20,12 +20,15 @@ namespace gateway {
 // Where events go while the database takes none, and how they come back.
 struct spool_link {
     spool* to = nullptr; // outlives the writer; null: without a spool such events are refused
-    std::function<normalized(const verified_delivery&)> map; // today's mapping, for draining
-    std::size_t drain_rate_max = 20'000;                     // events per second
+    std::size_t drain_rate_max = 20'000; // events per second
 };
+
+// What the normalizer makes of a delivery. Any thread.
+using mapping_function = std::function<normalized(const verified_delivery&)>;
 
 struct writer_settings {
     std::string database_url; // libpq connection string or URI
+    mapping_function map;     // called on the store's threads, batch by batch
     std::size_t threads = 1;  // each with its own connection
     std::size_t inbox_events_max = 20'000;
     std::size_t inbox_bytes_max = 64U << 20U;
@@ -45,12 +48,12 @@ public:
     writer(const writer&) = delete;
     writer& operator=(const writer&) = delete;
 
-    // Queues `d` with what the normalizer made of it. Any thread; never blocks on the database.
+    // Queues `d`, which is mapped with its batch. Any thread; never blocks on the database.
     // `done` is called on a writer thread, or on the caller's when the inbox is full. With a spool,
     // what the database does not take is stored there and succeeds. Fails with overloaded (inboxes
     // full, or stopping), database_unavailable or database_failed (not stored as far as we know;
     // the sender has to send again), spool_full or spool_failed.
-    void submit(verified_delivery d, normalized what, completion done);
+    void submit(verified_delivery d, completion done);
 
     // Whether an event given now could be made durable: the database answered last time it was
     // asked, or the spool has room. Any thread.

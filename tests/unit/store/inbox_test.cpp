@@ -13,7 +13,7 @@ std::unique_ptr<pending> entry(int number, std::size_t body_bytes = 100)
 {
     auto given = test::click(number, body_bytes);
     return std::make_unique<pending>(
-        pending{std::move(given.delivery), std::move(given.what), [](const result<receipt>&) {}});
+        pending{std::move(given.delivery), [](const result<receipt>&) {}, std::move(given.what)});
 }
 
 bool push(inbox& box, std::unique_ptr<pending> p)

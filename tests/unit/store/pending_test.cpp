@@ -16,7 +16,7 @@ namespace {
 std::unique_ptr<pending> entry(test::given_event given)
 {
     return std::make_unique<pending>(
-        pending{std::move(given.delivery), std::move(given.what), [](const result<receipt>&) {}});
+        pending{std::move(given.delivery), [](const result<receipt>&) {}, std::move(given.what)});
 }
 
 template <class... Given>
