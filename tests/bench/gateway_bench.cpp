@@ -29,8 +29,11 @@ constexpr std::uint64_t events_per_run = 60'000;
 double cpu_microseconds(int pid, int* parent = nullptr)
 {
     std::ifstream in{"/proc/" + std::to_string(pid) + "/stat"};
-    std::string text{std::istreambuf_iterator<char>{in}, {}};
-    std::istringstream fields{text.substr(text.rfind(')') + 2)};
+    const std::string text{std::istreambuf_iterator<char>{in}, {}};
+    const auto name_end = text.rfind(')');
+    if (name_end == std::string::npos)
+        return 0; // it ended meanwhile
+    std::istringstream fields{text.substr(name_end + 2)};
     std::vector<std::string> values;
     for (std::string value; fields >> value;)
         values.push_back(value);

@@ -29,7 +29,8 @@ struct receipt {
     std::optional<quarantine_reason> reason; // only when quarantined
 };
 
-// Called once with what became of a delivery, on whichever thread knows it. Must not block or throw.
+// Called once with what became of a delivery, on whichever thread knows it. Must not block or
+// throw.
 using completion = std::function<void(result<receipt>)>;
 
 } // namespace gateway
