@@ -230,6 +230,9 @@ result<std::size_t> header_scanner::scan(std::string_view bytes)
             return invalid("the header holds a control character");
         if (c == '\n' && scanned_ >= 3 && bytes.substr(scanned_ - 3, 2) == "\r\n")
             return ++scanned_;
+        // What follows a printable character is fine as long as it is printable.
+        while (c > ' ' && scanned_ + 1 < bytes.size() && !is_control(bytes[scanned_ + 1]))
+            ++scanned_;
     }
     return std::size_t{0};
 }

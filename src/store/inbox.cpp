@@ -24,8 +24,21 @@ bool inbox::push(std::unique_ptr<pending>& p)
 std::vector<std::unique_ptr<pending>> inbox::take(bounds batch)
 {
     std::unique_lock lock{mutex_};
-    filled_.wait(lock, [this] { return closed_ || !queue_.empty(); });
-    return take_some(batch);
+    filled_.wait(
+        lock, [this] { return closed_ || queue_.size() >= (under_way_ == 0 ? 1 : enough_beside); });
+    auto taken = take_some(batch);
+    if (!taken.empty())
+        ++under_way_;
+    return taken;
+}
+
+void inbox::finished()
+{
+    {
+        const std::lock_guard lock{mutex_};
+        --under_way_;
+    }
+    filled_.notify_one();
 }
 
 std::vector<std::unique_ptr<pending>> inbox::take_all()

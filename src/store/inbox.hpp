@@ -26,11 +26,17 @@ public:
     // Takes `p` unless that would pass a bound or the inbox is closed; then `p` stays as it was.
     bool push(std::unique_ptr<pending>& p);
 
-    // Waits for something, then takes the oldest within `batch`, one at least. Empty only when the
-    // inbox is closed and nothing is left.
+    // Waits for something, then takes the oldest within `batch`, one at least. While another batch
+    // is under way it waits for `enough_beside` events: a small batch costs the database nearly as
+    // much as a large one. Each batch is to be reported by finished(). Empty only when the inbox is
+    // closed and nothing is left.
     std::vector<std::unique_ptr<pending>> take(bounds batch);
+    static constexpr std::size_t enough_beside = 32;
 
-    // Takes everything, without waiting.
+    // A batch that was taken is dealt with.
+    void finished();
+
+    // Takes everything, without waiting and with nothing to report.
     std::vector<std::unique_ptr<pending>> take_all();
 
     // No more pushes; takers get what is left.
@@ -44,6 +50,7 @@ private:
     std::condition_variable filled_;
     std::deque<std::unique_ptr<pending>> queue_;
     std::size_t bytes_ = 0;
+    std::size_t under_way_ = 0; // batches
     bool closed_ = false;
 };
 

@@ -50,6 +50,7 @@ void spooler::run()
             return; // closed, and all is spooled
         map_all(taken, map_);
         append(std::move(taken));
+        box_.finished();
     }
 }
 

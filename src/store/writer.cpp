@@ -117,6 +117,7 @@ void writer::implementation::run(std::size_t thread)
                     return; // closed, and all is written
                 map_all(taken, settings.map);
                 end = store(*session, std::move(taken));
+                box.finished();
                 if (!end) {
                     failures = 0;
                     pause.reset();

@@ -48,7 +48,7 @@ struct config {
         std::string url;                       // exactly one of the two; never with a password
         std::filesystem::path embedded;        // directory of a private cluster
         std::optional<secret_source> password; // joins the url in database_url()
-        std::size_t writers = 1;
+        std::size_t writers = 2;
     } database;
     struct {
         std::filesystem::path directory; // empty: no spool, an outage answers 503

@@ -29,7 +29,7 @@ using mapping_function = std::function<normalized(const verified_delivery&)>;
 struct writer_settings {
     std::string database_url; // libpq connection string or URI
     mapping_function map;     // called on the store's threads, batch by batch
-    std::size_t threads = 1;  // each with its own connection
+    std::size_t threads = 2;  // each with its own connection
     std::size_t inbox_events_max = 20'000;
     std::size_t inbox_bytes_max = 64U << 20U;
     std::size_t batch_events_max = 1'000;

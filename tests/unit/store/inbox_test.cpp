@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
 #include <thread>
 
 namespace gateway {
@@ -37,6 +39,7 @@ TEST(InboxTest, RefusesMoreBytesThanItsBoundAndTakesThemWhenSpaceReturns)
     EXPECT_TRUE(push(box, entry(1, 10'000)));
     EXPECT_FALSE(push(box, entry(2, 10'000)));
     EXPECT_EQ(box.take({10, 1U << 20U}).size(), 1U);
+    box.finished();
     EXPECT_TRUE(push(box, entry(3, 10'000)));
 }
 
@@ -47,6 +50,7 @@ TEST(InboxTest, GivesABatchInOrderWithinItsEvents)
         push(box, entry(i));
 
     const auto first = box.take({3, 1U << 20U});
+    box.finished();
     const auto second = box.take({3, 1U << 20U});
 
     ASSERT_EQ(first.size(), 3U);
@@ -62,7 +66,42 @@ TEST(InboxTest, GivesABatchWithinItsBytesButOneAtLeast)
         push(box, entry(i, 1'000));
 
     EXPECT_EQ(box.take({100, 2 * bytes + 1}).size(), 2U);
+    box.finished();
     EXPECT_EQ(box.take({100, 1}).size(), 1U);
+}
+
+TEST(InboxTest, BesideABatchUnderWayTakesOnlyALargeOne)
+{
+    inbox box{{1'000, 1U << 20U}};
+    push(box, entry(0));
+    const auto under_way = box.take({1'000, 1U << 20U});
+    std::atomic<std::size_t> taken{0};
+    std::thread second{[&] { taken = box.take({1'000, 1U << 20U}).size(); }};
+
+    for (std::size_t i = 1; i < inbox::enough_beside; ++i)
+        push(box, entry(static_cast<int>(i)));
+    std::this_thread::sleep_for(std::chrono::milliseconds{50});
+    const std::size_t before = taken;
+    push(box, entry(1'000));
+    second.join();
+
+    EXPECT_EQ(before, 0U);
+    EXPECT_EQ(taken, inbox::enough_beside);
+}
+
+TEST(InboxTest, TakesWhateverIsThereWhenTheBatchUnderWayIsFinished)
+{
+    inbox box{{1'000, 1U << 20U}};
+    push(box, entry(0));
+    const auto under_way = box.take({1'000, 1U << 20U});
+    std::size_t taken = 0;
+    std::thread second{[&] { taken = box.take({1'000, 1U << 20U}).size(); }};
+
+    push(box, entry(1));
+    box.finished();
+    second.join();
+
+    EXPECT_EQ(taken, 1U);
 }
 
 TEST(InboxTest, WhenClosedRefusesPushesAndGivesWhatIsLeft)
@@ -82,8 +121,10 @@ TEST(InboxTest, WakesATakerWhenSomethingComesAndWhenItCloses)
     inbox box{{100, 1U << 20U}};
     std::size_t taken = 0;
     std::thread taker{[&] {
-        while (const std::size_t n = box.take({10, 1U << 20U}).size())
+        while (const std::size_t n = box.take({10, 1U << 20U}).size()) {
             taken += n;
+            box.finished();
+        }
     }};
 
     push(box, entry(1));
