@@ -17,11 +17,14 @@
 
 namespace gateway {
 
+// Today's mapping, for what was kept as bytes.
+using mapping = std::function<normalized(const verified_delivery&)>;
+
 // Where events go while the database takes none, and how they come back.
 struct spool_link {
     spool* to = nullptr; // outlives the writer; null: without a spool such events are refused
-    std::function<normalized(const verified_delivery&)> map; // today's mapping, for draining
-    std::size_t drain_rate_max = 20'000;                     // events per second
+    mapping map;
+    std::size_t drain_rate_max = 20'000; // events per second
 };
 
 struct writer_settings {
@@ -33,6 +36,8 @@ struct writer_settings {
     std::size_t batch_bytes_max = 8U << 20U;
     std::chrono::milliseconds batch_deadline{2'000}; // a batch the database holds longer is lost
                                                      // to us: the connection is thrown away
+    // Also write to a server with fsync = off, which can lose what it committed.
+    bool accept_weak_durability = false;
     spool_link fallback;
 };
 
