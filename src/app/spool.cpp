@@ -67,12 +67,12 @@ result<void> print_status(const location& at)
     std::printf("events     %" PRIu64 "\n", events);
     if (oldest)
         std::printf("oldest     %s\n", to_string(*oldest).c_str());
-    std::printf("size       %s in %zu files", mebibytes(bytes).c_str(), files.size());
+    std::printf("files      %zu, %s", files.size(), mebibytes(bytes).c_str());
     if (at.bytes_max != 0)
-        std::printf(", of %s", size_text(at.bytes_max).c_str());
+        std::printf(" of %s", size_text(at.bytes_max).c_str());
     std::printf("\n");
     if (damaged > 0)
-        std::printf("damaged    %zu files, see spool verify\n", damaged);
+        std::printf("damaged    %zu of them, see spool verify\n", damaged);
     return boost::outcome_v2::success();
 }
 
