@@ -84,7 +84,7 @@ void print_entry(const uuid& id, const quarantine_entry& e)
     std::printf("answered       %d\n", e.http_status);
     std::printf("endpoint       %s\n", e.endpoint.c_str());
     std::printf("signing key    %s\n", e.key_id.c_str());
-    std::printf("came           %d times, first %s, last %s\n", e.deliveries, e.received_at.c_str(),
+    std::printf("deliveries     %d, first %s, last %s\n", e.deliveries, e.received_at.c_str(),
                 e.last_received_at.c_str());
     std::printf("refused by     version %s\n", e.version.c_str());
     std::printf("replayed       %s\n", e.replayed_at.empty() ? "no" : e.replayed_at.c_str());
