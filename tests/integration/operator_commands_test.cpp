@@ -163,14 +163,16 @@ TEST_F(OperatorCommandsTest, DrainKeepsEverythingWhenTheDatabaseRefuses)
         auto s = open_spool();
         fill(s);
     }
-    query(url_, "ALTER TABLE gateway.delivery RENAME TO delivery_away");
+    query(url_, "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+                " $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '53100'; END $$;"
+                "CREATE TRIGGER refuse BEFORE INSERT ON gateway.batch EXECUTE FUNCTION refuse()");
 
     const auto failed = command({"spool", "drain"});
-    query(url_, "ALTER TABLE gateway.delivery_away RENAME TO delivery");
+    query(url_, "DROP TRIGGER refuse ON gateway.batch");
     const auto drained = command({"spool", "drain"});
 
     EXPECT_EQ(failed.exit_code, 1);
-    EXPECT_THAT(failed.errors, HasSubstr("42P01"));
+    EXPECT_THAT(failed.errors, HasSubstr("53100"));
     EXPECT_EQ(drained.output, "drained 11 events into the database\n");
     EXPECT_EQ(value(url_, "SELECT count(*) FROM gateway.source_event"), "11");
 }

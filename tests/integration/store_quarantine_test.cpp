@@ -239,7 +239,9 @@ TEST(QuarantineReplayTest, ABreakOfTheWriteLeavesAllWaiting)
 {
     const std::string url = fresh_database();
     keep(url, 0, 5);
-    query(url, "ALTER TABLE gateway.delivery RENAME TO delivery_away");
+    query(url, "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+               " $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '53100'; END $$;"
+               "CREATE TRIGGER refuse BEFORE INSERT ON gateway.batch EXECUTE FUNCTION refuse()");
 
     const auto broken = replay_quarantine(replay_of(url));
 
