@@ -60,6 +60,13 @@ void check_tls(const config& c, findings& found)
                                  ": only the proxy in front may reach this port");
 }
 
+void check_database(const config& c, findings& found)
+{
+    if (c.database.accept_weak_durability)
+        found.warnings.emplace_back("database: with accept_weak_durability events that were "
+                                    "answered 200 can be lost when the server's host goes down");
+}
+
 void print_summary(const config& c)
 {
     const char* const scheme = c.listener.tls_certificate.empty() ? "http" : "https";
@@ -95,6 +102,7 @@ int run_check_config(const check_config_options& options)
     findings found;
     check_secrets(loaded.value(), found);
     check_tls(loaded.value(), found);
+    check_database(loaded.value(), found);
     const std::string file = options.config.string();
     for (const std::string& warning : found.warnings)
         std::fprintf(stderr, "%s: warning: %s\n", file.c_str(), warning.c_str());

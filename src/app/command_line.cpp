@@ -2,13 +2,16 @@
 
 #include "gateway/app/commands.hpp"
 #include "gateway/app/nearest.hpp"
+#include "gateway/app/units.hpp"
 #include "gateway/attentive/samples.hpp"
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <functional>
+#include <iterator>
 
 namespace gateway {
 namespace {
@@ -131,6 +134,123 @@ action declare_send(CLI::App& app)
     return [options] { return run_send(*options); };
 }
 
+// Throws what the parser shows as a usage error when `parsed` is nothing.
+template <class T>
+T valid(std::optional<T> parsed, const std::string& message)
+{
+    if (!parsed)
+        throw CLI::ValidationError{message};
+    return *parsed;
+}
+
+void declare_config(CLI::App& app, std::filesystem::path& config)
+{
+    app.add_option("--config", config, "Configuration (TOML)")->required()->type_name("FILE");
+}
+
+void declare_spool(CLI::App& app, spool_options& options)
+{
+    auto* const config =
+        app.add_option("--config", options.config, "Configuration (TOML) that names the spool");
+    config->type_name("FILE")->group("Spool, one of");
+    auto* const directory =
+        app.add_option("--directory", options.directory, "The spool itself, or a copy of one");
+    directory->type_name("DIR")->group("Spool, one of")->excludes(config);
+    app.parse_complete_callback([config, directory] {
+        if (config->count() + directory->count() == 0)
+            throw CLI::RequiredError{"--config or --directory"};
+    });
+}
+
+action declare_spool_status(CLI::App& app)
+{
+    auto options = std::make_shared<spool_options>();
+    declare_spool(app, *options);
+    return [options] { return run_spool_status(*options); };
+}
+
+action declare_spool_verify(CLI::App& app)
+{
+    auto options = std::make_shared<spool_options>();
+    declare_spool(app, *options);
+    return [options] { return run_spool_verify(*options); };
+}
+
+action declare_spool_drain(CLI::App& app)
+{
+    auto options = std::make_shared<spool_drain_options>();
+    declare_config(app, options->config);
+    return [options] { return run_spool_drain(*options); };
+}
+
+action declare_spool_export(CLI::App& app)
+{
+    auto options = std::make_shared<spool_export_options>();
+    app.add_option("--to", options->to, "Directory to make and write to")
+        ->required()
+        ->type_name("DIR");
+    declare_spool(app, options->from);
+    return [options] { return run_spool_export(*options); };
+}
+
+void declare_filter(CLI::App& app, quarantine_filter& only)
+{
+    const auto reason = [&only](const std::string& text) {
+        std::string known;
+        for (const auto r : quarantine_reasons())
+            known += (known.empty() ? "" : ", ") + std::string{name(r)};
+        only.reason = valid(quarantine_reason_of(text), "--reason is one of: " + known);
+    };
+    const auto since = [&only](const std::string& text) {
+        only.since = valid(parse_time(text), "--since is a day or a time, UTC: 2026-11-21 or "
+                                             "2026-11-21T10:00:00Z");
+    };
+    app.add_option_function<std::string>("--reason", reason, "Only rows of this reason")
+        ->type_name("REASON");
+    app.add_option_function<std::string>("--since", since,
+                                         "Only rows that came first at this day or time (UTC) or "
+                                         "later")
+        ->type_name("TIME");
+}
+
+action declare_quarantine_list(CLI::App& app)
+{
+    auto options = std::make_shared<quarantine_list_options>();
+    declare_config(app, options->config);
+    declare_filter(app, options->only);
+    app.add_option("--limit", options->limit, "Rows to print, the newest (default: 50)")
+        ->type_name("N")
+        ->check(CLI::Range(std::size_t{1}, std::size_t{100'000}));
+    return [options] { return run_quarantine_list(*options); };
+}
+
+constexpr const char* id_expected = "an id is a UUID, as quarantine list prints it";
+
+action declare_quarantine_show(CLI::App& app)
+{
+    auto options = std::make_shared<quarantine_show_options>();
+    declare_config(app, options->config);
+    const auto id = [options](const std::string& text) {
+        options->id = valid(uuid_from_text(text), id_expected);
+    };
+    app.add_option_function<std::string>("ID", id, "Of the row")->required()->type_name("");
+    app.add_flag("--body", options->body, "Print the kept bytes, and nothing else");
+    return [options] { return run_quarantine_show(*options); };
+}
+
+action declare_quarantine_replay(CLI::App& app)
+{
+    auto options = std::make_shared<quarantine_replay_options>();
+    declare_config(app, options->config);
+    const auto id = [options](const std::string& text) {
+        options->only.id = valid(uuid_from_text(text), id_expected);
+    };
+    app.add_option_function<std::string>("--id", id, "Only this row")->type_name("ID");
+    declare_filter(app, options->only);
+    app.add_flag("--dry-run", options->dry_run, "Say what would become of them, write nothing");
+    return [options] { return run_quarantine_replay(*options); };
+}
+
 action declare_verify(CLI::App& app)
 {
     auto options = std::make_shared<verify_options>();
@@ -183,6 +303,49 @@ constexpr command commands[] = {
      "    attentive-gateway send --url https://localhost:8443/webhooks/attentive --ca ca.pem \\\n"
      "        --key-env SIGNING_KEY --count 10000 --connections 64 --unique --seed 7\n",
      declare_send},
+    {"spool status", "(--config FILE | --directory DIR)",
+     "Say what waits in the local spool, and whether a gateway uses it",
+     "Reads only, also while the gateway runs.\n\n"
+     "Example:\n"
+     "  attentive-gateway spool status --config /etc/attentive-gateway/gateway.toml\n",
+     declare_spool_status},
+    {"spool verify", "(--config FILE | --directory DIR)", "Check every row of every spool file",
+     "Reads only, also while the gateway runs. Exits with 1 when a file is not whole.\n\n"
+     "Example:\n"
+     "  attentive-gateway spool verify --directory /var/lib/attentive-gateway/spool\n",
+     declare_spool_verify},
+    {"spool drain", "--config FILE", "Empty the spool into the database, with the gateway stopped",
+     "A running gateway drains by itself. Safe to break off and to repeat.\n\n"
+     "Example:\n"
+     "  attentive-gateway spool drain --config /etc/attentive-gateway/gateway.toml\n",
+     declare_spool_drain},
+    {"spool export", "(--config FILE | --directory DIR) --to DIR",
+     "Write what waits in the spool as JSON lines, and remove nothing",
+     "Makes DIR (0700) with deliveries.jsonl (0600) in it: personal data. One object a line: n,\n"
+     "endpoint, key_id, received_at, sha256 (of the bytes), body (the signed bytes in base64).\n\n"
+     "Example:\n"
+     "  attentive-gateway spool export --directory /var/lib/attentive-gateway/spool --to saved\n",
+     declare_spool_export},
+    {"quarantine list", "--config FILE [--reason REASON] [--since TIME] [--limit N]",
+     "List what is kept in quarantine and why, without bodies",
+     "Example:\n"
+     "  attentive-gateway quarantine list --config gateway.toml --since 2026-11-21\n",
+     declare_quarantine_list},
+    {"quarantine show", "ID --config FILE [--body]", "Show one row of the quarantine, or its bytes",
+     "Examples:\n"
+     "  attentive-gateway quarantine show ID --config gateway.toml\n"
+     "  attentive-gateway quarantine show ID --config gateway.toml --body | "
+     "attentive-gateway explain\n",
+     declare_quarantine_show},
+    {"quarantine replay", "--config FILE [--id ID] [--reason REASON] [--since TIME] [--dry-run]",
+     "Map what is kept once more, and store what now is an event",
+     "Without a restriction all that waits is tried. Safe to break off and to repeat: an event is\n"
+     "stored once.\n\n"
+     "Examples:\n"
+     "  attentive-gateway quarantine replay --config gateway.toml --reason type_unknown "
+     "--dry-run\n"
+     "  attentive-gateway quarantine replay --config gateway.toml --reason type_unknown\n",
+     declare_quarantine_replay},
     {"verify", "--key-file FILE --signature HEX < BODY",
      "Say whether a signature is right for the body on standard input, or why not",
      "Tries the usual mistakes, such as a newline too many or a decoded key.\n\n"
@@ -197,12 +360,32 @@ constexpr command commands[] = {
      declare_explain},
 };
 
+// Commands of two words stand below their first.
+struct command_group {
+    const char* name;
+    const char* summary;
+};
+
+constexpr command_group groups[] = {
+    {"spool", "What waits on this host: status, verify, drain, export"},
+    {"quarantine", "What was kept but is no event: list, show, replay"},
+};
+
 constexpr const char* overview =
     "Exit codes: 0 done, 1 failed, 2 arguments or configuration are wrong.\n\n"
     "Start here:\n"
     "  attentive-gateway demo                      see it work on this machine\n"
     "  attentive-gateway check-config gateway.toml\n"
     "  attentive-gateway SUBCOMMAND --help         options and examples of one\n";
+
+// "spool status"; empty for the program itself.
+std::string full_name(const CLI::App* app)
+{
+    if (app->get_parent() == nullptr)
+        return {};
+    const std::string before = full_name(app->get_parent());
+    return before.empty() ? app->get_name() : before + " " + app->get_name();
+}
 
 // CLI11's help, but for usage lines of our own and options without the parser's rules, which the
 // descriptions already say in words.
@@ -212,7 +395,7 @@ public:
     {
         std::string arguments = "SUBCOMMAND [OPTIONS]";
         for (const command& c : commands) {
-            if (app->get_name() == c.name)
+            if (full_name(app) == c.name)
                 arguments = c.usage;
         }
         return "\nUsage:\n  " + name + " " + arguments + "\n\n";
@@ -233,24 +416,52 @@ public:
     }
 };
 
+std::vector<std::string> subcommands_of(const CLI::App* app)
+{
+    std::vector<std::string> names;
+    for (const CLI::App* sub : app->get_subcommands([](const CLI::App*) { return true; }))
+        names.push_back(sub->get_name());
+    return names;
+}
+
 // What is wrong, and where to read on.
 std::string usage_error(const CLI::App* app, const CLI::Error& e)
 {
     std::string name = "attentive-gateway";
     std::string what = e.what();
-    const auto chosen = app->get_subcommands();
-    if (!chosen.empty()) {
-        name += " " + chosen.front()->get_name();
-    } else if (const auto extra = app->remaining(); !extra.empty()) {
-        std::vector<std::string> known;
-        for (const command& c : commands)
-            known.emplace_back(c.name);
+    while (!app->get_subcommands().empty()) {
+        app = app->get_subcommands().front();
+        name += " " + app->get_name();
+    }
+    const auto extra = app->remaining();
+    const auto known = subcommands_of(app);
+    if (!known.empty() && !extra.empty()) {
         const std::string guess = nearest(extra.front(), known);
         what = "unknown subcommand " + extra.front();
         if (!guess.empty())
             what += ", did you mean " + guess + "?";
     }
     return name + ": " + what + "\nSee " + name + " --help\n";
+}
+
+CLI::App* add_command(CLI::App& app, const command& c)
+{
+    const std::string_view whole = c.name;
+    const auto blank = whole.find(' ');
+    if (blank == std::string_view::npos)
+        return app.add_subcommand(c.name, c.summary);
+    const std::string first{whole.substr(0, blank)};
+    const auto known = subcommands_of(&app);
+    if (std::find(known.begin(), known.end(), first) == known.end()) {
+        const auto* const group =
+            std::find_if(std::begin(groups), std::end(groups),
+                         [&first](const command_group& g) { return first == g.name; });
+        app.add_subcommand(first, group->summary)
+            ->require_subcommand(1)
+            ->footer("Read on: attentive-gateway " + first + " SUBCOMMAND --help\n");
+    }
+    return app.get_subcommand(first)->add_subcommand(std::string{whole.substr(blank + 1)},
+                                                     c.summary);
 }
 
 void declare(CLI::App& app, action& chosen)
@@ -264,7 +475,7 @@ void declare(CLI::App& app, action& chosen)
     app.footer(overview);
     app.require_subcommand(1);
     for (const command& c : commands) {
-        CLI::App* const sub = app.add_subcommand(c.name, c.summary);
+        CLI::App* const sub = add_command(app, c);
         sub->footer(c.examples);
         action run = c.declare(*sub);
         sub->callback([&chosen, run = std::move(run)] { chosen = run; });
@@ -272,6 +483,16 @@ void declare(CLI::App& app, action& chosen)
 }
 
 } // namespace
+
+int report_failure(const error& e)
+{
+    if (e.code == errc::config_invalid) // names the file and the line itself
+        std::fprintf(stderr, "%s\n", e.detail.c_str());
+    else
+        std::fprintf(stderr, "attentive-gateway: %s\n", e.detail.c_str());
+    const bool usage = e.code == errc::config_invalid || e.code == errc::secret_invalid;
+    return usage ? exit_usage : exit_failed;
+}
 
 int run_command_line(int argc, const char* const* argv)
 {

@@ -1,10 +1,11 @@
 #include "gateway/app/daemon.hpp"
 
 #include "gateway/admin/admin.hpp"
-#include "gateway/app/database.hpp"
 #include "gateway/app/secrets.hpp"
+#include "gateway/app/stores.hpp"
 #include "gateway/attentive/normalizer.hpp"
 #include "gateway/ingest/pipeline.hpp"
+#include "gateway/store/durability.hpp"
 #include "gateway/store/migrations.hpp"
 #include "gateway/store/spool.hpp"
 #include "gateway/store/writer.hpp"
@@ -121,6 +122,11 @@ result<void> daemon::implementation::prepare_database(bool migrate_first)
     if (checked.has_error())
         spdlog::warn("the database is out of reach, serving begins without it: {}",
                      checked.error().detail);
+    if (checked.has_value()) {
+        const auto kept = check_durability(database.url, settings.database.accept_weak_durability);
+        if (kept.has_error() && kept.error().code != errc::database_unavailable)
+            return kept.error();
+    }
     return boost::outcome_v2::success();
 }
 
@@ -128,12 +134,7 @@ result<void> daemon::implementation::open_writer()
 {
     writer_settings w;
     if (!settings.spool.directory.empty()) {
-        spool_settings kept;
-        kept.directory = settings.spool.directory;
-        kept.bytes_max = settings.spool.bytes_max;
-        kept.any_file_system = settings.spool.any_file_system;
-        kept.event_bytes_max = 2 * settings.limits.body_bytes_max;
-        BOOST_OUTCOME_TRY(auto opened, spool::open(kept));
+        BOOST_OUTCOME_TRY(auto opened, spool::open(spool_settings_of(settings)));
         local_spool.emplace(std::move(opened));
         w.fallback.to = &*local_spool;
         w.fallback.drain_rate_max = settings.spool.drain_rate_max;
@@ -149,6 +150,7 @@ result<void> daemon::implementation::open_writer()
     w.batch_events_max = settings.batch_events_max;
     w.batch_bytes_max = settings.batch_bytes_max;
     w.batch_deadline = settings.batch_deadline;
+    w.accept_weak_durability = settings.database.accept_weak_durability;
     writer = std::make_unique<gateway::writer>(std::move(w));
     return boost::outcome_v2::success();
 }

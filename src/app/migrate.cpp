@@ -2,7 +2,7 @@
 #include "gateway/app/command_line.hpp"
 #include "gateway/app/commands.hpp"
 #include "gateway/app/config.hpp"
-#include "gateway/app/database.hpp"
+#include "gateway/app/stores.hpp"
 #include "gateway/store/migrations.hpp"
 
 #include <cstdio>

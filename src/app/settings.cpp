@@ -118,6 +118,8 @@ std::vector<setting> make_listener_settings()
                    "path of a directory that the gateway may own"}},
         {"database", "writers",
          count_rule{[](config& c) -> std::size_t& { return c.database.writers; }, 1, 32}},
+        {"database", "accept_weak_durability",
+         flag_rule{[](config& c) -> bool& { return c.database.accept_weak_durability; }}},
         {"spool", "directory",
          path_rule{[](config& c) -> std::filesystem::path& { return c.spool.directory; },
                    "path of a directory on a local disk, for this gateway alone"}},

@@ -3,6 +3,7 @@
 #include <array>
 #include <charconv>
 #include <cstdint>
+#include <cstdio>
 
 namespace gateway {
 namespace {
@@ -67,6 +68,35 @@ std::optional<std::chrono::milliseconds> parse_duration(std::string_view text)
 std::optional<std::size_t> parse_size(std::string_view text)
 {
     return parse(text, size_units, size_max);
+}
+
+std::optional<timestamp> parse_time(std::string_view text)
+{
+    std::string whole{text};
+    if (whole.size() == std::string_view{"2026-11-21"}.size())
+        whole += "T00:00:00Z";
+    if (whole.size() == std::string_view{"2026-11-21T10:00:00Z"}.size())
+        whole.insert(whole.size() - 1, ".000");
+    int year = 0;
+    unsigned month = 0;
+    unsigned day = 0;
+    int hours = 0;
+    int minutes = 0;
+    int seconds = 0;
+    int millis = 0;
+    if (std::sscanf(whole.c_str(), "%4d-%2u-%2uT%2d:%2d:%2d.%3dZ", &year, &month, &day, &hours,
+                    &minutes, &seconds, &millis) != 7)
+        return std::nullopt;
+    using namespace std::chrono;
+    const year_month_day date{std::chrono::year{year} / static_cast<int>(month) /
+                              static_cast<int>(day)};
+    if (!date.ok() || year < 1)
+        return std::nullopt;
+    const timestamp t = sys_days{date} + std::chrono::hours{hours} + std::chrono::minutes{minutes} +
+                        std::chrono::seconds{seconds} + milliseconds{millis};
+    if (to_string(t) != whole) // 25 o'clock, a sign or blank instead of a digit
+        return std::nullopt;
+    return t;
 }
 
 std::string duration_text(std::chrono::milliseconds d)

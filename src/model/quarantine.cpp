@@ -17,6 +17,24 @@ std::string_view name(quarantine_reason reason)
     return "unknown";
 }
 
+const std::vector<quarantine_reason>& quarantine_reasons()
+{
+    using enum quarantine_reason;
+    static const std::vector<quarantine_reason> all = {
+        malformed_json,    json_limits,     envelope_missing, type_unknown,
+        timestamp_invalid, company_invalid, field_invalid,    database_rejected};
+    return all;
+}
+
+std::optional<quarantine_reason> quarantine_reason_of(std::string_view text)
+{
+    for (const auto reason : quarantine_reasons()) {
+        if (name(reason) == text)
+            return reason;
+    }
+    return std::nullopt;
+}
+
 int http_status(quarantine_reason reason)
 {
     switch (reason) {

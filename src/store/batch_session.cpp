@@ -2,6 +2,7 @@
 // under the deadline.
 #include "store/batch_session.hpp"
 #include "store/batch_rows.hpp"
+#include "store/durability.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -64,6 +65,7 @@ batch_session::batch_session(session_settings settings, watchdog& dog)
                  .application = "attentive-gateway",
                  .statement_timeout = settings_.deadline})
 {
+    check_durability();
     read_row_types();
     call({}, {});
 }
@@ -122,6 +124,12 @@ pqxx::result batch_session::run(const std::string& sql,
         deadline_passed_ = limit.expired();
         throw;
     }
+}
+
+// At each connect: the server may have been restarted with other settings.
+void batch_session::check_durability()
+{
+    refuse_weak(run(durability_query, {})[0], settings_.accept_weak_durability);
 }
 
 // Row types are made by a migration, so their object ids differ from database to database.

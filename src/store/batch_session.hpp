@@ -21,6 +21,7 @@ struct session_settings {
     std::string url;
     std::string instance; // who writes, in gateway.batch: "host/1234/0"
     std::chrono::milliseconds deadline;
+    bool accept_weak_durability = false; // see refuse_weak()
 };
 
 struct batch_written {
@@ -30,8 +31,8 @@ struct batch_written {
 // One thread. After any failure of kind lost the object is of no more use.
 class batch_session {
 public:
-    // Connects, and proves with an empty batch that this schema can be written to. Throws what
-    // libpqxx throws.
+    // Connects, looks whether the server keeps what it commits, and proves with an empty batch
+    // that this schema can be written to. Throws what libpqxx and refuse_weak() throw.
     batch_session(session_settings settings, watchdog& dog);
 
     // Writes `units`, which stand in key order. Throws what libpqxx throws; conflicts were tried
@@ -49,6 +50,7 @@ public:
     bool deadline_passed() const { return deadline_passed_; }
 
 private:
+    void check_durability();
     void read_row_types();
     void ensure_partitions(std::span<const unit> events);
     void ensure(const char* table, const std::set<std::chrono::sys_days>& starts,

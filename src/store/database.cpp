@@ -1,6 +1,7 @@
 // libpqxx and libpq as they are: which options a connection gets, and which of their many
 // exceptions means what to a batch.
 #include "store/database.hpp"
+#include "store/durability.hpp"
 
 #include <libpq-fe.h>
 
@@ -142,6 +143,8 @@ failure current_failure(server_text text)
         return {failure_kind::other, "42501", kept_text(e, text)};
     } catch (const pqxx::sql_error& e) {
         return {kind_of(e.sqlstate()), e.sqlstate(), kept_text(e, text)};
+    } catch (const weak_database& e) {
+        return {failure_kind::other, {}, e.what()};
     } catch (const std::exception&) {
         return {failure_kind::other, {}, "the client library failed"};
     }

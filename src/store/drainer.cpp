@@ -1,4 +1,5 @@
 #include "store/drainer.hpp"
+#include "gateway/store/drain.hpp"
 #include "store/backoff.hpp"
 #include "store/pending.hpp"
 #include "store/signals.hpp"
@@ -94,7 +95,15 @@ bool drainer::drain_with(batch_session& session)
             return true;
         }
         const std::size_t rows = batch.value().deliveries.size();
-        if (!drain_batch(session, std::move(batch).value()))
+        const auto kept =
+            drain_batch(session, *settings_.link.to, std::move(batch).value(), settings_.map);
+        if (kept.has_error()) {
+            if (const auto held_back = failed_log_.pass())
+                spdlog::warn("a batch stays in the spool for now ({}: {}; {} more like this)",
+                             name(kept.error().code), kept.error().detail, *held_back);
+            return false;
+        }
+        if (kept.value() > 0)
             return false;
         const auto due = start + microseconds{rows * 1'000'000 / settings_.link.drain_rate_max};
         if (!pause(duration_cast<milliseconds>(due - steady_clock::now())))
@@ -102,20 +111,15 @@ bool drainer::drain_with(batch_session& session)
     }
 }
 
-// False when the batch stays where it is. A row that is refused even as a quarantine row goes to
-// the end of the spool: it is kept, and blocks nothing that is behind it.
-bool drainer::drain_batch(batch_session& session, spool_batch batch)
+result<std::size_t> drain_batch(batch_session& session, spool& from, spool_batch batch,
+                                const mapping_function& map)
 {
     failure last{};
     auto left = session.write_parts(
-        units_of(std::exchange(batch.deliveries, {}), settings_.map),
+        units_of(std::exchange(batch.deliveries, {}), map),
         [](std::span<unit>, const batch_written&) {}, last);
-    if (!left.failed.empty()) {
-        if (const auto held_back = failed_log_.pass())
-            spdlog::warn("the database took no batch from the spool ({}; {} more like this)",
-                         to_error(last).detail, *held_back);
-        return false;
-    }
+    if (!left.failed.empty())
+        return to_error(last);
     std::vector<const verified_delivery*> kept;
     for (const auto& u : left.hopeless) {
         for (const auto& member : u.members)
@@ -125,13 +129,38 @@ bool drainer::drain_batch(batch_session& session, spool_batch batch)
         spdlog::error("{} spooled deliveries are refused by the database even as quarantine rows: "
                       "they stay in the spool",
                       kept.size());
-        if (settings_.link.to->append(kept).has_error())
-            return false;
+        BOOST_OUTCOME_TRY(from.append(kept));
     }
-    const auto removed = settings_.link.to->remove(batch);
-    if (removed.has_error())
-        spdlog::error("the spool keeps events that are stored: {}", removed.error().detail);
-    return kept.empty() && removed.has_value();
+    BOOST_OUTCOME_TRY(from.remove(batch));
+    return kept.size();
+}
+
+result<drain_report> drain(spool& from, const drain_settings& settings)
+{
+    watchdog dog;
+    drain_report report;
+    try {
+        batch_session session{{settings.database_url, "drain by hand", settings.batch_deadline,
+                               settings.accept_weak_durability},
+                              dog};
+        // What was refused for good stands at the end: when nothing else is left, this is done.
+        while (report.kept == 0 || from.status().events > report.kept) {
+            BOOST_OUTCOME_TRY(auto batch,
+                              from.read(settings.batch_events_max, settings.batch_bytes_max));
+            if (batch.deliveries.empty())
+                break;
+            const std::size_t rows = batch.deliveries.size();
+            BOOST_OUTCOME_TRY(const auto kept,
+                              drain_batch(session, from, std::move(batch), settings.map));
+            report.kept += kept;
+            report.drained += rows - kept;
+            if (settings.progress)
+                settings.progress(report.drained);
+        }
+        return report;
+    } catch (...) {
+        return to_error(current_failure());
+    }
 }
 
 } // namespace gateway

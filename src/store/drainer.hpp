@@ -18,6 +18,13 @@
 
 namespace gateway {
 
+// Writes one read of `from` into the database and removes it there. A row that is refused even as
+// a quarantine row goes to the end of the spool: it is kept, and blocks nothing that is behind it;
+// returns how many did. On a failure the batch stays where it is, and what was written of it is a
+// duplicate next time. Fails with database_unavailable, database_failed, spool_full, spool_failed.
+result<std::size_t> drain_batch(batch_session& session, spool& from, spool_batch batch,
+                                const mapping_function& map);
+
 struct drainer_settings {
     session_settings session;
     spool_link link;
@@ -38,7 +45,6 @@ public:
 private:
     void run();
     bool drain_with(batch_session& session);
-    bool drain_batch(batch_session& session, spool_batch batch);
     bool pause(std::chrono::milliseconds time); // false: stopping
 
     const drainer_settings settings_;

@@ -403,6 +403,14 @@ result<embedded_cluster> embedded_cluster::start(const fs::path& given)
     return embedded_cluster{std::move(i)};
 }
 
+std::optional<std::string> embedded_cluster::url_if_running(const fs::path& given)
+{
+    const auto directory = usable_path(given);
+    if (!directory || PQping(url_of(directory.value(), "postgres").c_str()) != PQPING_OK)
+        return std::nullopt;
+    return url_of(directory.value(), "gateway");
+}
+
 embedded_cluster::embedded_cluster(std::unique_ptr<implementation> i)
     : implementation_(std::move(i))
 {

@@ -108,25 +108,44 @@ error io_error(const std::string& what)
     return fail(errc::io_failed, what + ": " + std::strerror(number));
 }
 
-// Writes one new file, or appends to the index.
-class output_file {
+// RFC 4648, section 4.
+std::string base64(std::string_view bytes)
+{
+    constexpr std::string_view alphabet =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    std::string out;
+    out.reserve((bytes.size() + 2) / 3 * 4);
+    for (std::size_t i = 0; i < bytes.size(); i += 3) {
+        const std::string_view group = bytes.substr(i, 3);
+        std::uint32_t bits = 0;
+        for (std::size_t n = 0; n < 3; ++n)
+            bits = bits << 8U | (n < group.size() ? static_cast<unsigned char>(group[n]) : 0U);
+        for (std::size_t n = 0; n < 4; ++n)
+            out += n <= group.size() ? alphabet[bits >> (18U - 6U * n) & 0x3FU] : '=';
+    }
+    return out;
+}
+
+// A file that was not there before.
+class new_file {
 public:
-    output_file(const fs::path& file, int flags)
-        : file_{file}, descriptor_{::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | flags,
+    explicit new_file(const fs::path& file)
+        : file_{file}, descriptor_{::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
                                           S_IRUSR | S_IWUSR)}
     {
     }
-    ~output_file()
+    bool is_open() const { return descriptor_ >= 0; }
+    ~new_file()
     {
         if (descriptor_ >= 0)
             ::close(descriptor_);
     }
-    output_file(const output_file&) = delete;
-    output_file& operator=(const output_file&) = delete;
+    new_file(const new_file&) = delete;
+    new_file& operator=(const new_file&) = delete;
 
     result<void> write(std::string_view bytes)
     {
-        while (descriptor_ >= 0 && !bytes.empty()) {
+        while (!bytes.empty()) {
             const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
             if (written < 0 && errno == EINTR)
                 continue;
@@ -134,9 +153,12 @@ public:
                 return io_error(file_.string());
             bytes.remove_prefix(static_cast<std::size_t>(written));
         }
-        if (descriptor_ < 0)
-            return io_error(file_.string());
         return success();
+    }
+
+    result<void> sync()
+    {
+        return ::fsync(descriptor_) == 0 ? success() : result<void>{io_error(file_.string())};
     }
 
 private:
@@ -144,17 +166,12 @@ private:
     int descriptor_;
 };
 
-result<void> export_one(const fs::path& to, std::uint64_t number, const verified_delivery& d,
-                        output_file& index)
+std::string export_line(std::uint64_t number, const verified_delivery& d)
 {
-    output_file body{to / (std::to_string(number) + ".json"), O_EXCL};
-    BOOST_OUTCOME_TRY(body.write(d.body()));
-    const std::string line = "{\"n\":" + std::to_string(number) +
-                             ",\"endpoint\":" + json_text(d.endpoint()) +
-                             ",\"key_id\":" + json_text(d.key_id()) +
-                             ",\"received_at\":" + json_text(shown(d.received_at())) +
-                             ",\"sha256\":\"" + to_hex(sha256(d.body())) + "\"}\n";
-    return index.write(line);
+    return "{\"n\":" + std::to_string(number) + ",\"endpoint\":" + json_text(d.endpoint()) +
+           ",\"key_id\":" + json_text(d.key_id()) +
+           ",\"received_at\":" + json_text(shown(d.received_at())) + ",\"sha256\":\"" +
+           to_hex(sha256(d.body())) + "\",\"body\":\"" + base64(d.body()) + "\"}\n";
 }
 
 } // namespace
@@ -180,18 +197,20 @@ result<std::vector<spool_file_report>> verify_spool(const fs::path& directory)
 result<std::uint64_t> export_spool(const fs::path& directory, const fs::path& to)
 {
     BOOST_OUTCOME_TRY(const auto listing, list_for_reading(directory));
-    if (::mkdir(to.c_str(), S_IRWXU) != 0 && errno != EEXIST)
+    if (::mkdir(to.c_str(), S_IRWXU) != 0)
         return io_error(to.string());
-    output_file index{to / "index.jsonl", O_EXCL};
-    BOOST_OUTCOME_TRY(index.write({}));
+    new_file out{to / "deliveries.jsonl"};
+    if (!out.is_open())
+        return io_error(to.string());
     std::uint64_t number = 0;
     for (const auto& name : listing.files) {
         BOOST_OUTCOME_TRY(const auto image, load_image(directory / name, beside::a_writer));
         const carved_rows carved = carve(image);
         for (const auto& row : carved.rows) {
-            BOOST_OUTCOME_TRY(export_one(to, ++number, row.content, index));
+            BOOST_OUTCOME_TRY(out.write(export_line(++number, row.content)));
         }
     }
+    BOOST_OUTCOME_TRY(out.sync());
     return number;
 }
 

@@ -1,5 +1,7 @@
 #include "spool_directory.hpp"
 
+#include "gateway/store/spool.hpp"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
@@ -15,6 +17,7 @@
 #include <map>
 #include <string_view>
 #include <system_error>
+#include <thread>
 
 namespace gateway {
 namespace {
@@ -27,6 +30,9 @@ constexpr std::size_t sequence_digits = 12;
 constexpr std::size_t name_bytes = name_prefix.size() + sequence_digits + name_suffix.size();
 constexpr const char* lock_name = "spool.lock";
 constexpr int set_aside_tries_max = 1'000;
+// spool_in_use() holds the lock for a moment, which must not keep a daemon from starting.
+constexpr int lock_tries_max = 10;
+constexpr std::chrono::milliseconds lock_pause{10};
 
 struct refused_file_system {
     std::uint32_t type;
@@ -102,6 +108,16 @@ const char* refused_as(int descriptor)
     return nullptr;
 }
 
+bool locked(int descriptor)
+{
+    for (int i = 1; ::flock(descriptor, LOCK_EX | LOCK_NB) != 0; ++i) {
+        if (errno != EWOULDBLOCK || i == lock_tries_max)
+            return false;
+        std::this_thread::sleep_for(lock_pause);
+    }
+    return true;
+}
+
 // Empty, or what is wrong with the directory and what to do about it.
 std::string objection_to(const fs::path& path, int descriptor, bool any_file_system)
 {
@@ -118,6 +134,23 @@ std::string objection_to(const fs::path& path, int descriptor, bool any_file_sys
 }
 
 } // namespace
+
+result<bool> spool_in_use(const fs::path& directory)
+{
+    const std::string file = (directory / lock_name).string();
+    const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    std::error_code error;
+    if (descriptor < 0 && errno == ENOENT && fs::is_directory(directory, error))
+        return false;
+    if (descriptor < 0)
+        return fail(errc::io_failed, why(directory, "cannot be examined"));
+    const bool free = ::flock(descriptor, LOCK_SH | LOCK_NB) == 0;
+    const int number = errno;
+    ::close(descriptor);
+    if (!free && number != EWOULDBLOCK)
+        return fail(errc::io_failed, file + ": " + std::strerror(number));
+    return !free;
+}
 
 std::string spool_file_name(std::uint64_t sequence)
 {
@@ -203,7 +236,7 @@ result<spool_directory> spool_directory::open(const fs::path& directory, bool an
                          S_IRUSR | S_IWUSR);
     if (out.lock_ < 0)
         return fail(errc::spool_failed, why(path, "is not writable"));
-    if (::flock(out.lock_, LOCK_EX | LOCK_NB) != 0)
+    if (!locked(out.lock_))
         return fail(errc::spool_failed,
                     errno == EWOULDBLOCK
                         ? "spool directory " + path.string() +

@@ -141,13 +141,17 @@ std::unique_ptr<batch_session> writer::implementation::open(std::size_t thread)
 {
     try {
         return std::make_unique<batch_session>(
-            session_settings{settings.database_url, instance_name(thread), settings.batch_deadline},
+            session_settings{settings.database_url, instance_name(thread), settings.batch_deadline,
+                             settings.accept_weak_durability},
             dog);
     } catch (...) {
         const error why = to_error(current_failure());
+        // An outage ends by itself; anything else takes somebody to change something.
+        const auto level =
+            why.code == errc::database_unavailable ? spdlog::level::warn : spdlog::level::err;
         if (const auto held_back = connect_log.pass())
-            spdlog::warn("database not ready to write, trying on ({}; {} more like this): {}",
-                         name(why.code), *held_back, why.detail);
+            spdlog::log(level, "database not ready to write, trying on ({}; {} more like this): {}",
+                        name(why.code), *held_back, why.detail);
         return nullptr;
     }
 }
@@ -220,13 +224,14 @@ writer::writer(writer_settings settings)
         i_.spooling =
             std::make_unique<spooler>(*s.fallback.to, bounds{s.inbox_events_max, s.inbox_bytes_max},
                                       bounds{s.batch_events_max, s.batch_bytes_max}, s.map);
-        i_.draining = std::make_unique<drainer>(
-            drainer_settings{{s.database_url, instance_name(s.threads), s.batch_deadline},
-                             s.fallback,
-                             s.map,
-                             s.batch_events_max,
-                             s.batch_bytes_max},
-            i_.dog, [&i_] { return i_.connected > 0; });
+        i_.draining =
+            std::make_unique<drainer>(drainer_settings{{s.database_url, instance_name(s.threads),
+                                                        s.batch_deadline, s.accept_weak_durability},
+                                                       s.fallback,
+                                                       s.map,
+                                                       s.batch_events_max,
+                                                       s.batch_bytes_max},
+                                      i_.dog, [&i_] { return i_.connected > 0; });
     }
     const signals_blocked during_start;
     for (std::size_t i = 0; i < implementation_->settings.threads; ++i)

@@ -46,7 +46,7 @@ std::string gateway_process::configuration() const
          << "signing_keys = [ { id = 'e2e', file = '" << key_file().string() << "' } ]\n"
          << "[database]\n"
          << "url = '" << database_url_ << "'\n"
-         << "[admin]\n"
+         << options_.database << "[admin]\n"
          << "address = '127.0.0.1:0'\n"
          << "[limits]\n"
          << "drain_delay = '0s'\n"

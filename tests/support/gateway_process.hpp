@@ -13,6 +13,7 @@ namespace gateway::test {
 struct gateway_options {
     std::string signing_key = "e2e-signing-key-0123456789";
     std::string configuration; // appended to the generated TOML
+    std::string database;      // lines for its section [database]
     std::string database_url;  // empty: a fresh database on the shared cluster
     bool migrate = true;       // --migrate
     bool wait_until_up = true;

@@ -2,6 +2,8 @@
 // people, results on standard output and the rest on standard error, and return the exit code.
 #pragma once
 
+#include "gateway/store/quarantine.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -44,6 +46,38 @@ struct send_options {
     std::filesystem::path journal; // empty: none
 };
 
+struct spool_options { // exactly one of the two
+    std::filesystem::path config;
+    std::filesystem::path directory;
+};
+
+struct spool_drain_options {
+    std::filesystem::path config;
+};
+
+struct spool_export_options {
+    spool_options from;
+    std::filesystem::path to; // must not exist
+};
+
+struct quarantine_list_options {
+    std::filesystem::path config;
+    quarantine_filter only;
+    std::size_t limit = 50;
+};
+
+struct quarantine_show_options {
+    std::filesystem::path config;
+    uuid id;
+    bool body = false; // the kept bytes, and nothing else
+};
+
+struct quarantine_replay_options {
+    std::filesystem::path config;
+    quarantine_filter only;
+    bool dry_run = false;
+};
+
 struct verify_options {
     std::filesystem::path key_file;
     std::string signature;
@@ -63,6 +97,27 @@ int run_demo(const demo_options& options);
 
 // Signs and posts samples, then says what came back. exit_failed on any non-2xx.
 int run_send(const send_options& options);
+
+// What waits in the spool. Reads all of it, changes nothing.
+int run_spool_status(const spool_options& options);
+
+// Checks every row of every file. exit_failed when one is not whole.
+int run_spool_verify(const spool_options& options);
+
+// Empties the spool into the database, for a gateway that does not run.
+int run_spool_drain(const spool_drain_options& options);
+
+// Writes what waits as files, and removes nothing.
+int run_spool_export(const spool_export_options& options);
+
+// What waits in quarantine, without bodies.
+int run_quarantine_list(const quarantine_list_options& options);
+
+// One row: why it is there, or its bytes.
+int run_quarantine_show(const quarantine_show_options& options);
+
+// Maps what waits once more and stores what now is an event.
+int run_quarantine_replay(const quarantine_replay_options& options);
 
 // Reads a body from standard input and says whether the signature is the key's, or why not.
 int run_verify(const verify_options& options);

@@ -49,6 +49,7 @@ struct config {
         std::filesystem::path embedded;        // directory of a private cluster
         std::optional<secret_source> password; // joins the url in database_url()
         std::size_t writers = 2;
+        bool accept_weak_durability = false; // a server with fsync = off, too
     } database;
     struct {
         std::filesystem::path directory; // empty: no spool, an outage answers 503

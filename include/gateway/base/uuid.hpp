@@ -7,7 +7,9 @@
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace gateway {
 
@@ -23,5 +25,8 @@ uuid uuid_from_digest(const digest256& digest);
 
 // "01234567-89ab-8cde-8f01-23456789abcd"
 std::string to_string(const uuid& id);
+
+// The same in reverse, of either case; nullopt for anything else.
+std::optional<uuid> uuid_from_text(std::string_view text);
 
 } // namespace gateway

@@ -4,6 +4,7 @@
 
 #include "gateway/model/source_event.hpp"
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -24,6 +25,12 @@ enum class quarantine_reason {
 
 // The stable name: "malformed_json".
 std::string_view name(quarantine_reason reason);
+
+// The whole vocabulary, in the order above.
+const std::vector<quarantine_reason>& quarantine_reasons();
+
+// The reason of that name; nullopt when there is none.
+std::optional<quarantine_reason> quarantine_reason_of(std::string_view name);
 
 // 400 when the body is no event at all (not JSON, no envelope), 202 when it is well-formed and
 // kept for a later mapping. Source: Attentive retries anything but 2xx for three days.

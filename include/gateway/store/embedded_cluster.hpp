@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace gateway {
@@ -19,6 +20,10 @@ public:
     // which then owns the directory. A cluster that a crash left running is taken over by
     // stopping it first. Fails with process_failed or io_failed, saying what to install or fix.
     static result<embedded_cluster> start(const std::filesystem::path& directory);
+
+    // The URL of the cluster in `directory` when a server runs there, whoever started it; nullopt
+    // when none answers.
+    static std::optional<std::string> url_if_running(const std::filesystem::path& directory);
 
     embedded_cluster(embedded_cluster&&) noexcept;
     embedded_cluster& operator=(embedded_cluster&&) noexcept;

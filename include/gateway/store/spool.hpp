@@ -96,6 +96,10 @@ private:
     std::unique_ptr<implementation> implementation_;
 };
 
+// Whether a process (a daemon, as a rule) holds `directory` as its spool just now. Changes nothing.
+// Fails with io_failed when that cannot be told: no such directory, no right to look.
+result<bool> spool_in_use(const std::filesystem::path& directory);
+
 // What a full check of one file found.
 struct spool_file_report {
     std::string file;
@@ -111,10 +115,11 @@ struct spool_file_report {
 // file. Fails with io_failed when the directory cannot be read.
 result<std::vector<spool_file_report>> verify_spool(const std::filesystem::path& directory);
 
-// Writes the deliveries of `directory`, without removing them, as files below `to` (made 0700,
-// files 0600): <n>.json holds the raw bytes, index.jsonl one line for each (n, endpoint, key_id,
-// received_at, sha256). Returns how many. Never overwrites: fails with io_failed when a file is
-// there already, or on any other fault of the disk.
+// Writes the deliveries of `directory`, oldest first and without removing them, into the new
+// directory `to` (0700) as deliveries.jsonl (0600): one JSON object a line with n (from 1),
+// endpoint, key_id, received_at (RFC 3339), sha256 (hex, of the bytes) and body (the signed bytes
+// in base64). Returns how many, once all are on the disk. Fails with io_failed when `to` is there
+// already, or on any other fault of the disk.
 result<std::uint64_t> export_spool(const std::filesystem::path& directory,
                                    const std::filesystem::path& to);
 

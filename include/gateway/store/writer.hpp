@@ -17,14 +17,14 @@
 
 namespace gateway {
 
+// What the normalizer makes of a delivery. Any thread.
+using mapping_function = std::function<normalized(const verified_delivery&)>;
+
 // Where events go while the database takes none, and how they come back.
 struct spool_link {
     spool* to = nullptr; // outlives the writer; null: without a spool such events are refused
     std::size_t drain_rate_max = 20'000; // events per second
 };
-
-// What the normalizer makes of a delivery. Any thread.
-using mapping_function = std::function<normalized(const verified_delivery&)>;
 
 struct writer_settings {
     std::string database_url; // libpq connection string or URI
@@ -36,6 +36,8 @@ struct writer_settings {
     std::size_t batch_bytes_max = 8U << 20U;
     std::chrono::milliseconds batch_deadline{2'000}; // a batch the database holds longer is lost
                                                      // to us: the connection is thrown away
+    // Also write to a server with fsync = off, which can lose what it committed.
+    bool accept_weak_durability = false;
     spool_link fallback;
 };
 

@@ -172,6 +172,8 @@ CREATE TABLE gateway.quarantine (
 );
 
 CREATE INDEX quarantine_reason ON gateway.quarantine (reason, received_at);
+CREATE INDEX quarantine_waiting ON gateway.quarantine (received_at, quarantine_id)
+    WHERE replayed_at IS NULL;
 
 COMMENT ON TABLE gateway.quarantine IS
     'Signed deliveries that could not become events: why, and the bytes, for a later mapping.';

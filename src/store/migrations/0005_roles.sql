@@ -28,8 +28,9 @@ BEGIN
         GRANT INSERT, SELECT (company_id, occurred_at, event_id)
             ON gateway.source_event TO gateway_writer;
         GRANT INSERT ON gateway.delivery, gateway.batch TO gateway_writer;
-        GRANT INSERT, SELECT (quarantine_id, deliveries, last_received_at, batch_id),
-            UPDATE (deliveries, last_received_at) ON gateway.quarantine TO gateway_writer;
+        -- SELECT of all, for whoever replays: the bytes are mapped again.
+        GRANT INSERT, SELECT, UPDATE (deliveries, last_received_at, replayed_at)
+            ON gateway.quarantine TO gateway_writer;
         GRANT EXECUTE ON FUNCTION gateway.ensure_partitions(text, timestamptz[]) TO gateway_writer;
         GRANT EXECUTE ON FUNCTION gateway.write_batch(text, text, gateway.event_row[],
             gateway.delivery_row[], gateway.quarantine_row[]) TO gateway_writer;

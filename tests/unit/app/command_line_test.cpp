@@ -11,6 +11,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <unistd.h>
 
 namespace gateway {
@@ -64,21 +65,30 @@ TEST_F(CommandLineTest, HelpNamesEverySubcommand)
     const auto shown = run({"--help"});
 
     EXPECT_EQ(shown.exit_code, 0);
-    for (const char* name :
-         {"serve", "migrate", "check-config", "demo", "send", "verify", "explain"}) {
+    for (const char* name : {"serve", "migrate", "check-config", "demo", "send", "spool",
+                             "quarantine", "verify", "explain"}) {
         EXPECT_THAT(shown.output, HasSubstr("\n  " + std::string{name} + " "));
     }
     EXPECT_THAT(shown.output, HasSubstr("Exit codes: 0 done, 1 failed, 2"));
+    EXPECT_THAT(run({"spool", "--help"}).output, HasSubstr("\n  export "));
+    EXPECT_THAT(run({"quarantine", "--help"}).output, HasSubstr("\n  replay "));
 }
 
 TEST_F(CommandLineTest, EverySubcommandExplainsItselfWithAnExample)
 {
-    for (const char* name :
-         {"serve", "migrate", "check-config", "demo", "send", "verify", "explain"}) {
-        const auto shown = run({name, "--help"});
+    for (const std::string name :
+         {"serve", "migrate", "check-config", "demo", "send", "verify", "explain", "spool status",
+          "spool verify", "spool drain", "spool export", "quarantine list", "quarantine show",
+          "quarantine replay"}) {
+        std::vector<std::string> words;
+        for (std::istringstream text{name}; text.good();)
+            text >> words.emplace_back();
+        words.emplace_back("--help");
+
+        const auto shown = run(words);
 
         EXPECT_EQ(shown.exit_code, 0) << name;
-        EXPECT_THAT(shown.output, HasSubstr("Usage:\n  attentive-gateway " + std::string{name}));
+        EXPECT_THAT(shown.output, HasSubstr("Usage:\n  attentive-gateway " + name + " "));
         EXPECT_THAT(shown.output, HasSubstr("Example"));
         EXPECT_EQ(shown.errors, "");
     }
@@ -119,6 +129,19 @@ TEST_F(CommandLineTest, UsageErrorsExitWith2AndSayWhereToReadOn)
         {"send", "--url", "https://h/", "--key-file", "k", "--count", "0"},
         {"send", "--url", "https://h/", "--key-file", "k", "--rate", "-1"},
         {"send", "--url", "https://h/", "--key-file", "k", "--body-file", "b", "--type", "all"},
+        {"spool"},
+        {"spool", "stats"},
+        {"spool", "status"},
+        {"spool", "status", "--config", "f", "--directory", "d"},
+        {"spool", "drain", "--directory", "d"},
+        {"spool", "export", "--directory", "d"},
+        {"quarantine", "list"},
+        {"quarantine", "list", "--config", "f", "--reason", "unheard_of"},
+        {"quarantine", "list", "--config", "f", "--since", "yesterday"},
+        {"quarantine", "list", "--config", "f", "--limit", "0"},
+        {"quarantine", "show", "--config", "f"},
+        {"quarantine", "show", "7", "--config", "f"},
+        {"quarantine", "replay", "--config", "f", "--id", "7"},
     };
     for (const auto& arguments : wrong) {
         const auto shown = run(arguments);
@@ -128,6 +151,8 @@ TEST_F(CommandLineTest, UsageErrorsExitWith2AndSayWhereToReadOn)
         EXPECT_EQ(shown.output, "");
     }
     EXPECT_THAT(run({"sevre"}).errors, HasSubstr("unknown subcommand sevre, did you mean serve?"));
+    EXPECT_THAT(run({"spool", "stats"}).errors,
+                HasSubstr("spool: unknown subcommand stats, did you mean status?"));
 }
 
 TEST_F(CommandLineTest, CheckConfigSaysOk)

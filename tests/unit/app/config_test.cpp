@@ -55,7 +55,8 @@ TEST(ConfigTest, TakesWhatTheFileSays)
                  .endpoint = "name = \"a\"\npath = \"/a\"\nsigning_keys = [\n"
                              "{ id = \"1\", credential = \"c\" }, { id = \"2\", environment = "
                              "\"E\" } ]\n",
-                 .database = "url = \"host=h user=u\"\npassword = { file = \"/pw\" }\n",
+                 .database = "url = \"host=h user=u\"\npassword = { file = \"/pw\" }\n"
+                             "accept_weak_durability = true\n",
                  .rest = "[admin]\naddress = \"127.0.0.1:1\"\n"
                          "[log]\nlevel = \"debug\"\nformat = \"text\"\n"
                          "[limits]\nbody_bytes_max = \"1MiB\"\nretry_after = \"1m\"\n"
@@ -64,6 +65,7 @@ TEST(ConfigTest, TakesWhatTheFileSays)
 
     ASSERT_TRUE(parsed) << parsed.error().detail;
     const config& c = parsed.value();
+    EXPECT_FALSE(config{}.database.accept_weak_durability);
     EXPECT_EQ(c.listener.address, "[::1]:9000");
     EXPECT_EQ(c.listener.threads, 3U);
     EXPECT_EQ(c.listener.trusted_proxies.size(), 3U);
@@ -71,6 +73,7 @@ TEST(ConfigTest, TakesWhatTheFileSays)
     EXPECT_EQ(c.endpoints[0].signing_keys[0].secret.credential, "c");
     EXPECT_EQ(c.endpoints[0].signing_keys[1].secret.environment, "E");
     EXPECT_EQ(c.database.password->file, "/pw");
+    EXPECT_TRUE(c.database.accept_weak_durability);
     EXPECT_EQ(c.log.level, "debug");
     EXPECT_EQ(c.limits.body_bytes_max, 1U << 20U);
     EXPECT_EQ(c.limits.retry_after, 60s);

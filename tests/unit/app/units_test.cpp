@@ -44,5 +44,17 @@ TEST(UnitsTest, ShowsWhatItReads)
         EXPECT_EQ(size_text(*parse_size(text)), text);
 }
 
+TEST(UnitsTest, ReadsDaysAndTimesAsListsPrintThem)
+{
+    EXPECT_EQ(to_string(*parse_time("2026-11-21")), "2026-11-21T00:00:00.000Z");
+    EXPECT_EQ(to_string(*parse_time("2024-02-29T23:59:59Z")), "2024-02-29T23:59:59.000Z");
+    EXPECT_EQ(to_string(*parse_time("2026-11-21T10:00:00.250Z")), "2026-11-21T10:00:00.250Z");
+    for (const char* text : {"", "2026", "2026-11-31", "2025-02-29", "2026-13-01", "0000-01-01",
+                             "2026-11-21T24:00:00Z", "2026-11-21T10:60:00Z", "2026-11-21 10:00:00Z",
+                             "2026-11-21T10:00:00", "2026-11- 1", "2026-11-+1",
+                             "2026-11-21T10:00:00.250z", "yesterday", "2026-11-21T-1:00:00Z"})
+        EXPECT_FALSE(parse_time(text)) << text;
+}
+
 } // namespace
 } // namespace gateway

@@ -26,7 +26,10 @@ TEST(QuarantineTest, NamesAndAnswersEachReason)
     for (const auto& [reason, expected] : reasons) {
         EXPECT_EQ(name(reason), expected.first);
         EXPECT_EQ(http_status(reason), expected.second) << expected.first;
+        EXPECT_EQ(quarantine_reason_of(expected.first), reason);
     }
+    EXPECT_EQ(quarantine_reasons().size(), reasons.size());
+    EXPECT_FALSE(quarantine_reason_of("Malformed_json"));
 }
 
 } // namespace

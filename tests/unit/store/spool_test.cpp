@@ -1,5 +1,6 @@
 // The spool on a healthy disk: what goes in comes out once, in order, after whatever restart;
 // space returns; nobody shares it. SQLite on a temporary directory is the real thing.
+#include "gateway/base/digest.hpp"
 #include "gateway/store/spool.hpp"
 #include "gateway/store/stored_delivery.hpp"
 #include "support/process.hpp"
@@ -362,23 +363,63 @@ TEST_F(SpoolTest, VerifyFindsAHealthySpoolWholeAndChangesNothing)
     EXPECT_TRUE(append_numbers(s, 400, 1)) << "nobody took the lock away";
 }
 
-TEST_F(SpoolTest, ExportWritesBodiesAndAnIndex)
+TEST_F(SpoolTest, ExportWritesALineForEachDeliveryAndNeverOverwrites)
 {
     auto s = spool::open(settings()).value();
-    ASSERT_TRUE(append_numbers(s, 0, 3));
+    ASSERT_TRUE(append_numbers(s, 0, 3, 0));
+    const std::string body = numbered_delivery(1, 0).body();
 
     const auto written = export_spool(home / "spool", home / "out");
 
     EXPECT_EQ(written.value(), 3U);
-    EXPECT_EQ(read_file(home / "out" / "2.json"), numbered_delivery(1).body());
-    const std::string index = read_file(home / "out" / "index.jsonl");
-    EXPECT_EQ(std::count(index.begin(), index.end(), '\n'), 3);
-    EXPECT_NE(index.find("{\"n\":2,\"endpoint\":\"attentive\",\"key_id\":\"key-1\","
-                         "\"received_at\":\"1970-01-01T00:00:01.001Z\",\"sha256\":\""),
-              std::string::npos)
-        << index;
+    const std::string lines = read_file(home / "out" / "deliveries.jsonl");
+    EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 3);
+    const auto second = lines.substr(lines.find('\n') + 1);
+    EXPECT_EQ(second.substr(0, second.find(",\"body\"")),
+              "{\"n\":2,\"endpoint\":\"attentive\",\"key_id\":\"key-1\","
+              "\"received_at\":\"1970-01-01T00:00:01.001Z\",\"sha256\":\"" +
+                  to_hex(sha256(body)) + "\"");
+    EXPECT_EQ(fs::status(home / "out").permissions(), fs::perms::owner_all);
+    EXPECT_EQ(fs::status(home / "out" / "deliveries.jsonl").permissions(),
+              fs::perms::owner_read | fs::perms::owner_write);
     EXPECT_EQ(export_spool(home / "spool", home / "out").error().code, errc::io_failed);
     EXPECT_EQ(s.status().events, 3U);
+}
+
+// RFC 4648, section 10: the three lengths that padding tells apart.
+TEST_F(SpoolTest, ExportWritesBodiesInBase64)
+{
+    const std::vector<std::pair<std::string, std::string>> pairs = {
+        {"foob", "Zm9vYg=="},
+        {"fooba", "Zm9vYmE="},
+        {"foobar", "Zm9vYmFy"},
+        {std::string{"\xff\xfe\0", 3}, "//4A"}};
+    {
+        auto s = spool::open(settings()).value();
+        for (const auto& [body, text] : pairs) {
+            const auto d = stored_delivery::rebuild(
+                {.endpoint = "a", .body = body, .signatures = {}, .received_at = {}}, "k");
+            ASSERT_TRUE(s.append({&d}));
+        }
+    }
+
+    ASSERT_EQ(export_spool(home / "spool", home / "out").value(), pairs.size());
+
+    const std::string lines = read_file(home / "out" / "deliveries.jsonl");
+    for (const auto& [body, text] : pairs)
+        EXPECT_NE(lines.find("\"body\":\"" + text + "\"}\n"), std::string::npos) << lines;
+}
+
+TEST_F(SpoolTest, SaysWhetherAProcessHoldsIt)
+{
+    EXPECT_EQ(spool_in_use(home / "spool").error().code, errc::io_failed);
+    {
+        const auto s = spool::open(settings()).value();
+        EXPECT_TRUE(spool_in_use(home / "spool").value());
+    }
+
+    EXPECT_FALSE(spool_in_use(home / "spool").value());
+    EXPECT_TRUE(spool::open(settings()).has_value());
 }
 
 TEST_F(SpoolTest, AFullDiskIsSpoolFullUntilSpaceReturns)

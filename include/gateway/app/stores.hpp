@@ -1,9 +1,10 @@
-// The database that a configuration means: a server's URL, or the private cluster, started.
+// The stores that a configuration means: a server's URL or the private cluster, and the spool.
 #pragma once
 
 #include "gateway/app/config.hpp"
 #include "gateway/base/result.hpp"
 #include "gateway/store/embedded_cluster.hpp"
+#include "gateway/store/spool.hpp"
 
 #include <optional>
 #include <string>
@@ -18,5 +19,11 @@ struct open_database {
 // Reads the password or starts the embedded cluster, as `c` says. Connects to nothing. Fails with
 // secret_invalid, process_failed or io_failed.
 result<open_database> open(const config& c);
+
+// The same for a command beside the daemon: an embedded cluster that runs already is used as it is.
+result<open_database> open_beside(const config& c);
+
+// How the daemon opens its spool; meaningless without a spool.directory.
+spool_settings spool_settings_of(const config& c);
 
 } // namespace gateway

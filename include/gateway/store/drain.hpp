@@ -1,0 +1,38 @@
+// Empties a spool into the database by hand, for an operator whose daemon does not run. The daemon
+// needs none of this: it drains by itself.
+#pragma once
+
+#include "gateway/base/result.hpp"
+#include "gateway/store/spool.hpp"
+#include "gateway/store/writer.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace gateway {
+
+struct drain_settings {
+    std::string database_url;
+    mapping_function map;
+    std::size_t batch_events_max = 1'000;
+    std::size_t batch_bytes_max = 8U << 20U;
+    std::chrono::milliseconds batch_deadline{2'000};
+    bool accept_weak_durability = false;
+    std::function<void(std::uint64_t)> progress; // how many are drained by now; may be empty
+};
+
+struct drain_report {
+    std::uint64_t drained = 0; // in the database now, as events or quarantine rows
+    std::uint64_t kept = 0;    // refused by the database even as quarantine rows: still spooled
+};
+
+// Writes what waits in `from` into the database, oldest first and as fast as it goes, and removes
+// it batch by batch: whenever this fails, everything is in the database or still in the spool, and
+// a second call goes on. Fails with database_unavailable, database_failed, spool_full or
+// spool_failed. Blocks; one call at a time.
+result<drain_report> drain(spool& from, const drain_settings& settings);
+
+} // namespace gateway

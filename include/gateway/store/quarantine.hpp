@@ -1,0 +1,85 @@
+// The operator's view of gateway.quarantine: what waits there and why, and trying it again with
+// today's mapping.
+#pragma once
+
+#include "gateway/base/result.hpp"
+#include "gateway/base/time.hpp"
+#include "gateway/base/uuid.hpp"
+#include "gateway/model/quarantine.hpp"
+#include "gateway/store/query.hpp"
+#include "gateway/store/writer.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace gateway {
+
+// What is left open does not restrict.
+struct quarantine_filter {
+    std::optional<uuid> id;
+    std::optional<quarantine_reason> reason;
+    std::optional<timestamp> since; // came first at this time or later
+};
+
+struct quarantine_listing {
+    query_table rows;           // the newest `limit` of them: no bodies, no values
+    std::uint64_t matching = 0; // all that wait and match
+};
+
+// What waits, newest first; what was replayed is left out. Fails with database_unavailable or
+// database_failed, as all below.
+result<quarantine_listing> list_quarantine(const std::string& database_url,
+                                           const quarantine_filter& only, std::size_t limit);
+
+// One row whole. Times are text in UTC (RFC 3339).
+struct quarantine_entry {
+    std::string endpoint;
+    std::string reason;
+    std::string key_id;
+    std::string version; // of the gateway that refused it
+    int http_status = 0; // what the sender was answered
+    int deliveries = 0;  // how often it came
+    std::string received_at;
+    std::string last_received_at;
+    std::string replayed_at; // empty: waiting
+    std::vector<field_fault> faults;
+    std::string body; // personal data
+};
+
+// The row with this id, waiting or replayed; nullopt when there is none.
+result<std::optional<quarantine_entry>> read_quarantine(const std::string& database_url,
+                                                        const uuid& id);
+
+struct replay_settings {
+    std::string database_url;
+    quarantine_filter only;
+    mapping_function map;
+    bool dry_run = false; // map and count, write nothing
+    bool accept_weak_durability = false;
+    std::size_t page_rows_max = 500; // bounds memory and one transaction
+    std::size_t page_bytes_max = 8U << 20U;
+    std::chrono::milliseconds batch_deadline{2'000};
+    std::function<void(std::uint64_t)> progress; // how many were looked at; may be empty
+};
+
+struct replay_report {
+    std::uint64_t examined = 0;                      // waiting rows that matched
+    std::uint64_t mapped = 0;                        // became events, or would (dry run)
+    std::uint64_t known = 0;                         // of them: the event was in the log before
+    std::map<quarantine_reason, std::uint64_t> left; // still waiting, by today's reason
+};
+
+// Maps what waits once more and writes what now maps as the writer would: event, bytes and batch
+// in one transaction. The row is marked replayed after that commit: a crash in between leaves it
+// waiting, and the next replay meets its event in the log, so nothing is written twice or lost.
+// What still does not map, or what PostgreSQL refuses, stays as it is. Page by page: a failure
+// keeps what earlier pages did, and a second call goes on.
+result<replay_report> replay_quarantine(const replay_settings& settings);
+
+} // namespace gateway

@@ -1,0 +1,147 @@
+// `quarantine list | show | replay`: what was signed and kept but is no event, why, and the way out
+// of it once a mapping has been corrected. Bodies are personal data: only `show --body` prints one.
+#include "gateway/app/command_line.hpp"
+#include "gateway/app/commands.hpp"
+#include "gateway/app/config.hpp"
+#include "gateway/app/log.hpp"
+#include "gateway/app/stores.hpp"
+#include "gateway/app/table.hpp"
+#include "gateway/attentive/normalizer.hpp"
+#include "gateway/store/migrations.hpp"
+
+#include <cinttypes>
+#include <cstdio>
+#include <unistd.h>
+
+namespace gateway {
+namespace {
+
+using steady = std::chrono::steady_clock;
+
+struct configured {
+    config settings;
+    open_database database;
+};
+
+result<configured> connect(const std::filesystem::path& file)
+{
+    set_up_log("warn", "text");
+    BOOST_OUTCOME_TRY(auto c, load_config(file));
+    BOOST_OUTCOME_TRY(auto database, open_beside(c));
+    BOOST_OUTCOME_TRY(check_schema(database.url));
+    return configured{std::move(c), std::move(database)};
+}
+
+result<quarantine_listing> list(const quarantine_list_options& options)
+{
+    BOOST_OUTCOME_TRY(const auto at, connect(options.config));
+    return list_quarantine(at.database.url, options.only, options.limit);
+}
+
+result<std::optional<quarantine_entry>> read(const quarantine_show_options& options)
+{
+    BOOST_OUTCOME_TRY(const auto at, connect(options.config));
+    return read_quarantine(at.database.url, options.id);
+}
+
+result<replay_report> replay(const quarantine_replay_options& options)
+{
+    BOOST_OUTCOME_TRY(const auto at, connect(options.config));
+    replay_settings settings;
+    settings.database_url = at.database.url;
+    settings.only = options.only;
+    settings.map = [](const verified_delivery& d) { return normalize(d); };
+    settings.dry_run = options.dry_run;
+    settings.accept_weak_durability = at.settings.database.accept_weak_durability;
+    settings.batch_deadline = at.settings.batch_deadline;
+    settings.progress = [shown = steady::now()](std::uint64_t examined) mutable {
+        if (steady::now() - shown < std::chrono::seconds{5})
+            return;
+        shown = steady::now();
+        std::fprintf(stderr, "%" PRIu64 " rows so far\n", examined);
+    };
+    return replay_quarantine(settings);
+}
+
+// A terminal obeys control characters; a file or the next program gets the exact bytes.
+void print_body(std::string body)
+{
+    if (::isatty(STDOUT_FILENO) == 1) {
+        for (char& c : body) {
+            const auto byte = static_cast<unsigned char>(c);
+            if ((byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7f)
+                c = ' ';
+        }
+        body += '\n';
+    }
+    std::fwrite(body.data(), 1, body.size(), stdout);
+}
+
+void print_entry(const uuid& id, const quarantine_entry& e)
+{
+    std::printf("id             %s\n", to_string(id).c_str());
+    std::printf("reason         %s\n", e.reason.c_str());
+    std::printf("answered       %d\n", e.http_status);
+    std::printf("endpoint       %s\n", e.endpoint.c_str());
+    std::printf("signing key    %s\n", e.key_id.c_str());
+    std::printf("deliveries     %d, first %s, last %s\n", e.deliveries, e.received_at.c_str(),
+                e.last_received_at.c_str());
+    std::printf("refused by     version %s\n", e.version.c_str());
+    std::printf("replayed       %s\n", e.replayed_at.empty() ? "no" : e.replayed_at.c_str());
+    std::printf("body           %zu bytes, shown by --body\n\n", e.body.size());
+    query_table faults{{"field", "found", "expected"}, {}};
+    for (const auto& f : e.faults)
+        faults.rows.push_back({f.field.empty() ? "body" : f.field, f.found, f.expected});
+    std::fputs(to_text(faults, terminal_width()).c_str(), stdout);
+}
+
+} // namespace
+
+int run_quarantine_list(const quarantine_list_options& options)
+{
+    const auto listed = list(options);
+    if (!listed)
+        return report_failure(listed.error());
+    const auto& rows = listed.value().rows;
+    if (!rows.rows.empty())
+        std::fputs(to_text(rows, terminal_width()).c_str(), stdout);
+    std::printf("%zu of %" PRIu64 " waiting\n", rows.rows.size(), listed.value().matching);
+    return exit_ok;
+}
+
+int run_quarantine_show(const quarantine_show_options& options)
+{
+    const auto found = read(options);
+    if (!found)
+        return report_failure(found.error());
+    if (!found.value()) {
+        std::fprintf(stderr, "attentive-gateway: no quarantine row has the id %s\n",
+                     to_string(options.id).c_str());
+        return exit_failed;
+    }
+    if (options.body)
+        print_body(found.value()->body);
+    else
+        print_entry(options.id, *found.value());
+    return exit_ok;
+}
+
+int run_quarantine_replay(const quarantine_replay_options& options)
+{
+    const auto done = replay(options);
+    if (!done)
+        return report_failure(done.error());
+    const replay_report& r = done.value();
+    std::printf("%" PRIu64 " rows tried with mapping version %d\n", r.examined, mapping_version);
+    std::printf("  %-20s %" PRIu64 "\n", options.dry_run ? "would be events" : "now events",
+                r.mapped);
+    if (r.known > 0)
+        std::printf("  %-20s %" PRIu64 "\n", "  stored before", r.known);
+    for (const auto& [reason, rows] : r.left)
+        std::printf("  %-20s %" PRIu64 " still waiting\n", std::string{name(reason)}.c_str(), rows);
+    if (options.dry_run)
+        std::printf("nothing was written (--dry-run)\n");
+    return exit_ok;
+}
+
+} // namespace gateway

@@ -1,0 +1,178 @@
+// `spool status | verify | drain | export`: what waits in the local spool, whether its files are
+// whole, and how it gets out by hand. All but drain only read, also beside a running gateway.
+#include "gateway/app/command_line.hpp"
+#include "gateway/app/commands.hpp"
+#include "gateway/app/config.hpp"
+#include "gateway/app/log.hpp"
+#include "gateway/app/stores.hpp"
+#include "gateway/app/table.hpp"
+#include "gateway/app/units.hpp"
+#include "gateway/attentive/normalizer.hpp"
+#include "gateway/store/drain.hpp"
+#include "gateway/store/migrations.hpp"
+
+#include <cinttypes>
+#include <cstdio>
+
+namespace gateway {
+namespace {
+
+using steady = std::chrono::steady_clock;
+
+result<config> config_with_spool(const std::filesystem::path& file)
+{
+    BOOST_OUTCOME_TRY(auto c, load_config(file));
+    if (c.spool.directory.empty())
+        return fail(errc::config_invalid, file.string() + ": has no [spool] with a directory");
+    return c;
+}
+
+struct location {
+    std::filesystem::path directory;
+    std::size_t bytes_max; // 0: not known
+};
+
+result<location> locate(const spool_options& options)
+{
+    if (!options.directory.empty())
+        return location{options.directory, 0};
+    BOOST_OUTCOME_TRY(const auto c, config_with_spool(options.config));
+    return location{c.spool.directory, c.spool.bytes_max};
+}
+
+std::string mebibytes(std::uint64_t bytes)
+{
+    char out[32];
+    std::snprintf(out, sizeof out, "%.1f MiB", static_cast<double>(bytes) / (1U << 20U));
+    return out;
+}
+
+result<void> print_status(const location& at)
+{
+    BOOST_OUTCOME_TRY(const bool in_use, spool_in_use(at.directory));
+    BOOST_OUTCOME_TRY(const auto files, verify_spool(at.directory));
+    std::uint64_t events = 0;
+    std::uint64_t bytes = 0;
+    std::size_t damaged = 0;
+    std::optional<timestamp> oldest;
+    for (const auto& file : files) {
+        events += file.events;
+        bytes += file.bytes;
+        damaged += file.whole ? 0 : 1;
+        if (file.oldest && (!oldest || *file.oldest < *oldest))
+            oldest = file.oldest;
+    }
+    std::printf("directory  %s\n", at.directory.c_str());
+    std::printf("used by    %s\n", in_use ? "a running gateway" : "nobody");
+    std::printf("events     %" PRIu64 "\n", events);
+    if (oldest)
+        std::printf("oldest     %s\n", to_string(*oldest).c_str());
+    std::printf("files      %zu, %s", files.size(), mebibytes(bytes).c_str());
+    if (at.bytes_max != 0)
+        std::printf(" of %s", size_text(at.bytes_max).c_str());
+    std::printf("\n");
+    if (damaged > 0)
+        std::printf("damaged    %zu of them, see spool verify\n", damaged);
+    return boost::outcome_v2::success();
+}
+
+query_table table_of(const std::vector<spool_file_report>& files)
+{
+    query_table table{{"file", "events", "oldest", "size", "state"}, {}};
+    for (const auto& file : files)
+        table.rows.push_back({file.file, std::to_string(file.events),
+                              file.oldest ? to_string(*file.oldest) : "", mebibytes(file.bytes),
+                              file.detail});
+    return table;
+}
+
+result<drain_report> drain_configured(const spool_drain_options& options)
+{
+    BOOST_OUTCOME_TRY(const auto c, config_with_spool(options.config));
+    BOOST_OUTCOME_TRY(const bool in_use, spool_in_use(c.spool.directory));
+    if (in_use)
+        return fail(errc::spool_failed,
+                    "a running gateway uses " + c.spool.directory.string() +
+                        " and drains it by itself, as soon as its database takes events; to "
+                        "drain it by hand, stop that gateway first");
+    BOOST_OUTCOME_TRY(auto from, spool::open(spool_settings_of(c)));
+    BOOST_OUTCOME_TRY(const auto database, open_beside(c));
+    BOOST_OUTCOME_TRY(check_schema(database.url));
+    drain_settings settings;
+    settings.database_url = database.url;
+    settings.map = [](const verified_delivery& d) { return normalize(d); };
+    settings.batch_events_max = c.batch_events_max;
+    settings.batch_bytes_max = c.batch_bytes_max;
+    settings.batch_deadline = c.batch_deadline;
+    settings.accept_weak_durability = c.database.accept_weak_durability;
+    settings.progress = [shown = steady::now()](std::uint64_t drained) mutable {
+        if (steady::now() - shown < std::chrono::seconds{5})
+            return;
+        shown = steady::now();
+        std::fprintf(stderr, "%" PRIu64 " events drained so far\n", drained);
+    };
+    return drain(from, settings);
+}
+
+} // namespace
+
+int run_spool_status(const spool_options& options)
+{
+    const auto at = locate(options);
+    if (!at)
+        return report_failure(at.error());
+    const auto printed = print_status(at.value());
+    return printed ? exit_ok : report_failure(printed.error());
+}
+
+int run_spool_verify(const spool_options& options)
+{
+    const auto at = locate(options);
+    if (!at)
+        return report_failure(at.error());
+    const auto files = verify_spool(at.value().directory);
+    if (!files)
+        return report_failure(files.error());
+    if (files.value().empty()) {
+        std::printf("the spool is empty\n");
+        return exit_ok;
+    }
+    std::fputs(to_text(table_of(files.value()), terminal_width()).c_str(), stdout);
+    std::size_t damaged = 0;
+    for (const auto& file : files.value())
+        damaged += file.whole ? 0 : 1;
+    if (damaged == 0)
+        std::printf("all files are whole\n");
+    else
+        std::printf("%zu of %zu files are not whole\n", damaged, files.value().size());
+    return damaged == 0 ? exit_ok : exit_failed;
+}
+
+int run_spool_drain(const spool_drain_options& options)
+{
+    set_up_log("warn", "text");
+    const auto done = drain_configured(options);
+    if (!done)
+        return report_failure(done.error());
+    std::printf("drained %" PRIu64 " events into the database\n", done.value().drained);
+    if (done.value().kept == 0)
+        return exit_ok;
+    std::printf("kept %" PRIu64 " that the database refuses: see spool export\n",
+                done.value().kept);
+    return exit_failed;
+}
+
+int run_spool_export(const spool_export_options& options)
+{
+    const auto at = locate(options.from);
+    if (!at)
+        return report_failure(at.error());
+    const auto written = export_spool(at.value().directory, options.to);
+    if (!written)
+        return report_failure(written.error());
+    std::printf("wrote %" PRIu64 " deliveries to %s\n", written.value(),
+                (options.to / "deliveries.jsonl").c_str());
+    return exit_ok;
+}
+
+} // namespace gateway

@@ -1,0 +1,39 @@
+#include "gateway/app/stores.hpp"
+
+#include "gateway/app/secrets.hpp"
+
+namespace gateway {
+
+result<open_database> open(const config& c)
+{
+    open_database opened;
+    if (c.database.embedded.empty()) {
+        BOOST_OUTCOME_TRY(opened.url, database_url(c));
+        return opened;
+    }
+    BOOST_OUTCOME_TRY(auto cluster, embedded_cluster::start(c.database.embedded));
+    opened.url = cluster.url();
+    opened.cluster.emplace(std::move(cluster));
+    return opened;
+}
+
+result<open_database> open_beside(const config& c)
+{
+    if (!c.database.embedded.empty()) {
+        if (auto url = embedded_cluster::url_if_running(c.database.embedded))
+            return open_database{std::nullopt, std::move(*url)};
+    }
+    return open(c);
+}
+
+spool_settings spool_settings_of(const config& c)
+{
+    spool_settings s;
+    s.directory = c.spool.directory;
+    s.bytes_max = c.spool.bytes_max;
+    s.any_file_system = c.spool.any_file_system;
+    s.event_bytes_max = 2 * c.limits.body_bytes_max;
+    return s;
+}
+
+} // namespace gateway

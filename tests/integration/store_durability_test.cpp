@@ -1,0 +1,244 @@
+// Servers that cannot be trusted with a 200: weak settings, wherever they are made, and standbys.
+#include "gateway/store/durability.hpp"
+#include "gateway/store/migrations.hpp"
+#include "gateway/store/spool.hpp"
+#include "support/cluster.hpp"
+#include "support/events.hpp"
+#include "support/gateway_process.hpp"
+#include "support/servers.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+namespace gateway {
+namespace {
+
+using namespace test;
+using namespace std::chrono_literals;
+using std::chrono::steady_clock;
+using test::query; // not the product's
+using testing::HasSubstr;
+
+bool becomes(const std::function<bool()>& condition)
+{
+    const auto until = steady_clock::now() + 20s;
+    while (!condition()) {
+        if (steady_clock::now() > until)
+            return false;
+        std::this_thread::sleep_for(20ms);
+    }
+    return true;
+}
+
+// Lets every batch tell how its commit will wait.
+void record_commits(const std::string& url)
+{
+    query(url, "CREATE TABLE public.seen AS SELECT ''::text AS setting LIMIT 0;"
+               "GRANT ALL ON public.seen TO PUBLIC;"
+               "CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+               " INSERT INTO public.seen VALUES (current_setting('synchronous_commit'));"
+               " RETURN NULL; END $$;"
+               "CREATE TRIGGER note AFTER INSERT ON gateway.batch EXECUTE FUNCTION public.note()");
+}
+
+// How a batch of a writer that connects by `as` commits.
+std::string commit_seen(const std::string& url, const std::string& as, int number)
+{
+    answers all;
+    {
+        writer w{settings_for(as)};
+        all.submit(w, click(number));
+    }
+    EXPECT_EQ(all.count(disposition::stored), 1U);
+    return value(url, "WITH last AS (DELETE FROM public.seen RETURNING setting)"
+                      " SELECT string_agg(setting, ' ') FROM last");
+}
+
+TEST(SynchronousCommitTest, NeitherRoleNorDatabaseNorClusterTurnsItOff)
+{
+    const postgres_server server;
+    query(server.url("postgres"), "CREATE DATABASE gateway");
+    const auto url = server.url("gateway");
+    ASSERT_TRUE(migrate(url).has_value());
+    query(url, "CREATE ROLE daemon_user LOGIN IN ROLE gateway_writer");
+    record_commits(url);
+    const std::vector<std::pair<std::string, std::string>> ways = {
+        {"ALTER ROLE daemon_user SET synchronous_commit = off",
+         "ALTER ROLE daemon_user RESET synchronous_commit"},
+        {"ALTER DATABASE gateway SET synchronous_commit = off",
+         "ALTER DATABASE gateway RESET synchronous_commit"},
+        {"ALTER ROLE daemon_user IN DATABASE gateway SET synchronous_commit = off",
+         "ALTER ROLE daemon_user IN DATABASE gateway RESET synchronous_commit"},
+        {"ALTER SYSTEM SET synchronous_commit = off", "ALTER SYSTEM RESET synchronous_commit"},
+    };
+    int number = 0;
+    for (const auto& [weaken, undo] : ways) {
+        query(url, weaken);
+        query(url, "SELECT pg_reload_conf()");
+        ASSERT_TRUE(becomes([&] {
+            return value(as_user(url, "daemon_user"), "SHOW synchronous_commit") == "off";
+        })) << weaken;
+
+        EXPECT_EQ(commit_seen(url, as_user(url, "daemon_user"), ++number), "on") << weaken;
+
+        query(url, undo);
+    }
+}
+
+TEST(SynchronousCommitTest, WhatWaitsForTheDiskIsLeftAsItIs)
+{
+    const std::string url = fresh_database();
+    record_commits(url);
+    int number = 0;
+    for (const std::string setting : {"local", "remote_write", "on", "remote_apply"}) {
+        query(url, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = " +
+                       setting + "', current_database()); END $$");
+
+        EXPECT_EQ(commit_seen(url, url, ++number), setting);
+    }
+}
+
+// One server for the whole of fsync's story: starting it takes seconds.
+class WeakServerTest : public testing::Test {
+protected:
+    void SetUp() override
+    {
+        query(server_.url("postgres"), "CREATE DATABASE gateway");
+        ASSERT_TRUE(migrate(url_).has_value());
+    }
+
+    void set(const std::string& setting, const std::string& to)
+    {
+        query(url_, "ALTER SYSTEM SET " + setting + " = " + to);
+        query(url_, "SELECT pg_reload_conf()");
+        ASSERT_TRUE(becomes([&] { return value(url_, "SHOW " + setting) == to; }));
+    }
+
+    postgres_server server_;
+    std::string url_ = server_.url("gateway");
+};
+
+TEST_F(WeakServerTest, IsRefusedAtTheStartUnlessAccepted)
+{
+    set("fsync", "off");
+
+    const auto refused = check_durability(url_, false);
+    gateway_options options;
+    options.database_url = url_;
+    options.wait_until_up = false;
+    gateway_process stopped{options};
+    const auto exit_code = stopped.child().wait(20s);
+
+    ASSERT_TRUE(refused.has_error());
+    EXPECT_EQ(refused.error().code, errc::database_failed);
+    EXPECT_THAT(refused.error().detail, HasSubstr("accept_weak_durability"));
+    EXPECT_TRUE(check_durability(url_, true).has_value());
+    EXPECT_EQ(exit_code, 1);
+    EXPECT_THAT(stopped.child().errors(), HasSubstr("PostgreSQL runs with fsync = off"));
+}
+
+TEST_F(WeakServerTest, IsWrittenToWithAnAlarmWhenAccepted)
+{
+    set("fsync", "off");
+    set("full_page_writes", "off");
+    gateway_options options;
+    options.database_url = url_;
+    options.database = "accept_weak_durability = true\n";
+
+    gateway_process gateway{options};
+
+    ASSERT_TRUE(becomes([&] {
+        return run({"curl", "-sf", gateway.admin_url() + "/readyz"}).exit_code == 0;
+    }));
+    EXPECT_THAT(gateway.child().errors(), HasSubstr("\"error\",\"message\":\"PostgreSQL runs with "
+                                                    "fsync = off, as accepted"));
+    EXPECT_THAT(gateway.child().errors(), HasSubstr("full_page_writes = off"));
+}
+
+TEST_F(WeakServerTest, MetAtALaterConnectIsSpooledBeforeUntilItIsSound)
+{
+    set("fsync", "off");
+    const temporary_directory home;
+    spool_settings kept;
+    kept.directory = home / "spool";
+    kept.any_file_system = true;
+    auto s = spool::open(kept).value();
+    writer_settings settings = settings_for(url_);
+    settings.fallback.to = &s;
+    settings.fallback.map = [](const verified_delivery& d) {
+        return click(std::stoi(d.body().substr(d.body().find("\"number\":") + 9))).what;
+    };
+    answers all;
+    {
+        writer w{settings};
+        for (int i = 0; i < 50; ++i)
+            all.submit(w, click(i));
+        EXPECT_EQ(all.count(disposition::stored), 50U);
+        EXPECT_FALSE(w.direct());
+        EXPECT_EQ(s.status().events, 50U);
+        EXPECT_EQ(value(url_, "SELECT count(*) FROM gateway.source_event"), "0");
+
+        set("fsync", "on");
+
+        EXPECT_TRUE(becomes([&] { return w.direct() && s.status().events == 0; }));
+    }
+    EXPECT_EQ(value(url_, "SELECT count(*) FROM gateway.source_event"), "50");
+}
+
+TEST(StandbyTest, IsPassedByUntilItIsPromoted)
+{
+    const temporary_directory home;
+    auto primary = embedded_cluster::start(home / "primary").value();
+    ASSERT_TRUE(migrate(primary.url()).has_value());
+    const auto primary_directory = socket_directory(primary.url());
+    const postgres_server standby{primary_directory};
+    const auto standby_url = standby.url("gateway");
+    ASSERT_EQ(value(standby_url, "SELECT pg_is_in_recovery()"), "t");
+
+    answers before;
+    writer w{settings_for(standby_url + "," + primary_directory.string())};
+    before.submit(w, click(1));
+    EXPECT_EQ(before.count(disposition::stored), 1U);
+    EXPECT_EQ(value(primary.url(), "SELECT count(*) FROM gateway.source_event"), "1");
+    ASSERT_TRUE(becomes(
+        [&] { return value(standby_url, "SELECT count(*) FROM gateway.source_event") == "1"; }));
+
+    primary.stop();
+    answers away;
+    away.submit(w, click(2));
+    EXPECT_EQ(away.failed(), 1U) << "a standby takes nothing";
+    EXPECT_TRUE(becomes([&] { return !w.available(); }));
+    query(standby_url, "SELECT pg_promote()");
+
+    await_available(w);
+    answers after;
+    after.submit(w, click(2));
+    EXPECT_EQ(after.count(disposition::stored), 1U);
+    EXPECT_EQ(value(standby_url, "SELECT count(*) FROM gateway.source_event"), "2");
+}
+
+TEST(StandbyTest, ADatabaseThatIsReadOnlyByDefaultIsAnOutageUntilItIsNot)
+{
+    const std::string url = fresh_database();
+    const auto set = [name = value(url, "SELECT current_database()")](const std::string& to) {
+        query(shared_cluster().url(),
+              "ALTER DATABASE " + name + " SET default_transaction_read_only = " + to);
+    };
+    set("on");
+    writer w{settings_for(url)};
+    answers refused_events;
+    refused_events.submit(w, click(1));
+    EXPECT_EQ(refused_events.failed(), 1U);
+
+    set("off");
+
+    await_available(w);
+    answers stored;
+    stored.submit(w, click(1));
+    EXPECT_EQ(stored.count(disposition::stored), 1U);
+}
+
+} // namespace
+} // namespace gateway
