@@ -5,6 +5,7 @@
 #include "store/inbox.hpp"
 #include "store/log_limit.hpp"
 #include "store/pending.hpp"
+#include "store/sabotage.hpp"
 #include "store/signals.hpp"
 #include "store/spooler.hpp"
 #include "store/watchdog.hpp"
@@ -155,6 +156,10 @@ std::optional<failure> writer::implementation::store(batch_session& session,
                                                      std::vector<std::unique_ptr<pending>> taken)
 {
     failure last{};
+    if (sabotaged(sabotage::ack_before_commit)) {
+        for (const auto& p : taken)
+            acknowledge(*p);
+    }
     auto left = session.write_parts(group(std::move(taken)), answer_written, last);
 
     if (!last.sqlstate.empty() && left.failed.empty()) {
@@ -191,7 +196,9 @@ void writer::implementation::not_taken(std::vector<unit> units, const error& why
 
 void writer::implementation::divert(std::unique_ptr<pending> p, const error& why)
 {
-    if (spooling)
+    if (sabotaged(sabotage::drop_batch))
+        acknowledge(*p);
+    else if (spooling)
         spooling->take(std::move(p));
     else
         answer(*p, why);
@@ -247,6 +254,8 @@ writer::~writer()
 
 void writer::submit(verified_delivery d, normalized what, completion done)
 {
+    if (sabotaged(sabotage::no_dedup))
+        give_random_id(what);
     auto p = std::make_unique<pending>(pending{std::move(d), std::move(what), std::move(done)});
     auto& i = *implementation_;
     if (i.serving == 0)
