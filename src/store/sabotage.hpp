@@ -14,7 +14,7 @@
 namespace gateway {
 
 enum class sabotage {
-    ack_before_commit, // the sender hears "stored" before the transaction begins
+    ack_before_commit, // the sender hears "stored" when the event is in memory
     drop_batch,        // what the database does not take is acknowledged and forgotten
     no_fsync,          // the commit does not wait for its WAL to be written
     no_dedup,          // each delivery gets an id of its own, so that a retry is a second row

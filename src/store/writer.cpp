@@ -156,10 +156,6 @@ std::optional<failure> writer::implementation::store(batch_session& session,
                                                      std::vector<std::unique_ptr<pending>> taken)
 {
     failure last{};
-    if (sabotaged(sabotage::ack_before_commit)) {
-        for (const auto& p : taken)
-            acknowledge(*p);
-    }
     auto left = session.write_parts(group(std::move(taken)), answer_written, last);
 
     if (!last.sqlstate.empty() && left.failed.empty()) {
@@ -257,6 +253,8 @@ void writer::submit(verified_delivery d, normalized what, completion done)
     if (sabotaged(sabotage::no_dedup))
         give_random_id(what);
     auto p = std::make_unique<pending>(pending{std::move(d), std::move(what), std::move(done)});
+    if (sabotaged(sabotage::ack_before_commit))
+        acknowledge(*p);
     auto& i = *implementation_;
     if (i.serving == 0)
         return i.divert(std::move(p),

@@ -143,16 +143,18 @@ void gateway_daemon::kill()
     child_->wait(10s);
 }
 
-void gateway_daemon::kill_at(const std::string& call, unsigned number)
+bool gateway_daemon::kill_at(const std::string& call, unsigned number)
 {
     const std::lock_guard lock{mutex_};
     test::process tracer{trace(call, number, child_->pid())};
-    if (!child_->wait(trace_limit)) {
+    const bool reached = child_->wait(trace_limit).has_value();
+    if (!reached) {
         child_->signal(SIGKILL);
         child_->wait(10s);
     }
     tracer.signal(SIGKILL);
     tracer.wait(10s);
+    return reached;
 }
 
 int gateway_daemon::stop()
@@ -180,8 +182,10 @@ void gateway_daemon::save_log()
 {
     if (child_ == nullptr)
         return;
+    const auto code = child_->wait(0ms);
     std::ofstream{settings_.directory / "gateway.log", std::ios::app}
-        << "--- process " << child_->pid() << "\n"
+        << "--- process " << child_->pid() << ", "
+        << (code ? "exit code " + std::to_string(*code) : std::string{"still running"}) << "\n"
         << child_->errors() << child_->output();
     child_.reset();
 }

@@ -39,9 +39,9 @@ public:
     void start();
     // SIGKILL. Nothing when it does not run.
     void kill();
-    // SIGKILL at the `number`-th `call` it makes from now on, or when it has not made so many in a
-    // few seconds. Needs strace.
-    void kill_at(const std::string& call, unsigned number);
+    // SIGKILL at the `number`-th `call` that one of its threads makes from now on. When none has
+    // made so many in a few seconds it is killed all the same, and this is false. Needs strace.
+    bool kill_at(const std::string& call, unsigned number);
     // SIGTERM; the exit code.
     int stop();
     // Starts it again when it ended though nobody killed it, and counts that.

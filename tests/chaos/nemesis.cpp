@@ -82,11 +82,23 @@ void nemesis::strike_daemon(const strike& s)
 {
     auto& daemon = *stage_.daemons[s.daemon];
     if (s.what == fault::daemon_killed_at_call)
-        daemon.kill_at(s.call, s.number);
+        kill_at_call(s);
     else
         daemon.kill();
     pause(s.lasts);
     daemon.start();
+}
+
+// Files are written by the spool only: for their calls the database has to be out of reach.
+void nemesis::kill_at_call(const strike& s)
+{
+    auto& proxy = *stage_.proxies[s.daemon];
+    const bool spools = s.call == "fdatasync" || s.call == "pwrite64";
+    if (spools)
+        proxy.set(test::traffic::is_cut);
+    at_call_ += stage_.daemons[s.daemon]->kill_at(s.call, s.number) ? 1 : 0;
+    if (spools)
+        proxy.set(test::traffic::flows);
 }
 
 void nemesis::strike_database(const strike& s)

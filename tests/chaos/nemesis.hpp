@@ -36,6 +36,8 @@ public:
     void run(std::chrono::milliseconds length);
 
     const std::map<fault, int>& done() const { return done_; }
+    // Of daemon_killed_at_call: how many got as far as that call.
+    int at_call() const { return at_call_; }
 
 private:
     using clock = std::chrono::steady_clock;
@@ -43,6 +45,7 @@ private:
     void run_lane(bool on_daemons, std::chrono::milliseconds length);
     bool sleep_until(clock::time_point due, bool on_daemons);
     void strike_daemon(const strike& s);
+    void kill_at_call(const strike& s);
     void strike_database(const strike& s);
     void strike_sessions(const strike& s);
     void fill_spool(const strike& s);
@@ -54,6 +57,7 @@ private:
     clock::time_point start_;
     std::mutex mutex_;
     std::map<fault, int> done_;
+    int at_call_ = 0;
     std::string failure_;
 };
 

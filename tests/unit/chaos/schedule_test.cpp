@@ -41,6 +41,16 @@ TEST(ScheduleTest, HoldsEveryKindOfFaultWithinTwoMinutes)
     }
 }
 
+// The run that is part of the test command: `chaos --minutes 1 --seed 2`.
+TEST(ScheduleTest, HoldsEveryKindOfFaultInTheMinuteThatEachTestRunTakes)
+{
+    std::set<fault> kinds;
+    for (const auto& s : make_schedule(2, minutes{1}, 2, all_faults()))
+        kinds.insert(s.what);
+
+    EXPECT_EQ(kinds.size(), all_faults().size());
+}
+
 TEST(ScheduleTest, StaysWithinItsTimeInOrder)
 {
     const auto schedule = make_schedule(3, minutes{1}, 2, all_faults());
