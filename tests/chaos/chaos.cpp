@@ -140,6 +140,7 @@ struct outcome {
     std::map<int, std::uint64_t> statuses;
     std::map<fault, int> faults;
     int at_call = 0;
+    std::uint64_t refused_needlessly = 0;
     bool drained = false;
     int crashes = 0;         // daemons that ended though nobody ended them
     int bad_exits = 0;       // daemons that did not end well on SIGTERM
@@ -187,6 +188,7 @@ outcome run(const options& o, const fs::path& directory, const std::vector<fault
     out.statuses = sending.sent().statuses();
     out.faults = harm.done();
     out.at_call = harm.at_call();
+    out.refused_needlessly = sending.sent().refusals_outside(harm.nowhere());
     return out;
 }
 
@@ -205,6 +207,8 @@ void print(const outcome& out)
     print_row("refused", v.refused, "of these only other answers");
     print_row("unknown", v.unknown, "of these no answer at least once, and no 2xx");
     print_row("stored", v.unknown_stored, "of refused and unknown, which is right either way");
+    print_row("needless", out.refused_needlessly,
+              "answers other than 2xx while the database or the spool had room");
     print_row("rows", v.rows, "in gateway.source_event");
     print_row("quarantined", v.quarantined, "in gateway.quarantine");
     print_row("LOST", v.lost, "acked and in neither table: must be 0");

@@ -68,6 +68,11 @@ std::optional<moment> moment_from(std::string_view text)
            milliseconds{*millisecond};
 }
 
+bool is_good(int status)
+{
+    return status >= 200 && status <= 299;
+}
+
 // Rows of one body.
 struct found {
     std::uint64_t events = 0;
@@ -153,7 +158,7 @@ bool history::add_line(std::string_view line)
     if (*phase != "answer" || !code || attempted == fates_.end())
         return false;
     fate& f = attempted->second;
-    const bool good = *code >= 200 && *code <= 299;
+    const bool good = is_good(*code);
     if (*code != 0 && f.open > 0)
         --f.open;
     acks_ += good ? 1 : 0;
@@ -161,13 +166,29 @@ bool history::add_line(std::string_view line)
     f.acked |= good;
     f.refused |= *code != 0 && !good;
     ++statuses_[*code];
-    answered(*at, good);
+    answered(*at, *code);
     return true;
 }
 
-void history::answered(moment at, bool good)
+void history::answered(moment at, int status)
 {
-    good_[moment{at.time_since_epoch() / tick * tick}] |= good;
+    const moment rounded{at.time_since_epoch() / tick * tick};
+    const bool good = is_good(status);
+    good_[rounded] |= good;
+    if (status != 0 && !good)
+        ++refusals_[rounded];
+}
+
+std::uint64_t history::refusals_outside(const std::vector<period>& excused) const
+{
+    std::uint64_t count = 0;
+    for (const auto& [at, refusals] : refusals_) {
+        const bool is_excused =
+            std::any_of(excused.begin(), excused.end(),
+                        [at = at](const period& p) { return p.from <= at && at <= p.to; });
+        count += is_excused ? 0 : refusals;
+    }
+    return count;
 }
 
 milliseconds history::longest_outage() const

@@ -40,6 +40,11 @@ bool is_poison(std::string_view event_id);
 
 using moment = std::chrono::sys_time<std::chrono::milliseconds>;
 
+struct period {
+    moment from;
+    moment to;
+};
+
 // What senders did and heard. One thread at a time.
 class history {
 public:
@@ -47,7 +52,7 @@ public:
     bool add_line(std::string_view line);
 
     // A sender could not even connect.
-    void note_refused_connection(moment at) { answered(at, false); }
+    void note_refused_connection(moment at) { answered(at, 0); }
 
     struct fate {
         bool acked = false;     // a 2xx was read for it
@@ -65,15 +70,20 @@ public:
     // From the first answer that was no 2xx to the next 2xx, the longest there was.
     std::chrono::milliseconds longest_outage() const;
 
+    // Answers other than 2xx that came in none of these.
+    std::uint64_t refusals_outside(const std::vector<period>& excused) const;
+
 private:
-    void answered(moment at, bool good);
+    void answered(moment at, int status);
 
     std::unordered_map<content_key, fate, content_key_hash> fates_;
     std::uint64_t sends_ = 0;
     std::uint64_t acks_ = 0;
     std::uint64_t acked_ = 0;
     std::map<int, std::uint64_t> statuses_;
-    std::map<moment, bool> good_; // by 10 ms: whether a 2xx was read then, or only others
+    // By 10 ms:
+    std::map<moment, bool> good_; // whether a 2xx was read then, or only others
+    std::map<moment, std::uint64_t> refusals_;
 };
 
 enum class table { source_event, quarantine };

@@ -14,6 +14,14 @@ namespace {
 
 constexpr milliseconds healthy_min{700}; // between two strikes of a lane, however late they are
 
+// How long a daemon may take to find room again.
+constexpr milliseconds notice_limit{1'500};
+
+moment wall_clock()
+{
+    return std::chrono::floor<milliseconds>(std::chrono::system_clock::now());
+}
+
 void pause(milliseconds time)
 {
     std::this_thread::sleep_for(time);
@@ -153,9 +161,11 @@ void nemesis::fill_spool(const strike& s)
 {
     stage_.proxies[s.daemon]->set(test::traffic::is_cut);
     pause(500ms);
+    const auto from = wall_clock();
     stage_.spool_disks[s.daemon]->fill();
     pause(s.lasts);
     stage_.spool_disks[s.daemon]->free();
+    nowhere_.push_back({from, wall_clock() + notice_limit});
     pause(500ms);
     stage_.proxies[s.daemon]->set(test::traffic::flows);
 }

@@ -2,6 +2,7 @@
 // up. One thread for each lane; what goes wrong in one ends the run.
 #pragma once
 
+#include "chaos/checker.hpp"
 #include "chaos/gateway_daemon.hpp"
 #include "chaos/schedule.hpp"
 #include "chaos/stage.hpp"
@@ -38,6 +39,8 @@ public:
     const std::map<fault, int>& done() const { return done_; }
     // Of daemon_killed_at_call: how many got as far as that call.
     int at_call() const { return at_call_; }
+    // When a daemon could make events durable nowhere.
+    const std::vector<period>& nowhere() const { return nowhere_; }
 
 private:
     using clock = std::chrono::steady_clock;
@@ -58,6 +61,7 @@ private:
     std::mutex mutex_;
     std::map<fault, int> done_;
     int at_call_ = 0;
+    std::vector<period> nowhere_;
     std::string failure_;
 };
 

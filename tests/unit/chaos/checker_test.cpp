@@ -209,6 +209,26 @@ TEST(HistoryTest, CountsAnOutageThatNeverEnded)
     EXPECT_EQ(all.longest_outage(), milliseconds{1'500});
 }
 
+TEST(HistoryTest, CountsRefusalsForWhichThereWasNoExcuse)
+{
+    history all;
+    const auto answer = [&](const std::string& status, const std::string& at) {
+        all.add_line(line("attempt", '1', "null", at));
+        all.add_line(line("answer", '1', status, at));
+    };
+    const moment ten{std::chrono::sys_days{std::chrono::year{2026} / 11 / 21} +
+                     std::chrono::hours{10}};
+
+    answer("503", "10:00:01.000");
+    answer("503", "10:00:02.000");
+    answer("503", "10:00:04.000");
+    answer("null", "10:00:05.000");
+    answer("200", "10:00:05.000");
+
+    EXPECT_EQ(all.refusals_outside({}), 3U);
+    EXPECT_EQ(all.refusals_outside({{ten + milliseconds{1'500}, ten + milliseconds{4'500}}}), 1U);
+}
+
 TEST(ContentKeyTest, ReadsOnlyWholeDigests)
 {
     EXPECT_TRUE(key_from_hex(digest('f')));
