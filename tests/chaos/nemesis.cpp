@@ -112,6 +112,7 @@ void nemesis::kill_at_call(const strike& s)
 void nemesis::strike_database(const strike& s)
 {
     auto& postgres = *stage_.postgres;
+    postgres.make_sure(); // of the last harm it may be recovering still, or not at all
     const auto down = [&](int signal) {
         postgres.signal(signal);
         pause(s.lasts);

@@ -50,6 +50,20 @@ std::vector<pid_t> children_of(pid_t parent)
     return out;
 }
 
+// Waits for a server that recovers from the last harm.
+std::unique_ptr<pqxx::connection> connect(const std::string& url)
+{
+    for (const auto until = steady_clock::now() + start_limit;;) {
+        try {
+            return std::make_unique<pqxx::connection>(url);
+        } catch (const pqxx::broken_connection&) {
+            if (steady_clock::now() > until)
+                throw;
+            std::this_thread::sleep_for(100ms);
+        }
+    }
+}
+
 } // namespace
 
 bool can_mount()
@@ -76,9 +90,8 @@ small_disk::small_disk(const fs::path& directory, bool mounted, std::uint64_t by
     const std::string image = directory_.string() + ".img";
     std::ofstream{image, std::ios::binary}.flush();
     fs::resize_file(image, bytes);
-    const auto made = test::run({"mkfs.ext4", "-q", "-m", "0", image});
-    const auto done =
-        made.exit_code == 0 ? test::run({"mount", "-o", "loop", image, directory_.string()}) : made;
+    const auto done = test::run({"sh", "-c", R"(mkfs.ext4 -q -m 0 "$1" && mount -o loop "$1" "$2")",
+                                 "sh", image, directory_.string()});
     if (done.exit_code != 0) {
         fs::remove(image);
         give_up("cannot mount a small disk: " + done.errors);
@@ -171,8 +184,8 @@ void server::signal(int number) const
 
 void server::lose_power(std::chrono::milliseconds before)
 {
-    pqxx::connection connection{url_};
-    const auto writer = pqxx::nontransaction{connection}.exec1(
+    const auto connection = connect(url_);
+    const auto writer = pqxx::nontransaction{*connection}.exec1(
         "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'");
     ::kill(writer[0].as<pid_t>(), SIGSTOP);
     std::this_thread::sleep_for(before);
@@ -185,9 +198,9 @@ void server::lose_power(std::chrono::milliseconds before)
 
 std::vector<pid_t> server::sessions() const
 {
-    pqxx::connection connection{url_};
+    const auto connection = connect(url_);
     std::vector<pid_t> out;
-    for (const auto& row : pqxx::nontransaction{connection}.exec(
+    for (const auto& row : pqxx::nontransaction{*connection}.exec(
              "SELECT pid FROM pg_stat_activity WHERE application_name = 'attentive-gateway'"
              " AND pid <> pg_backend_pid() ORDER BY pid"))
         out.push_back(row[0].as<pid_t>());
@@ -196,8 +209,8 @@ std::vector<pid_t> server::sessions() const
 
 std::vector<stored_row> server::rows() const
 {
-    pqxx::connection connection{url_};
-    pqxx::work reading{connection};
+    const auto connection = connect(url_);
+    pqxx::work reading{*connection};
     reading.exec("DECLARE stored NO SCROLL CURSOR FOR"
                  " SELECT 'e', encode(sha256(d.body), 'hex')"
                  " FROM gateway.source_event e"

@@ -30,6 +30,15 @@ TEST(ScheduleTest, FollowsFromTheSeed)
     EXPECT_NE(once, other);
 }
 
+TEST(ScheduleTest, DrawsEachLaneFromTheSeed)
+{
+    for (const auto& lane :
+         {std::vector<fault>{fault::daemon_killed}, std::vector<fault>{fault::connections_cut}}) {
+        EXPECT_NE(text_of(make_schedule(7, minutes{1}, 2, lane)),
+                  text_of(make_schedule(8, minutes{1}, 2, lane)));
+    }
+}
+
 TEST(ScheduleTest, HoldsEveryKindOfFaultWithinTwoMinutes)
 {
     for (std::uint64_t seed = 1; seed <= 50; ++seed) {
