@@ -3,6 +3,7 @@
 #include "store/batch_session.hpp"
 #include "store/batch_rows.hpp"
 #include "store/durability.hpp"
+#include "store/sabotage.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -146,11 +147,14 @@ void batch_session::read_row_types()
 
 batch_written batch_session::call(std::span<const unit> events, std::span<const unit> refusals)
 {
-    const auto written = run("SELECT stored, fresh FROM gateway.write_batch($1, $2, $3, $4, $5)",
-                             {binary(settings_.instance), binary(GATEWAY_VERSION),
-                              binary(encode(event_columns(), event_type_, events)),
-                              binary(encode(delivery_columns(), delivery_type_, events)),
-                              binary(encode(quarantine_columns(), quarantine_type_, refusals))})[0];
+    std::string statement = "SELECT stored, fresh FROM gateway.write_batch($1, $2, $3, $4, $5)";
+    if (sabotaged(sabotage::no_fsync)) // after the function, which insists on it
+        statement += " WHERE set_config('synchronous_commit', 'off', true) IS NOT NULL";
+    const auto written =
+        run(statement, {binary(settings_.instance), binary(GATEWAY_VERSION),
+                        binary(encode(event_columns(), event_type_, events)),
+                        binary(encode(delivery_columns(), delivery_type_, events)),
+                        binary(encode(quarantine_columns(), quarantine_type_, refusals))})[0];
     batch_written out;
     if (written[1].is_null()) {
         out.fresh.assign(events.size(), true);

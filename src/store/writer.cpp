@@ -5,6 +5,7 @@
 #include "store/inbox.hpp"
 #include "store/log_limit.hpp"
 #include "store/pending.hpp"
+#include "store/sabotage.hpp"
 #include "store/signals.hpp"
 #include "store/spooler.hpp"
 #include "store/watchdog.hpp"
@@ -197,7 +198,9 @@ void writer::implementation::not_taken(std::vector<unit> units, const error& why
 
 void writer::implementation::divert(std::unique_ptr<pending> p, const error& why)
 {
-    if (spooling)
+    if (sabotaged(sabotage::drop_batch))
+        acknowledge(*p, settings.map);
+    else if (spooling)
         spooling->take(std::move(p));
     else
         answer(*p, why);
@@ -257,6 +260,10 @@ void writer::submit(verified_delivery d, completion done)
 {
     auto p = std::make_unique<pending>(pending{std::move(d), std::move(done)});
     auto& i = *implementation_;
+    if (sabotaged(sabotage::no_dedup))
+        give_random_id(*p, i.settings.map);
+    if (sabotaged(sabotage::ack_before_commit))
+        acknowledge(*p, i.settings.map);
     if (i.serving == 0)
         return i.divert(std::move(p),
                         fail(errc::database_unavailable, "the database is out of reach"));

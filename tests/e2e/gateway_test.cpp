@@ -359,6 +359,15 @@ TEST_F(OutageTest, KeepsQuarantinedDeliveriesToo)
               "malformed_json type_unknown");
 }
 
+TEST(ProductTest, HoldsNoneOfTheKnownBugsThatTheFaultTestsSwitchOn)
+{
+    const auto program = test::read_file(GATEWAY_BINARY);
+
+    ASSERT_NE(program.find("listening on"), std::string::npos);
+    EXPECT_EQ(program.find("GATEWAY_SABOTAGE"), std::string::npos);
+    EXPECT_EQ(program.find("ack-before-commit"), std::string::npos);
+}
+
 TEST(LogTest, NeverHoldsABodyAnIdentifierAKeyOrASignature)
 {
     gateway_options options;

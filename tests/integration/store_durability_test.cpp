@@ -167,7 +167,7 @@ TEST_F(WeakServerTest, MetAtALaterConnectIsSpooledBeforeUntilItIsSound)
     auto s = spool::open(kept).value();
     writer_settings settings = settings_for(url_);
     settings.fallback.to = &s;
-    settings.fallback.map = [](const verified_delivery& d) {
+    settings.map = [](const verified_delivery& d) {
         return click(std::stoi(d.body().substr(d.body().find("\"number\":") + 9))).what;
     };
     answers all;

@@ -1,0 +1,67 @@
+// One daemon of a run: the real binary with a configuration of its own, on a port that stays the
+// same however often it dies, and started again like a service manager would.
+#pragma once
+
+#include "support/process.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <string>
+
+namespace gateway::chaos {
+
+struct daemon_settings {
+    std::filesystem::path binary;
+    std::filesystem::path directory; // certificate, key, configuration and log go here
+    std::filesystem::path spool;
+    std::string database_url;
+    std::string sabotage; // for the sabotaged binary; empty for none
+    bool any_file_system = false;
+};
+
+// Any thread.
+class gateway_daemon {
+public:
+    explicit gateway_daemon(const daemon_settings& settings);
+    ~gateway_daemon();
+
+    std::string url() const;
+    std::filesystem::path certificate() const { return settings_.directory / "certificate.pem"; }
+    std::filesystem::path key_file() const { return settings_.directory / "signing-key"; }
+    const std::filesystem::path& spool() const { return settings_.spool; }
+
+    // Starts it until it listens, however often it gives up. Throws std::runtime_error after a
+    // minute and a half.
+    void start();
+    // SIGKILL. Nothing when it does not run.
+    void kill();
+    // SIGKILL at the `number`-th `call` that one of its threads makes from now on. When none has
+    // made so many in a few seconds it is killed all the same, and this is false. Needs strace.
+    bool kill_at(const std::string& call, unsigned number);
+    // SIGTERM; the exit code.
+    int stop();
+    // Starts it again when it ended though nobody killed it, and counts that.
+    void keep_up();
+
+    // How often it ended by itself.
+    int crashes() const { return crashes_; }
+
+private:
+    std::string configuration() const;
+    void save_log();
+
+    const daemon_settings settings_;
+    std::uint16_t port_;
+    std::mutex mutex_;
+    std::unique_ptr<test::process> child_;
+    std::atomic<int> crashes_{0};
+};
+
+// Whether strace may look into a child of ours.
+bool can_trace();
+
+} // namespace gateway::chaos

@@ -1,0 +1,54 @@
+// What the nemesis will do and when, from a seed alone, so that a run can be repeated: two lanes,
+// one that harms the daemons and one that harms the database and the disks, beside each other.
+// Every kind of fault comes once before any comes again.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gateway::chaos {
+
+enum class fault {
+    daemon_killed,         // SIGKILL
+    daemon_killed_at_call, // SIGKILL at the N-th write, fsync or send
+    postgres_smart_stop,
+    postgres_fast_stop,
+    postgres_immediate_stop,
+    postmaster_killed,
+    backend_killed,
+    backend_frozen,      // SIGSTOP for longer than the deadline
+    power_lost,          // what PostgreSQL's WAL writer has not written by then is gone
+    database_disk_full,  // under PostgreSQL
+    spool_disk_full,     // under the spool, while its database is out of reach
+    connections_cut,     // to the database: closed and refused
+    connections_stalled, // open, but nothing moves
+    replies_lost,        // the database works, its answers get lost
+};
+
+// "daemon_killed_at_call"
+std::string_view name(fault f);
+const std::vector<fault>& all_faults();
+bool harms_daemon(fault f);
+
+struct strike {
+    std::chrono::milliseconds at{}; // after the start
+    fault what = fault::daemon_killed;
+    std::size_t daemon = 0;            // which one, where it is one's own
+    std::chrono::milliseconds lasts{}; // of the harm
+    std::string call;                  // daemon_killed_at_call only
+    unsigned number = 0;               // of that call
+};
+
+// "12.3 s daemon_killed_at_call 1, fdatasync number 17, 0.5 s"
+std::string to_string(const strike& s);
+
+// In order of time; none begins later than `length` less five seconds. `possible` is what this
+// machine permits; each lane begins with those of `first`.
+std::vector<strike> make_schedule(std::uint64_t seed, std::chrono::milliseconds length,
+                                  std::size_t daemons, const std::vector<fault>& possible,
+                                  const std::vector<fault>& first = {});
+
+} // namespace gateway::chaos

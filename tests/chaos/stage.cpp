@@ -1,0 +1,230 @@
+#include "chaos/stage.hpp"
+
+#include "gateway/store/migrations.hpp"
+#include "support/process.hpp"
+
+#include <pqxx/pqxx>
+
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <stdexcept>
+#include <thread>
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+namespace gateway::chaos {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+using std::chrono::steady_clock;
+
+namespace {
+
+constexpr auto start_limit = 90s;
+constexpr std::size_t rows_at_once = 50'000;
+
+[[noreturn]] void give_up(const std::string& why)
+{
+    throw std::runtime_error{why};
+}
+
+// Processes whose parent is `parent`.
+std::vector<pid_t> children_of(pid_t parent)
+{
+    std::vector<pid_t> out;
+    for (const auto& entry : fs::directory_iterator{"/proc"}) {
+        const pid_t pid = std::atoi(entry.path().filename().c_str());
+        std::string line;
+        if (pid <= 0 || !std::getline(std::ifstream{entry.path() / "stat"}, line))
+            continue;
+        const auto after_name = line.rfind(')');
+        if (after_name != std::string::npos && line.size() > after_name + 4 &&
+            std::atoi(line.c_str() + after_name + 4) == parent)
+            out.push_back(pid);
+    }
+    return out;
+}
+
+// Waits for a server that recovers from the last harm.
+std::unique_ptr<pqxx::connection> connect(const std::string& url)
+{
+    for (const auto until = steady_clock::now() + start_limit;;) {
+        try {
+            return std::make_unique<pqxx::connection>(url);
+        } catch (const pqxx::broken_connection&) {
+            if (steady_clock::now() > until)
+                throw;
+            std::this_thread::sleep_for(100ms);
+        }
+    }
+}
+
+} // namespace
+
+bool can_mount()
+{
+    if (::geteuid() != 0 || ::unshare(CLONE_NEWNS) != 0 ||
+        ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+        return false;
+    const test::temporary_directory trial;
+    try {
+        const small_disk disk{trial / "disk", true, 8U << 20U};
+        return true;
+    } catch (const std::runtime_error&) {
+        return false;
+    }
+}
+
+small_disk::small_disk(const fs::path& directory, bool mounted, std::uint64_t bytes)
+    : directory_(directory), mounted_(mounted)
+{
+    fs::create_directories(directory_);
+    fs::permissions(directory_, fs::perms{0711});
+    if (!mounted_)
+        return;
+    const std::string image = directory_.string() + ".img";
+    std::ofstream{image, std::ios::binary}.flush();
+    fs::resize_file(image, bytes);
+    const auto done = test::run({"sh", "-c", R"(mkfs.ext4 -q -m 0 "$1" && mount -o loop "$1" "$2")",
+                                 "sh", image, directory_.string()});
+    if (done.exit_code != 0) {
+        fs::remove(image);
+        give_up("cannot mount a small disk: " + done.errors);
+    }
+}
+
+small_disk::~small_disk()
+{
+    if (mounted_ && ::umount2(directory_.c_str(), MNT_DETACH) != 0)
+        std::perror("chaos: umount");
+}
+
+void small_disk::fill() const
+{
+    const int fd = ::open((directory_ / "ballast").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return; // full already
+    off_t size = 0;
+    for (off_t step = off_t{1} << 30; step >= 4096;) {
+        if (::posix_fallocate(fd, size, step) == 0)
+            size += step;
+        else
+            step /= 2;
+    }
+    ::close(fd);
+}
+
+void small_disk::free() const
+{
+    fs::remove(directory_ / "ballast");
+}
+
+server::server(const fs::path& directory) : directory_(directory)
+{
+    start();
+    url_ = cluster_->url();
+    if (const auto migrated = migrate(url_); migrated.has_error())
+        give_up("no schema: " + migrated.error().detail);
+    pqxx::connection connection{url_};
+    pqxx::nontransaction{connection}.exec(
+        "ALTER TABLE gateway.source_event"
+        " ADD CONSTRAINT poison CHECK (left(event_id::text, 3) <> 'f00')");
+}
+
+fs::path server::socket() const
+{
+    return directory_ / ".s.PGSQL.5432";
+}
+
+void server::start()
+{
+    const auto until = steady_clock::now() + start_limit;
+    cluster_.reset();
+    for (;;) {
+        auto started = embedded_cluster::start(directory_);
+        if (started.has_value()) {
+            cluster_.emplace(std::move(started).value());
+            return;
+        }
+        if (steady_clock::now() > until)
+            give_up("PostgreSQL does not start again: " + started.error().detail);
+        std::this_thread::sleep_for(200ms);
+    }
+}
+
+void server::make_sure()
+{
+    for (const auto until = steady_clock::now() + start_limit; steady_clock::now() < until;) {
+        if (::kill(cluster_->pid(), 0) != 0)
+            return start();
+        try {
+            pqxx::connection{url_};
+            return;
+        } catch (const std::exception&) { // recovering, or not gone yet
+            std::this_thread::sleep_for(100ms);
+        }
+    }
+    start();
+}
+
+void server::stop()
+{
+    cluster_->stop();
+}
+
+void server::signal(int number) const
+{
+    ::kill(cluster_->pid(), number);
+}
+
+void server::lose_power(std::chrono::milliseconds before)
+{
+    const auto connection = connect(url_);
+    const auto writer = pqxx::nontransaction{*connection}.exec1(
+        "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'");
+    ::kill(writer[0].as<pid_t>(), SIGSTOP);
+    std::this_thread::sleep_for(before);
+    const auto postmaster = cluster_->pid();
+    const auto children = children_of(postmaster);
+    ::kill(postmaster, SIGKILL);
+    for (const pid_t child : children)
+        ::kill(child, SIGKILL);
+}
+
+std::vector<pid_t> server::sessions() const
+{
+    const auto connection = connect(url_);
+    std::vector<pid_t> out;
+    for (const auto& row : pqxx::nontransaction{*connection}.exec(
+             "SELECT pid FROM pg_stat_activity WHERE application_name = 'attentive-gateway'"
+             " AND pid <> pg_backend_pid() ORDER BY pid"))
+        out.push_back(row[0].as<pid_t>());
+    return out;
+}
+
+std::vector<stored_row> server::rows() const
+{
+    const auto connection = connect(url_);
+    pqxx::work reading{*connection};
+    reading.exec("DECLARE stored NO SCROLL CURSOR FOR"
+                 " SELECT 'e', encode(sha256(d.body), 'hex')"
+                 " FROM gateway.source_event e"
+                 " LEFT JOIN gateway.delivery d USING (company_id, received_at, event_id)"
+                 " UNION ALL SELECT 'q', encode(body_sha256, 'hex') FROM gateway.quarantine");
+    std::vector<stored_row> out;
+    for (;;) {
+        const auto some = reading.exec("FETCH " + std::to_string(rows_at_once) + " FROM stored");
+        for (const auto& row : some)
+            out.push_back({*row[0].c_str() == 'e' ? table::source_event : table::quarantine,
+                           key_from_hex(row[1].is_null() ? "" : row[1].c_str())});
+        if (some.size() < rows_at_once)
+            return out;
+    }
+}
+
+} // namespace gateway::chaos

@@ -1,0 +1,71 @@
+// What a run stands on: one directory, in it a real PostgreSQL, a spool for each daemon, both on
+// small disks of their own where this machine lets us mount them, and a proxy before the database
+// for each daemon. Each piece can be harmed and healed; who does that when is the nemesis's part.
+#pragma once
+
+#include "chaos/checker.hpp"
+#include "gateway/store/embedded_cluster.hpp"
+#include "support/tcp_proxy.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+namespace gateway::chaos {
+
+// Whether loop devices can be mounted, in a mount namespace of our own: it goes with the process,
+// and so do the mounts. To be called before any thread exists.
+bool can_mount();
+
+// A file system in a sparse file, or a plain directory where mounting is not possible.
+class small_disk {
+public:
+    // Throws std::runtime_error when `mounted` and it cannot be.
+    small_disk(const std::filesystem::path& directory, bool mounted, std::uint64_t bytes);
+    ~small_disk();
+    small_disk(const small_disk&) = delete;
+    small_disk& operator=(const small_disk&) = delete;
+
+    const std::filesystem::path& path() const { return directory_; }
+    // Takes every free block, then gives them back.
+    void fill() const;
+    void free() const;
+
+private:
+    std::filesystem::path directory_;
+    bool mounted_;
+};
+
+// PostgreSQL, as the product starts its own, with the schema and a rule that refuses poison. One
+// thread at a time.
+class server {
+public:
+    // Throws std::runtime_error with the reason, as all below.
+    explicit server(const std::filesystem::path& directory);
+
+    const std::string& url() const { return url_; }
+    std::filesystem::path socket() const;
+    void start();     // once it is down; waits until it takes connections
+    void make_sure(); // starts it if it died
+    void stop();      // fast
+    void signal(int number) const;
+    // All processes of the server at once, the WAL writer having slept for `before`: what no
+    // backend flushed itself is gone, as if the power had failed.
+    void lose_power(std::chrono::milliseconds before);
+    // Process ids of the daemons' sessions.
+    std::vector<pid_t> sessions() const;
+    // Every row of both tables, with the digest of its body.
+    std::vector<stored_row> rows() const;
+
+private:
+    std::filesystem::path directory_;
+    std::optional<embedded_cluster> cluster_;
+    std::string url_;
+};
+
+} // namespace gateway::chaos
