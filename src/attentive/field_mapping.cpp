@@ -2,6 +2,7 @@
 // gives in two spellings have two rows.
 #include "field_mapping.hpp"
 
+#include "gateway/base/encoding.hpp"
 #include "identifiers.hpp"
 #include "text.hpp"
 

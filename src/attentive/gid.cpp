@@ -1,13 +1,12 @@
 // Global ids of Attentive; see gid.hpp.
 #include "gid.hpp"
 
+#include "gateway/base/encoding.hpp"
+
 #include "text.hpp"
 
 namespace gateway {
 namespace {
-
-constexpr std::string_view alphabet =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 int base64_value(char c)
 {
@@ -49,25 +48,6 @@ std::optional<std::string> base64_decoded(std::string_view text)
     return out;
 }
 
-std::string base64_encoded(std::string_view bytes)
-{
-    std::string out;
-    out.reserve(bytes.size() * 4 / 3 + 2);
-    std::uint32_t bits = 0;
-    unsigned have = 0;
-    for (const char c : bytes) {
-        bits = (bits << 8U | static_cast<unsigned char>(c)) & 0xFFFFU;
-        have += 8;
-        while (have >= 6) {
-            have -= 6;
-            out += alphabet[bits >> have & 63U];
-        }
-    }
-    if (have > 0)
-        out += alphabet[bits << (6 - have) & 63U];
-    return out;
-}
-
 // Two digits, a colon, a letter.
 bool is_decoded_gid(std::string_view text)
 {
@@ -99,7 +79,9 @@ std::string gid_encoded(std::string_view type, std::uint64_t number)
     text += ':';
     text += type;
     text += std::to_string(number);
-    return base64_encoded(text);
+    std::string encoded = to_base64(text);
+    encoded.erase(encoded.find_last_not_of('=') + 1); // Attentive leaves the padding out
+    return encoded;
 }
 
 std::string message_key(std::string_view id)

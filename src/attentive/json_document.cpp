@@ -3,6 +3,8 @@
 // byte order mark, and reads -0 as 0. It never sees an exception leave: parse_error() stops it.
 #include "json_document.hpp"
 
+#include "gateway/base/encoding.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -201,30 +203,6 @@ std::variant<json_document, quarantined> parse_json(std::string_view bytes)
     json_builder builder{bytes.size()};
     nlohmann::json::sax_parse(bytes.begin(), bytes.end(), &builder);
     return builder.finished();
-}
-
-void append_json_string(std::string& out, std::string_view text)
-{
-    constexpr std::string_view hex = "0123456789abcdef";
-    constexpr std::string_view short_forms = "btnvfr"; // U+0008 to U+000D; v is no JSON
-    out += '"';
-    std::size_t plain = 0; // start of what needs no escape and is not yet appended
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const auto c = static_cast<unsigned char>(text[i]);
-        if (c >= 0x20U && c != '"' && c != '\\')
-            continue;
-        out.append(text, plain, i - plain);
-        plain = i + 1;
-        out += '\\';
-        if (c == '"' || c == '\\')
-            out += text[i];
-        else if (c >= '\b' && c <= '\r' && c != '\v')
-            out += short_forms[c - std::size_t{'\b'}];
-        else
-            out.append("u00").append(1, hex[c >> 4U]).append(1, hex[c & 15U]);
-    }
-    out.append(text, plain, text.size() - plain);
-    out += '"';
 }
 
 // Recursion as deep as the document, which json_depth_max caps.

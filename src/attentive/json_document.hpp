@@ -72,9 +72,6 @@ private:
 // Source: RFC 8259, with the freedom of its sections 8.1 (no byte order mark) and 9 (limits).
 std::variant<json_document, quarantined> parse_json(std::string_view bytes);
 
-// Appends `text` as a JSON string: only what must be escaped is.
-void append_json_string(std::string& out, std::string_view text);
-
 // Appends `value` with keys sorted by bytes, no white space, raw number tokens: equal content has
 // equal bytes, whatever the order of members, white space and escapes were.
 void append_canonical(std::string& out, const json_value& value);

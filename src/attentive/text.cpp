@@ -1,6 +1,8 @@
 // The few rules of text that need no library; see text.hpp.
 #include "text.hpp"
 
+#include "gateway/base/encoding.hpp"
+
 #include <algorithm>
 
 namespace gateway {
@@ -16,17 +18,6 @@ bool is_space(char c)
 bool is_continuation(char c)
 {
     return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U;
-}
-
-int hex_value(char c)
-{
-    if (is_digit(c))
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
 }
 
 // Bytes of the well-formed sequence that `text` begins with, 0 when there is none.

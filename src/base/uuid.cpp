@@ -3,6 +3,11 @@
 #include <algorithm>
 
 namespace gateway {
+namespace {
+
+constexpr std::array<std::size_t, 4> dashes{8, 13, 18, 23};
+
+} // namespace
 
 uuid uuid_from_digest(const digest256& digest)
 {
@@ -12,20 +17,6 @@ uuid uuid_from_digest(const digest256& digest)
     id.bytes[8] = static_cast<std::uint8_t>((id.bytes[8] & 0x3FU) | 0x80U);
     return id;
 }
-
-namespace {
-
-constexpr std::array<std::size_t, 4> dashes{8, 13, 18, 23};
-
-int digit_of(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    const char lower = static_cast<char>(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
-} // namespace
 
 std::string to_string(const uuid& id)
 {
@@ -45,7 +36,7 @@ std::optional<uuid> uuid_from_text(std::string_view text)
     std::size_t digits = 0;
     for (std::size_t i = 0; i < length; ++i) {
         const bool dash = std::find(dashes.begin(), dashes.end(), i) != dashes.end();
-        const int digit = digit_of(text[i]);
+        const int digit = hex_value(text[i]);
         if (dash ? text[i] != '-' : digit < 0)
             return std::nullopt;
         if (dash)

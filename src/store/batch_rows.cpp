@@ -2,9 +2,9 @@
 // A new column is a row here and in a migration.
 #include "store/batch_rows.hpp"
 
+#include "gateway/base/encoding.hpp"
+
 #include <algorithm>
-#include <array>
-#include <cstdio>
 
 namespace gateway {
 
@@ -175,25 +175,6 @@ constexpr column quarantine_table[] = {
     {"deliveries", column_type::integer, deliveries},
 };
 
-// RFC 8259, section 7. Bytes above 127 stay as they are: PostgreSQL checks the UTF-8.
-void append_quoted(std::string& out, std::string_view text)
-{
-    out += '"';
-    for (const char c : text) {
-        if (c == '"' || c == '\\') {
-            out += '\\';
-            out += c;
-        } else if (static_cast<unsigned char>(c) < 0x20) {
-            char escaped[8];
-            std::snprintf(escaped, sizeof escaped, "\\u%04x", static_cast<unsigned>(c));
-            out += escaped;
-        } else {
-            out += c;
-        }
-    }
-    out += '"';
-}
-
 } // namespace
 
 std::span<const column> event_columns()
@@ -236,12 +217,12 @@ std::string to_json(const identifier_map& identifiers)
     std::string out;
     for (const auto& [kind, values] : identifiers) {
         out += out.empty() ? '{' : ',';
-        append_quoted(out, kind);
+        append_json_string(out, kind);
         out += ':';
         char separator = '[';
         for (const auto& value : values) {
             out += separator;
-            append_quoted(out, value);
+            append_json_string(out, value);
             separator = ',';
         }
         out += values.empty() ? "[]" : "]";
@@ -256,11 +237,11 @@ std::string to_json(const std::vector<field_fault>& faults)
     for (const auto& fault : faults) {
         out += out.size() == 1 ? "{" : ",{";
         out += "\"field\":";
-        append_quoted(out, fault.field);
+        append_json_string(out, fault.field);
         out += ",\"found\":";
-        append_quoted(out, fault.found);
+        append_json_string(out, fault.found);
         out += ",\"expected\":";
-        append_quoted(out, fault.expected);
+        append_json_string(out, fault.expected);
         out += '}';
     }
     return out + "]";

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <string_view>
 #include <utility>
@@ -75,25 +74,6 @@ bool gone(const fs::path& file)
            !fs::exists(fs::symlink_status(file.string() + "-wal", error));
 }
 
-std::string json_text(std::string_view text)
-{
-    std::string out{"\""};
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (c == '"' || c == '\\') {
-            out += '\\';
-            out += c;
-        } else if (byte < 0x20U) {
-            char escaped[8];
-            std::snprintf(escaped, sizeof escaped, "\\u%04x", byte);
-            out += escaped;
-        } else {
-            out += c;
-        }
-    }
-    return out + '"';
-}
-
 std::string shown(timestamp t)
 {
     // Beyond the years that RFC 3339 has: the milliseconds themselves.
@@ -106,24 +86,6 @@ error io_error(const std::string& what)
 {
     const int number = errno;
     return fail(errc::io_failed, what + ": " + std::strerror(number));
-}
-
-// RFC 4648, section 4.
-std::string base64(std::string_view bytes)
-{
-    constexpr std::string_view alphabet =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::string out;
-    out.reserve((bytes.size() + 2) / 3 * 4);
-    for (std::size_t i = 0; i < bytes.size(); i += 3) {
-        const std::string_view group = bytes.substr(i, 3);
-        std::uint32_t bits = 0;
-        for (std::size_t n = 0; n < 3; ++n)
-            bits = bits << 8U | (n < group.size() ? static_cast<unsigned char>(group[n]) : 0U);
-        for (std::size_t n = 0; n < 4; ++n)
-            out += n <= group.size() ? alphabet[bits >> (18U - 6U * n) & 0x3FU] : '=';
-    }
-    return out;
 }
 
 // A file that was not there before.
@@ -168,10 +130,12 @@ private:
 
 std::string export_line(std::uint64_t number, const verified_delivery& d)
 {
-    return "{\"n\":" + std::to_string(number) + ",\"endpoint\":" + json_text(d.endpoint()) +
-           ",\"key_id\":" + json_text(d.key_id()) +
-           ",\"received_at\":" + json_text(shown(d.received_at())) + ",\"sha256\":\"" +
-           to_hex(sha256(d.body())) + "\",\"body\":\"" + base64(d.body()) + "\"}\n";
+    std::string out = "{\"n\":" + std::to_string(number) + ",\"endpoint\":";
+    append_json_string(out, d.endpoint());
+    out += ",\"key_id\":";
+    append_json_string(out, d.key_id());
+    return out + ",\"received_at\":\"" + shown(d.received_at()) + "\",\"sha256\":\"" +
+           to_hex(sha256(d.body())) + "\",\"body\":\"" + to_base64(d.body()) + "\"}\n";
 }
 
 } // namespace

@@ -1,6 +1,9 @@
-// SHA-256, HMAC-SHA-256, hex and constant-time comparison, on OpenSSL 3. The only file pair that
-// calls OpenSSL's digests; a failure inside OpenSSL (out of memory) aborts, it is not an outcome.
+// SHA-256, HMAC-SHA-256, digests in hex and constant-time comparison, on OpenSSL 3. The only file
+// pair that calls OpenSSL's digests; a failure inside OpenSSL (out of memory) aborts, it is not an
+// outcome.
 #pragma once
+
+#include "gateway/base/encoding.hpp"
 
 #include <array>
 #include <cstddef>
@@ -35,8 +38,7 @@ private:
 // Equal or not, in time that depends on neither value.
 bool constant_time_equal(const digest256& a, const digest256& b);
 
-// Lower-case hex, two digits a byte.
-std::string to_hex(std::string_view bytes);
+// 64 digits of lower-case hex.
 std::string to_hex(const digest256& digest);
 
 // Exactly 64 hex digits of either case, nothing before or after; otherwise nullopt.

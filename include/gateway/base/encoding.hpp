@@ -1,0 +1,22 @@
+// Bytes as text, and text within text: hex, base64, JSON strings. Pure; any thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace gateway {
+
+// 0 to 15 for a hex digit of either case, -1 for anything else.
+int hex_value(char c);
+
+// Lower-case hex, two digits a byte.
+std::string to_hex(std::string_view bytes);
+
+// RFC 4648, section 4, with padding.
+std::string to_base64(std::string_view bytes);
+
+// Appends `text` as a JSON string (RFC 8259, section 7): only what must be escaped is. Bytes above
+// 127 stay as they are.
+void append_json_string(std::string& out, std::string_view text);
+
+} // namespace gateway

@@ -1,0 +1,73 @@
+// Loops over bytes; see encoding.hpp.
+#include "gateway/base/encoding.hpp"
+
+#include <cstdint>
+
+namespace gateway {
+
+int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+std::string to_hex(std::string_view bytes)
+{
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string out;
+    out.reserve(bytes.size() * 2);
+    for (const char c : bytes) {
+        const auto byte = static_cast<unsigned char>(c);
+        out += digits[byte >> 4U];
+        out += digits[byte & 15U];
+    }
+    return out;
+}
+
+std::string to_base64(std::string_view bytes)
+{
+    constexpr std::string_view alphabet =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    std::string out;
+    out.reserve((bytes.size() + 2) / 3 * 4);
+    for (std::size_t i = 0; i < bytes.size(); i += 3) {
+        const std::string_view group = bytes.substr(i, 3);
+        std::uint32_t bits = 0;
+        for (std::size_t n = 0; n < 3; ++n)
+            bits = bits << 8U | (n < group.size() ? static_cast<unsigned char>(group[n]) : 0U);
+        for (std::size_t n = 0; n < 4; ++n)
+            out += n <= group.size() ? alphabet[bits >> (18U - 6U * n) & 0x3FU] : '=';
+    }
+    return out;
+}
+
+void append_json_string(std::string& out, std::string_view text)
+{
+    constexpr std::string_view hex = "0123456789abcdef";
+    constexpr std::string_view short_forms = "btnvfr"; // U+0008 to U+000D; v is no JSON
+    out += '"';
+    std::size_t plain = 0; // start of what needs no escape and is not yet appended
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto c = static_cast<unsigned char>(text[i]);
+        if (c >= 0x20U && c != '"' && c != '\\')
+            continue;
+        out.append(text, plain, i - plain);
+        plain = i + 1;
+        out += '\\';
+        if (c == '"' || c == '\\')
+            out += text[i];
+        else if (c >= '\b' && c <= '\r' && c != '\v')
+            out += short_forms[c - std::size_t{'\b'}];
+        else
+            out.append("u00").append(1, hex[c >> 4U]).append(1, hex[c & 15U]);
+    }
+    out.append(text, plain, text.size() - plain);
+    out += '"';
+}
+
+} // namespace gateway
