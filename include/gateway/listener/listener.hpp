@@ -69,6 +69,10 @@ result<void> check_trusted_proxy(const std::string& text);
 result<boost::asio::ip::tcp::acceptor> open_acceptor(boost::asio::io_context& io,
                                                      const std::string& address);
 
+// Takes over a socket that somebody else has bound and listens on: systemd, or the test. Owns the
+// descriptor from then on. Fails with network_failed when it is no listening TCP socket.
+result<boost::asio::ip::tcp::acceptor> adopt_acceptor(boost::asio::io_context& io, int descriptor);
+
 // Serves one acceptor on one io_context that a single thread runs: no locks. For more threads
 // make more listeners on duplicates of the socket. All calls on that thread.
 class listener {
@@ -83,6 +87,10 @@ public:
 
     // New connections use `tls` from now on; those that are open keep what they have.
     void replace_tls(tls_context tls);
+
+    // Requests whose header is read from now on are served by `settings`, those before by what they
+    // began with; new connections use its tls.
+    void replace(listener_settings settings);
 
     // From now on GET /healthz says 503 and every answer carries Connection: close, so that the
     // balancer takes us out while we still serve.
