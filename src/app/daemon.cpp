@@ -361,9 +361,9 @@ asio::awaitable<void> daemon::implementation::watch()
 {
     boost::system::error_code cancelled;
     while (!cancelled) {
-        tick();
         ticking->expires_after(tick_interval);
         co_await ticking->async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
+        tick();
     }
 }
 
@@ -443,8 +443,7 @@ void daemon::run()
     asio::co_spawn(i.lanes.front().io, i.supervise(), asio::detached);
     asio::co_spawn(i.lanes.front().io, i.watch(), asio::detached);
     spdlog::info("listening on {}, admin on {}", i.addresses.listener, i.addresses.admin);
-    i.status = status_line(i.state());
-    notify_ready(i.status);
+    notify_ready("Listening on " + i.addresses.listener);
 
     std::vector<std::thread> threads;
     for (std::size_t n = 1; n < i.lanes.size(); ++n)

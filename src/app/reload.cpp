@@ -3,9 +3,6 @@
 #include "gateway/app/secrets.hpp"
 #include "settings.hpp"
 
-#include <algorithm>
-#include <array>
-#include <string_view>
 #include <sys/stat.h>
 
 namespace gateway {
@@ -14,15 +11,11 @@ namespace {
 // All others of the table are read at the start only.
 bool reloadable(const setting& s)
 {
-    static constexpr std::array listener = {
-        std::string_view{"tls_certificate"}, std::string_view{"tls_private_key"},
-        std::string_view{"trusted_proxies"}, std::string_view{"behind_tls_proxy"}};
     if (s.section == "limits")
         return !s.key.starts_with("inbox_") && !s.key.starts_with("batch_");
     if (s.section == "log")
         return s.key == "level";
-    return s.section == "listener" &&
-           std::find(listener.begin(), listener.end(), s.key) != listener.end();
+    return s.section == "listener" && s.key != "address" && s.key != "threads";
 }
 
 bool same(const std::optional<secret_source>& a, const std::optional<secret_source>& b)
@@ -71,6 +64,7 @@ listener_settings settings_of(const generation& g, std::function<bool()> healthy
     s.tls = g.tls;
     s.limits = g.from.limits;
     s.trusted_proxies = g.from.listener.trusted_proxies;
+    s.proxy_protocol = g.from.listener.proxy_protocol;
     s.healthy = std::move(healthy);
     for (std::size_t i = 0; i < g.from.endpoints.size(); ++i) {
         s.routes.push_back(route{g.from.endpoints[i].path, g.from.endpoints[i].name,

@@ -5,6 +5,7 @@
 
 #include "answer.hpp"
 #include "counts.hpp"
+#include "proxy_header.hpp"
 
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/error.hpp>
@@ -56,9 +57,10 @@ session::session(std::shared_ptr<sessions> all, loop_socket socket, const asio::
       connection_(std::move(socket), served_by_->settings.tls), peer_(peer),
       buffer_(limits().header_bytes_max + body_buffer_max)
 {
-    counted_ = std::none_of(served_by_->trusted.begin(), served_by_->trusted.end(),
-                            [&peer](const network& n) { return n.contains(peer); });
-    if (counted_)
+    client_ = peer;
+    trusted_ = std::any_of(served_by_->trusted.begin(), served_by_->trusted.end(),
+                           [&peer](const network& n) { return n.contains(peer); });
+    if (!trusted_)
         all_->peers.add(peer_of(peer_));
     count_connection_opened();
     place_ = all_->busy.insert(all_->busy.end(), this);
@@ -70,7 +72,7 @@ session::~session()
     count_connection_closed();
     auto& list = phase_ == phase::idle ? all_->idle : all_->busy;
     list.erase(place_);
-    if (counted_)
+    if (!trusted_)
         all_->peers.remove(peer_of(peer_));
     if (all_->size() == 0)
         all_->emptied.cancel();
@@ -136,6 +138,8 @@ std::string_view session::unread() const
 
 task<void> session::run()
 {
+    if (!co_await meet_proxy())
+        co_return;
     if (!co_await shake_hands())
         co_return;
     next step = next::request;
@@ -145,6 +149,72 @@ task<void> session::run()
         co_return;
     enter(phase::linger);
     co_await connection_.finish(linger_bytes_max);
+}
+
+// The header's bytes, to the last and no further: TLS begins right behind them. Empty when the
+// peer went away or was late.
+task<result<std::string>> session::read_proxy_header()
+{
+    connection::error_code ec;
+    std::string header(proxy_prefix_bytes, '\0');
+    co_await connection_.read_before_tls(asio::buffer(header), ec);
+    if (!ec && is_proxy_v2(header)) {
+        header.resize(proxy_v2_bytes);
+        const auto fixed = asio::buffer(header) + proxy_prefix_bytes;
+        co_await connection_.read_before_tls(fixed, ec);
+        if (ec)
+            co_return std::string{};
+        const auto rest = proxy_v2_rest(header);
+        if (rest.has_error())
+            co_return rest.error();
+        header.resize(proxy_v2_bytes + rest.value());
+        const auto addresses = asio::buffer(header) + proxy_v2_bytes;
+        co_await connection_.read_before_tls(addresses, ec);
+    } else {
+        while (!ec && header.back() != '\n' && header.size() < proxy_line_bytes_max) {
+            header.push_back('\0');
+            const auto one = asio::buffer(header) + (header.size() - 1);
+            co_await connection_.read_before_tls(one, ec);
+        }
+    }
+    if (ec)
+        header.clear();
+    co_return header;
+}
+
+// A trusted proxy says whose connection it passes on. False when it does not: what follows could
+// not be told from the header then.
+task<bool> session::meet_proxy()
+{
+    if (!trusted_ || !served_by_->settings.proxy_protocol)
+        co_return true;
+    const auto header = co_await read_proxy_header();
+    if (header.has_value() && header.value().empty())
+        co_return false;
+    result<std::optional<asio::ip::address>> named = std::optional<asio::ip::address>{};
+    if (header.has_value())
+        named = parse_proxy_header(header.value());
+    else
+        named = header.error();
+    if (named.has_error()) {
+        all_->refusals.note("proxy_header", named.error().detail, peer_, steady_clock::now());
+        co_return false;
+    }
+    peer_ = named.value().value_or(peer_);
+    client_ = peer_;
+    co_return true;
+}
+
+// X-Forwarded-For is hearsay, unless a proxy that we trust says it of its own client.
+void session::find_client(const request_head& head)
+{
+    client_ = peer_;
+    if (!trusted_)
+        return;
+    for (const auto& field : head.fields) {
+        if (equal_ignoring_case(field.name, "x-forwarded-for"))
+            client_ = forwarded_for(field.value, served_by_->trusted).value_or(client_);
+    }
 }
 
 task<bool> session::shake_hands()
@@ -228,6 +298,7 @@ task<session::next> session::exchange()
     if (parsed.has_error())
         co_return co_await refuse(parsed.error());
     const request_head& head = parsed.value();
+    find_client(head);
     version_ = head.version;
     head_only_ = head.method == "HEAD";
     close_ = !head.keep_alive || requests_ >= limits().requests_per_connection_max;
@@ -267,7 +338,7 @@ task<session::next> session::receive(request_head head, plan p, std::size_t head
     if (stored.has_error())
         co_return co_await refuse(stored.error());
     if (stored.value().reason)
-        all_->refusals.note(name(*stored.value().reason), "kept in quarantine", peer_,
+        all_->refusals.note(name(*stored.value().reason), "kept in quarantine", client_,
                             steady_clock::now());
     co_return co_await respond(answer_to(stored.value()));
 }
@@ -347,7 +418,7 @@ bool session::start(const route& to, delivery d)
 task<session::next> session::refuse(error why, std::string_view allow)
 {
     answer a = answer_to(why, limits().retry_after);
-    all_->refusals.note(name(why.code), why.detail, peer_, steady_clock::now());
+    all_->refusals.note(name(why.code), why.detail, client_, steady_clock::now());
     if (why.code == errc::method_not_allowed)
         a.fields.append("Allow: ").append(allow).append("\r\n");
     close_ = close_ || is_framing_fault(why.code);
@@ -365,7 +436,7 @@ task<session::next> session::respond(answer a)
     out_.clear();
     render(a, form, out_);
     if (spdlog::should_log(spdlog::level::debug))
-        spdlog::debug("answered {} to {}", a.status, peer_.to_string());
+        spdlog::debug("answered {} to {}", a.status, client_.to_string());
     const bool written = co_await write(out_);
     count_response(a.status, steady_clock::now() - began_);
     if (!written)

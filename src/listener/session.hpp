@@ -90,7 +90,10 @@ private:
     std::chrono::milliseconds limit_of(phase p) const;
     std::string_view unread() const;
 
+    task<bool> meet_proxy();
+    task<result<std::string>> read_proxy_header();
     task<bool> shake_hands();
+    void find_client(const request_head& head);
     task<input> fill();
     task<result<std::size_t>> read_header();
     task<next> exchange();
@@ -110,7 +113,8 @@ private:
     std::shared_ptr<const service> served_by_; // of the request under way
     connection connection_;
     boost::asio::ip::address peer_;
-    bool counted_ = false; // trusted proxies are not
+    bool trusted_ = false;            // a proxy: not counted, and believed on whose request it is
+    boost::asio::ip::address client_; // of the request, as far as is known; for the log
     std::list<session*>::iterator place_;
     phase phase_ = phase::handshake;
     steady_time deadline_;

@@ -131,7 +131,7 @@ TEST_F(MetricsTest, AlertsAndDashboardNameOnlyWhatIsThere)
     std::string known = metrics_;
     for (const char* seen_later :
          {"attentive_gateway_connections_refused_total", "attentive_gateway_spool_drained_total"})
-        known += seen_later;
+        known += std::string{" "} + seen_later;
     const auto there = metrics_named_in(known);
     const auto dashboard =
         test::read_file(source_directory / "config/grafana/attentive-gateway.json");

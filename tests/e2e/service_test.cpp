@@ -1,8 +1,8 @@
 // The daemon as a service: what it tells systemd, its port over a restart, and what it takes up
 // without one. The real binary, spoken to as systemd speaks, under load from a sender that counts
 // every answer.
-#include "gateway/client/sender.hpp"
 #include "support/gateway_process.hpp"
+#include "support/load.hpp"
 
 #include <gtest/gtest.h>
 
@@ -28,6 +28,7 @@ namespace {
 using namespace std::chrono_literals;
 using test::gateway_options;
 using test::gateway_process;
+using test::load;
 using test::run;
 
 const std::filesystem::path source_directory = GATEWAY_SOURCE_DIR;
@@ -91,60 +92,6 @@ public:
 
 private:
     int socket_;
-};
-
-// Sends distinct signed events in a thread of its own until it is told to stop.
-class load {
-public:
-    explicit load(const gateway_process& gateway)
-    {
-        request_.url = gateway.url();
-        request_.signing_key = gateway_options{}.signing_key;
-        request_.types = {"sms.sent"};
-        request_.count = 50;
-        request_.connections = 4;
-        request_.unique = true;
-        request_.insecure = true; // the certificate changes under it
-        thread_ = std::thread{[this] { send_all(); }};
-    }
-    ~load() { stop(); }
-    load(const load&) = delete;
-    load& operator=(const load&) = delete;
-
-    void stop()
-    {
-        stopping_ = true;
-        if (thread_.joinable())
-            thread_.join();
-    }
-
-    std::uint64_t answered = 0; // 200, after stop()
-    std::uint64_t failed = 0;   // anything else
-    std::string first_failure;
-
-private:
-    void send_all()
-    {
-        while (!stopping_) {
-            ++request_.seed;
-            const auto sent = send(request_);
-            if (!sent) {
-                ++failed;
-                first_failure = sent.error().detail;
-                continue;
-            }
-            const auto found = sent.value().statuses.find(200);
-            const auto good = found == sent.value().statuses.end() ? 0 : found->second;
-            answered += good;
-            failed += request_.count - good;
-            if (first_failure.empty())
-                first_failure = sent.value().first_failure;
-        }
-    }
-
-    send_request request_;
-    std::atomic<bool> stopping_{false};
-    std::thread thread_;
 };
 
 bool installed(const std::string& tool)
@@ -237,13 +184,15 @@ TEST(ServiceTest, TellsSystemdWhenItIsReadyReloadsAndStops)
     gateway_process gateway{{.environment = {"NOTIFY_SOCKET=" + systemd.path()}}};
 
     const auto ready = systemd.next_with("READY=1");
+    const auto well = systemd.next_with("STATUS=Taking events");
     gateway.child().signal(SIGHUP);
     const auto reloading = systemd.next_with("RELOADING=1");
     const auto again = systemd.next_with("READY=1");
     gateway.child().signal(SIGTERM);
     const auto stopping = systemd.next_with("STOPPING=1");
 
-    EXPECT_NE(ready.find("STATUS=Taking events"), std::string::npos) << ready;
+    EXPECT_NE(ready.find("STATUS=Listening on 127.0.0.1:"), std::string::npos) << ready;
+    EXPECT_NE(well, "");
     EXPECT_TRUE(std::regex_search(reloading, std::regex{"MONOTONIC_USEC=[0-9]{6,}"})) << reloading;
     EXPECT_NE(again.find("STATUS=Taking events"), std::string::npos) << again;
     EXPECT_NE(stopping, "");
@@ -272,7 +221,7 @@ TEST(ServiceTest, RefusesNoConnectionOverARestartOnTheSocketOfSystemd)
 {
     const listening_socket socket;
     gateway_process gateway{{.listening_socket = socket.descriptor()}};
-    load senders{gateway};
+    load senders{gateway.url()};
 
     constexpr int restarts = 10;
     for (int i = 0; i < restarts; ++i) {
@@ -292,7 +241,7 @@ TEST(ServiceTest, AHundredRotationsUnderLoadFailNoRequest)
 {
     gateway_process gateway{{.configuration = "requests_per_connection_max = 7\n"}};
     const std::string before = test::read_file(gateway.certificate());
-    load senders{gateway};
+    load senders{gateway.url()};
 
     constexpr int rotations = 100;
     for (int i = 0; i < rotations; ++i) {
@@ -398,7 +347,7 @@ TEST(ServiceTest, NeedsNoSystemCallThatTheUnitForbids)
         {"strace", "-f", "-c", "-o", trace, "-p", std::to_string(gateway.child().pid())}};
     ASSERT_TRUE(tracer.wait_for_output("attached", 10s)) << tracer.errors();
     {
-        load senders{gateway};
+        load senders{gateway.url()};
         gateway.renew_certificate();
         gateway.child().signal(SIGHUP);
         get(gateway.admin_url() + "/metrics");

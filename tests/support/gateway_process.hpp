@@ -12,13 +12,14 @@ namespace gateway::test {
 
 struct gateway_options {
     std::string signing_key = "e2e-signing-key-0123456789";
-    std::string configuration; // appended to the generated TOML
-    std::string database;      // lines for its section [database]
-    std::string database_url;  // empty: a fresh database on the shared cluster
-    bool migrate = true;       // --migrate
+    std::string configuration{}; // appended to the generated TOML
+    std::string listener{};      // lines for its section [listener]
+    std::string database{};      // lines for its section [database]
+    std::string database_url{};  // empty: a fresh database on the shared cluster
+    bool migrate = true;         // --migrate
     bool wait_until_up = true;
-    int listening_socket = -1;            // handed over as systemd does it; -1: none
-    std::vector<std::string> environment; // "NAME=value"
+    int listening_socket = -1;              // handed over as systemd does it; -1: none
+    std::vector<std::string> environment{}; // "NAME=value"
 };
 
 class gateway_process {

@@ -58,6 +58,8 @@ struct listener_settings {
     listener_limits limits;
     std::vector<std::string> trusted_proxies; // addresses or networks: "10.0.0.0/8", "::1"; what
                                               // check_trusted_proxy refuses is trusted by nobody
+    bool proxy_protocol = false;              // connections of trusted proxies begin with a
+                                              // PROXY header (v1 or v2), which names the client
     std::function<bool()> healthy;            // decides GET /healthz: 200 or 503
 };
 
