@@ -201,16 +201,17 @@ void check_rights(const std::string& url, findings& found)
 
 void check_partitions(const std::string& url, findings& found)
 {
+    // Estimates, which everybody may read: the gateway's own role may not select from partitions.
     const auto waiting =
-        ask(url, "SELECT (SELECT count(*) FROM (SELECT 1 FROM gateway.source_event_default LIMIT "
-                 "1000) e) + (SELECT count(*) FROM (SELECT 1 FROM gateway.delivery_default LIMIT "
-                 "1000) d)");
+        ask(url, "SELECT pg_stat_get_live_tuples('gateway.source_event_default'::regclass) + "
+                 "pg_stat_get_live_tuples('gateway.delivery_default'::regclass)");
     if (!waiting)
-        found.doubtful("partitions", waiting.error().detail, "the user needs SELECT to see them");
+        found.doubtful("partitions", waiting.error().detail, "see the schema");
     else if (waiting.value() == "0")
         found.good("partitions", "no row waits in a DEFAULT partition");
     else
-        found.doubtful("partitions", waiting.value() + " rows or more wait in DEFAULT partitions",
+        found.doubtful("partitions",
+                       "about " + waiting.value() + " rows wait in DEFAULT partitions",
                        "they move when a partition of their time is made; see the log");
 }
 

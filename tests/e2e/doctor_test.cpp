@@ -34,8 +34,6 @@ protected:
         test::gateway_options o;
         o.configuration = "[spool]\ndirectory = '" + (directory_ / "spool").string() +
                           "'\nany_file_system = true\nbytes_max = '16MiB'\n";
-        // The shared cluster runs with fsync = off, for speed.
-        o.database = "accept_weak_durability = true\n";
         return o;
     }
 

@@ -196,13 +196,14 @@ TEST(ProxyTest, TheExampleForNginxServesAndNamesTheClient)
     const std::string url = "https://localhost:" + port + "/webhooks/attentive";
     ASSERT_TRUE(answers(url, 10s)) << nginx.errors();
 
-    const auto client = client_in_log(gateway, url, {"-H", "X-Forwarded-For: 203.0.113.9"});
+    const auto client = client_in_log(
+        gateway, url, {"-H", "X-Forwarded-For: 203.0.113.9", "--interface", "127.0.0.2"});
     const auto sent =
         run({GATEWAY_BINARY, "send", "--url", url, "--key-file", gateway.key_file(), "--insecure"});
     nginx.signal(SIGTERM);
     nginx.wait(5s);
 
-    EXPECT_EQ(client, "127.0.0.1"); // nginx says so; what the client claimed stands left of it
+    EXPECT_EQ(client, "127.0.0.2"); // nginx says so; what the client claimed stands left of it
     EXPECT_EQ(sent.exit_code, 0) << sent.output << sent.errors;
 }
 
