@@ -116,7 +116,6 @@ struct daemon::implementation {
     std::optional<database_observer> observer;
     std::optional<gauges> shown_state;
     generation serving;
-    std::optional<certificate_watch> certificate;
     std::deque<lane> lanes;
     std::unique_ptr<admin_server> admin;
     std::optional<asio::signal_set> signals;
@@ -216,7 +215,6 @@ result<tcp::acceptor> daemon::implementation::open_webhook_port()
 result<void> daemon::implementation::open_listeners()
 {
     BOOST_OUTCOME_TRY(serving, prepare(settings, *writer));
-    certificate.emplace(settings);
     for (std::size_t i = 0; i < settings.listener.threads; ++i)
         lanes.emplace_back();
     BOOST_OUTCOME_TRY(auto acceptor, open_webhook_port());
@@ -290,7 +288,6 @@ void daemon::implementation::take(generation next)
     for (const auto& key : left_for_restart(settings, next.from))
         spdlog::warn("{} has changed: it takes effect at the next restart", key);
     serving = std::move(next);
-    certificate.emplace(serving.from);
     set_log_level(serving.from.log.level);
     for (auto& each : lanes) {
         auto replace = [&each, s = served_settings()]() mutable {
@@ -305,19 +302,19 @@ void daemon::implementation::take(generation next)
 
 void daemon::implementation::renew_certificate()
 {
-    if (!certificate->changed())
+    if (!serving.certificate.changed())
         return;
     const auto& files = serving.from.listener;
     auto loaded = load_tls_context(files.tls_certificate, files.tls_private_key);
     if (!loaded) {
-        if (!certificate->worth_telling())
+        if (!serving.certificate.worth_telling())
             return;
         reloads_refused.add();
         spdlog::error("the certificate on the disk was not taken, the old one goes on: {}",
                       loaded.error().detail);
         return;
     }
-    certificate->taken();
+    serving.certificate.taken();
     serving.tls = std::move(loaded).value();
     for (auto& each : lanes)
         asio::post(each.io, [&each, tls = serving.tls] { each.serving->replace_tls(tls); });

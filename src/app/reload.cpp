@@ -42,6 +42,7 @@ result<generation> prepare(const config& c, writer& w)
 {
     generation g;
     g.from = c;
+    g.certificate = certificate_watch{c}; // before it is read: what changes meanwhile is a change
     if (!c.listener.tls_certificate.empty()) {
         BOOST_OUTCOME_TRY(g.tls,
                           load_tls_context(c.listener.tls_certificate, c.listener.tls_private_key));
@@ -101,23 +102,23 @@ std::string certificate_watch::stamp() const
     return stamp_of(certificate_) + " " + stamp_of(private_key_);
 }
 
-bool certificate_watch::changed() const
+bool certificate_watch::changed()
 {
-    return stamp() != taken_;
+    seen_ = stamp();
+    return seen_ != taken_;
 }
 
 void certificate_watch::taken()
 {
-    taken_ = stamp();
+    taken_ = seen_;
     failed_.clear();
     failures_ = 0;
 }
 
 bool certificate_watch::worth_telling()
 {
-    const std::string now = stamp();
-    failures_ = now == failed_ ? failures_ + 1 : 1;
-    failed_ = now;
+    failures_ = seen_ == failed_ ? failures_ + 1 : 1;
+    failed_ = seen_;
     return failures_ == 2;
 }
 

@@ -13,10 +13,36 @@
 
 namespace gateway {
 
+// Notices that certificate or key were replaced on the disk, as certbot does it.
+class certificate_watch {
+public:
+    // What stands there now is known.
+    explicit certificate_watch(const config& c = {});
+
+    // Whether the files are others than those that were last taken.
+    bool changed();
+    // What changed() has seen is in use from now on; what was replaced since is a change again.
+    void taken();
+    // True once for each state of the files, and not before it was seen twice: between the
+    // renewal's two renames the pair does not fit, and that is nothing to tell.
+    bool worth_telling();
+
+private:
+    std::string stamp() const;
+
+    std::filesystem::path certificate_;
+    std::filesystem::path private_key_;
+    std::string taken_;
+    std::string seen_;
+    std::string failed_;
+    unsigned failures_ = 0;
+};
+
 // One generation of what requests are served by.
 struct generation {
     config from;
-    tls_context tls; // null: plain HTTP
+    tls_context tls;               // null: plain HTTP
+    certificate_watch certificate; // of its files
     // In the order of the endpoints; shared with the requests that still go through them.
     std::vector<std::shared_ptr<const pipeline>> ways;
 };
@@ -30,29 +56,5 @@ listener_settings settings_of(const generation& g, std::function<bool()> healthy
 
 // Which keys differ between the two but are read at the start only: "listener.address".
 std::vector<std::string> left_for_restart(const config& running, const config& next);
-
-// Notices that certificate or key were replaced on the disk, as certbot does it.
-class certificate_watch {
-public:
-    // What stands there now is known.
-    explicit certificate_watch(const config& c);
-
-    // Whether the files are others than those that were last taken.
-    bool changed() const;
-    // What was seen by changed() is in use from now on.
-    void taken();
-    // True once for each state of the files, and not before it was seen twice: between the
-    // renewal's two renames the pair does not fit, and that is nothing to tell.
-    bool worth_telling();
-
-private:
-    std::string stamp() const;
-
-    std::filesystem::path certificate_;
-    std::filesystem::path private_key_;
-    std::string taken_;
-    std::string failed_;
-    unsigned failures_ = 0;
-};
 
 } // namespace gateway
