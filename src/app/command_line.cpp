@@ -294,8 +294,7 @@ constexpr command commands[] = {
      "Example:\n"
      "  attentive-gateway check-config /etc/attentive-gateway/gateway.toml\n",
      declare_check_config},
-    {"doctor", "--config FILE",
-     "Look at all that a gateway here stands on, and say what to do where something is wrong",
+    {"doctor", "--config FILE", "Look over all that a gateway on this host stands on",
      "Configuration, keys, certificate, permissions, database, schema, partitions, clock, spool "
      "and\n"
      "port, a line each. Changes nothing. Exits with 1 when something loses or refuses events.\n\n"

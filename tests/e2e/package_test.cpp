@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <sstream>
 
 namespace gateway {
 namespace {
@@ -60,6 +61,21 @@ protected:
     fs::path package_;
     fs::path root_;
 };
+
+TEST(ManPageTest, HasEverySubcommand)
+{
+    auto page = test::read_file(fs::path{GATEWAY_SOURCE_DIR} / "config/man/attentive-gateway.1");
+    std::erase(page, '\\');
+    const auto help = run({GATEWAY_BINARY, "--help"}).output;
+    const auto begin = help.find("Subcommands:\n");
+    ASSERT_NE(begin, std::string::npos);
+
+    std::istringstream lines{help.substr(begin + 13, help.find("\n\n", begin) - begin - 13)};
+    for (std::string name, rest; lines >> name && std::getline(lines, rest);)
+        EXPECT_TRUE(page.find("\n.B " + name + " ") != std::string::npos ||
+                    page.find("\"" + name + " ") != std::string::npos)
+            << name;
+}
 
 TEST_F(PackageTest, InstallsWhatAServiceNeedsAndRemovesItAgain)
 {

@@ -217,6 +217,37 @@ TEST(ServiceTest, PingsTheWatchdogWhileItWorksOnly)
     EXPECT_EQ(while_frozen, "");
 }
 
+TEST(ServiceTest, PingsNoMoreWhenAThreadOfTheStoreHangs)
+{
+    if (!installed("strace"))
+        GTEST_SKIP() << "strace is not installed";
+    const notify_socket systemd;
+    const test::temporary_directory directory;
+    // Without a database each event goes through the spool, whose fsync is made to hang.
+    gateway_process gateway{
+        {.configuration = "[spool]\ndirectory = '" + (directory / "spool").string() +
+                          "'\nany_file_system = true\n",
+         .database_url = "postgresql://nobody@127.0.0.1:1/nothing",
+         .migrate = false,
+         .environment = {"NOTIFY_SOCKET=" + systemd.path(), "WATCHDOG_USEC=4000000"}}};
+    ASSERT_NE(systemd.next_with("WATCHDOG=1", 4s), "");
+    test::process tracer{{"strace", "-f", "-e", "trace=fsync,fdatasync", "-e",
+                          "inject=fsync,fdatasync:delay_enter=30s", "-p",
+                          std::to_string(gateway.child().pid())}};
+    ASSERT_TRUE(tracer.wait_for_output("attached", 10s)) << tracer.errors();
+
+    test::process sender{{GATEWAY_BINARY, "send", "--url", gateway.url(), "--key-file",
+                          gateway.key_file(), "--ca", gateway.certificate(), "--type", "sms.sent"}};
+    const auto until = std::chrono::steady_clock::now() + 3s; // some were still right
+    while (std::chrono::steady_clock::now() < until)
+        systemd.next_with("WATCHDOG=1", 200ms);
+    const auto while_hanging = systemd.next_with("WATCHDOG=1", 5s);
+    const auto alive = run({"curl", "-sS", "-m", "2", gateway.admin_url() + "/livez"});
+
+    EXPECT_EQ(while_hanging, "");
+    EXPECT_NE(alive.output.find("alive"), std::string::npos) << alive.errors; // the loop runs
+}
+
 TEST(ServiceTest, RefusesNoConnectionOverARestartOnTheSocketOfSystemd)
 {
     const listening_socket socket;
