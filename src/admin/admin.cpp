@@ -1,5 +1,7 @@
 #include "gateway/admin/admin.hpp"
 
+#include "gateway/base/metrics.hpp"
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -46,16 +48,33 @@ response readiness(const admin_settings& settings)
     std::vector<std::string> reasons;
     if (settings.not_ready_because)
         reasons = settings.not_ready_because();
-    if (reasons.empty())
-        return json_response(http::status::ok, {{"status", "ready"}});
-    return json_response(http::status::service_unavailable,
-                         {{"status", "not_ready"}, {"reasons", reasons}});
+    std::vector<std::string> degraded;
+    if (settings.degraded_because)
+        degraded = settings.degraded_because();
+    nlohmann::json body = {{"status", reasons.empty() ? "ready" : "not_ready"}};
+    if (!reasons.empty())
+        body["reasons"] = reasons;
+    if (!degraded.empty())
+        body["degraded"] = degraded;
+    const auto status = reasons.empty() ? http::status::ok : http::status::service_unavailable;
+    return json_response(status, body);
+}
+
+response metrics(const admin_settings& settings)
+{
+    if (settings.before_metrics)
+        settings.before_metrics();
+    response r{http::status::ok, 11};
+    r.set(http::field::content_type, "text/plain; version=0.0.4; charset=utf-8");
+    r.set(http::field::cache_control, "no-store");
+    r.body() = metrics_text();
+    return r;
 }
 
 response respond_to(const request& req, const admin_settings& settings)
 {
     const beast::string_view path = req.target().substr(0, req.target().find('?'));
-    if (path != "/livez" && path != "/readyz")
+    if (path != "/livez" && path != "/readyz" && path != "/metrics")
         return json_response(http::status::not_found, {{"status", "not_found"}});
     if (req.method() != http::verb::get && req.method() != http::verb::head) {
         auto r = json_response(http::status::method_not_allowed, {{"status", "not_allowed"}});
@@ -64,6 +83,8 @@ response respond_to(const request& req, const admin_settings& settings)
     }
     if (path == "/readyz")
         return readiness(settings);
+    if (path == "/metrics")
+        return metrics(settings);
     return json_response(http::status::ok, {{"status", "alive"}});
 }
 

@@ -57,6 +57,15 @@ action declare_check_config(CLI::App& app)
     return [options] { return run_check_config(*options); };
 }
 
+action declare_doctor(CLI::App& app)
+{
+    auto options = std::make_shared<doctor_options>();
+    app.add_option("--config", options->config, "Configuration (TOML)")
+        ->required()
+        ->type_name("FILE");
+    return [options] { return run_doctor(*options); };
+}
+
 action declare_demo(CLI::App& app)
 {
     auto options = std::make_shared<demo_options>();
@@ -337,6 +346,13 @@ constexpr command commands[] = {
      "Example:\n"
      "  attentive-gateway check-config /etc/attentive-gateway/gateway.toml\n",
      declare_check_config},
+    {"doctor", "--config FILE", "Look over all that a gateway on this host stands on",
+     "Configuration, keys, certificate, permissions, database, schema, partitions, clock, spool "
+     "and\n"
+     "port, a line each. Changes nothing. Exits with 1 when something loses or refuses events.\n\n"
+     "Example:\n"
+     "  attentive-gateway doctor --config /etc/attentive-gateway/gateway.toml\n",
+     declare_doctor},
     {"demo", "[--once] [--directory DIR]",
      "Show the whole way on this machine: private database, TLS, 11 signed events",
      "Serves until Ctrl-C, so that you can send more.\n\n"

@@ -1,12 +1,15 @@
 #include "gateway/app/daemon.hpp"
 
 #include "gateway/admin/admin.hpp"
-#include "gateway/app/secrets.hpp"
+#include "gateway/app/gauges.hpp"
+#include "gateway/app/log.hpp"
+#include "gateway/app/reload.hpp"
+#include "gateway/app/service_manager.hpp"
 #include "gateway/app/stores.hpp"
 #include "gateway/attentive/normalizer.hpp"
-#include "gateway/ingest/pipeline.hpp"
 #include "gateway/store/durability.hpp"
 #include "gateway/store/migrations.hpp"
+#include "gateway/store/observer.hpp"
 #include "gateway/store/spool.hpp"
 #include "gateway/store/writer.hpp"
 
@@ -20,7 +23,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <deque>
 #include <optional>
@@ -39,7 +42,17 @@ using std::chrono::steady_clock;
 struct lane {
     asio::io_context io{1};
     std::unique_ptr<listener> serving;
+    std::atomic<steady_clock::time_point> ticked{steady_clock::now()}; // the loop ran
 };
+
+constexpr std::chrono::seconds tick_interval{1};
+
+counter reload_count(const char* outcome)
+{
+    return make_counter("attentive_gateway_reloads_total",
+                        "Configurations and certificates read again while serving.",
+                        {{"outcome", outcome}});
+}
 
 // An exception out of a handler is a fault of ours; the connections beside it go on.
 void run_loop(asio::io_context& io)
@@ -70,12 +83,6 @@ result<tcp::acceptor> duplicate(tcp::acceptor& original, asio::io_context& io)
     return tcp::acceptor{io, original.local_endpoint().protocol(), descriptor};
 }
 
-result<verifier> verifier_of(const endpoint_config& endpoint)
-{
-    BOOST_OUTCOME_TRY(const auto keys, read_signing_keys(endpoint));
-    return verifier::make(keys);
-}
-
 } // namespace
 
 struct daemon::implementation {
@@ -83,26 +90,42 @@ struct daemon::implementation {
 
     result<void> prepare_database(bool migrate_first);
     result<void> open_writer();
-    result<void> open_pipelines();
+    result<tcp::acceptor> open_webhook_port();
     result<void> open_listeners();
     result<void> open_admin();
-    listener_settings settings_of_listener(tls_context tls);
+    listener_settings served_settings();
+    process_state state() const;
 
     void request_stop();
     void on_signal();
+    void reload();
+    void take(generation next);
+    void renew_certificate();
+    void tick();
+    void ping();
+    asio::awaitable<void> watch();
     asio::awaitable<void> supervise();
     asio::awaitable<void> requested(int times, steady_clock::time_point until);
 
-    config settings;
+    const config settings; // as it was at the start
+    reread_function reread;
     daemon_addresses addresses;
     open_database database;
     std::optional<spool> local_spool;
     std::unique_ptr<gateway::writer> writer;
-    std::deque<pipeline> pipelines; // stable addresses: the routes refer to them
+    std::optional<database_observer> observer;
+    std::optional<gauges> shown_state;
+    generation serving;
     std::deque<lane> lanes;
     std::unique_ptr<admin_server> admin;
     std::optional<asio::signal_set> signals;
-    std::optional<asio::steady_timer> wake; // cancelled by each request to stop
+    std::optional<asio::steady_timer> wake;    // cancelled by each request to stop
+    std::optional<asio::steady_timer> ticking; // cancelled at the end
+    std::optional<std::chrono::microseconds> watchdog = watchdog_interval();
+    steady_clock::time_point pinged{};
+    counter reloads = reload_count("taken");
+    counter reloads_refused = reload_count("refused");
+    std::string status;
     int stop_requests = 0;
     bool draining = false;
 };
@@ -155,49 +178,52 @@ result<void> daemon::implementation::open_writer()
     return boost::outcome_v2::success();
 }
 
-result<void> daemon::implementation::open_pipelines()
+process_state daemon::implementation::state() const
 {
-    for (const auto& endpoint : settings.endpoints) {
-        BOOST_OUTCOME_TRY(auto checks, verifier_of(endpoint));
-        pipelines.emplace_back(std::move(checks), *writer);
-    }
-    return boost::outcome_v2::success();
+    process_state s;
+    s.writing = writer->status();
+    s.database_takes_events = writer->direct();
+    s.database = observer->last();
+    if (local_spool)
+        s.spool = local_spool->status();
+    s.spool_bytes_max = settings.spool.bytes_max;
+    if (serving.tls != nullptr)
+        s.certificate_ends = expires_at(serving.tls);
+    s.accepting = writer->available();
+    s.draining = draining;
+    return s;
 }
 
-listener_settings daemon::implementation::settings_of_listener(tls_context tls)
+listener_settings daemon::implementation::served_settings()
 {
-    listener_settings s;
-    s.tls = std::move(tls);
-    s.limits = settings.limits;
-    s.trusted_proxies = settings.listener.trusted_proxies;
-    s.healthy = [this] { return writer->available(); };
-    for (std::size_t i = 0; i < settings.endpoints.size(); ++i) {
-        const pipeline* way = &pipelines[i];
-        s.routes.push_back(route{
-            settings.endpoints[i].path, settings.endpoints[i].name, std::string{signature_header},
-            [way](delivery d, completion done) { way->accept(std::move(d), std::move(done)); }});
-    }
-    return s;
+    return settings_of(serving, [this] { return writer->available(); });
+}
+
+// systemd's socket wins: it is bound already, and connections wait in it over a restart.
+result<tcp::acceptor> daemon::implementation::open_webhook_port()
+{
+    auto& io = lanes.front().io;
+    BOOST_OUTCOME_TRY(const auto inherited, inherited_socket());
+    if (!inherited)
+        return open_acceptor(io, settings.listener.address);
+    BOOST_OUTCOME_TRY(auto acceptor, adopt_acceptor(io, *inherited));
+    spdlog::info("listening on the socket that the service manager handed over, not on {}",
+                 settings.listener.address);
+    return acceptor;
 }
 
 result<void> daemon::implementation::open_listeners()
 {
-    tls_context tls;
-    if (!settings.listener.tls_certificate.empty()) {
-        BOOST_OUTCOME_TRY(auto loaded, load_tls_context(settings.listener.tls_certificate,
-                                                        settings.listener.tls_private_key));
-        tls = std::move(loaded);
-    }
+    BOOST_OUTCOME_TRY(serving, prepare(settings, *writer));
     for (std::size_t i = 0; i < settings.listener.threads; ++i)
         lanes.emplace_back();
-    BOOST_OUTCOME_TRY(auto acceptor, open_acceptor(lanes.front().io, settings.listener.address));
+    BOOST_OUTCOME_TRY(auto acceptor, open_webhook_port());
     addresses.listener = shown(acceptor.local_endpoint());
     for (std::size_t i = 1; i < lanes.size(); ++i) {
         BOOST_OUTCOME_TRY(auto copy, duplicate(acceptor, lanes[i].io));
-        lanes[i].serving = std::make_unique<listener>(std::move(copy), settings_of_listener(tls));
+        lanes[i].serving = std::make_unique<listener>(std::move(copy), served_settings());
     }
-    lanes.front().serving =
-        std::make_unique<listener>(std::move(acceptor), settings_of_listener(tls));
+    lanes.front().serving = std::make_unique<listener>(std::move(acceptor), served_settings());
     return boost::outcome_v2::success();
 }
 
@@ -206,15 +232,13 @@ result<void> daemon::implementation::open_admin()
     auto& io = lanes.front().io;
     BOOST_OUTCOME_TRY(auto acceptor, open_acceptor(io, settings.admin.address));
     addresses.admin = shown(acceptor.local_endpoint());
-    auto unready = [this] {
-        std::vector<std::string> reasons;
-        if (draining)
-            reasons.emplace_back("draining");
-        if (!writer->available())
-            reasons.emplace_back("neither the database nor the spool takes events");
-        return reasons;
-    };
-    admin = std::make_unique<admin_server>(std::move(acceptor), admin_settings{std::move(unready)});
+    observer.emplace(database.url);
+    shown_state.emplace();
+    admin_settings s;
+    s.not_ready_because = [this] { return gateway::not_ready_because(state()); };
+    s.degraded_because = [this] { return gateway::degraded_because(state()); };
+    s.before_metrics = [this] { shown_state->set(state()); };
+    admin = std::make_unique<admin_server>(std::move(acceptor), std::move(s));
     return boost::outcome_v2::success();
 }
 
@@ -230,9 +254,114 @@ void daemon::implementation::on_signal()
         if (failed)
             return;
         spdlog::info("signal {} received", number);
-        request_stop();
+        if (number == SIGHUP)
+            reload();
+        else
+            request_stop();
         on_signal();
     });
+}
+
+// All is read and checked first; a fault in any part keeps every part of the old.
+void daemon::implementation::reload()
+{
+    if (!reread || draining)
+        return;
+    notify_reloading();
+    auto next = [this]() -> result<generation> {
+        BOOST_OUTCOME_TRY(const auto c, reread());
+        return prepare(c, *writer);
+    }();
+    if (next) {
+        take(std::move(next).value());
+    } else {
+        reloads_refused.add();
+        spdlog::error("the configuration was not reloaded, the old one goes on as it is: {}",
+                      next.error().detail);
+    }
+    status = status_line(state());
+    notify_ready(next ? status : "Reload refused, see the log; " + status);
+}
+
+void daemon::implementation::take(generation next)
+{
+    for (const auto& key : left_for_restart(settings, next.from))
+        spdlog::warn("{} has changed: it takes effect at the next restart", key);
+    serving = std::move(next);
+    set_log_level(serving.from.log.level);
+    for (auto& each : lanes) {
+        auto replace = [&each, s = served_settings()]() mutable {
+            each.serving->replace(std::move(s));
+        };
+        asio::post(each.io, std::move(replace));
+    }
+    reloads.add();
+    spdlog::info("reloaded: certificate, endpoints, signing keys, limits and log level are those "
+                 "of the files now");
+}
+
+void daemon::implementation::renew_certificate()
+{
+    if (!serving.certificate.changed())
+        return;
+    const auto& files = serving.from.listener;
+    auto loaded = load_tls_context(files.tls_certificate, files.tls_private_key);
+    if (!loaded) {
+        if (!serving.certificate.worth_telling())
+            return;
+        reloads_refused.add();
+        spdlog::error("the certificate on the disk was not taken, the old one goes on: {}",
+                      loaded.error().detail);
+        return;
+    }
+    serving.certificate.taken();
+    serving.tls = std::move(loaded).value();
+    for (auto& each : lanes)
+        asio::post(each.io, [&each, tls = serving.tls] { each.serving->replace_tls(tls); });
+    reloads.add();
+    spdlog::info("took the certificate that was replaced on the disk, valid until {}",
+                 to_string(expires_at(serving.tls)));
+}
+
+// systemd restarts us when pings stay away: while this loop runs, that is when another loop does
+// not, or a thread of the store hangs.
+void daemon::implementation::ping()
+{
+    const auto now = steady_clock::now();
+    if (!watchdog || now - pinged < *watchdog / 4)
+        return;
+    const auto limit = *watchdog / 2;
+    bool lively = writer->status().stalled_for < limit;
+    for (auto& each : lanes) {
+        lively = lively && now - each.ticked.load() < limit;
+        asio::post(each.io, [&each] { each.ticked = steady_clock::now(); });
+    }
+    if (!lively)
+        return;
+    pinged = now;
+    notify_alive();
+}
+
+void daemon::implementation::tick()
+{
+    ping();
+    if (draining)
+        return;
+    renew_certificate();
+    if (auto line = status_line(state()); line != status) {
+        status = std::move(line);
+        notify_status(status);
+    }
+}
+
+asio::awaitable<void> daemon::implementation::watch()
+{
+    boost::system::error_code cancelled;
+    while (!cancelled) {
+        ticking->expires_after(tick_interval);
+        co_await ticking->async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
+        tick();
+    }
 }
 
 // Until `times` requests to stop have come, or `until`.
@@ -249,19 +378,22 @@ asio::awaitable<void> daemon::implementation::supervise()
 {
     co_await requested(1, steady_clock::time_point::max());
     draining = true;
+    const config& newest = serving.from;
     spdlog::info("draining: not ready any more, still serving for {} ms",
-                 settings.drain_delay.count());
+                 newest.drain_delay.count());
+    notify_stopping("Draining");
     for (auto& each : lanes)
         asio::post(each.io, [&each] { each.serving->announce_drain(); });
-    co_await requested(2, steady_clock::now() + settings.drain_delay);
+    co_await requested(2, steady_clock::now() + newest.drain_delay);
 
-    const auto deadline = steady_clock::now() + settings.drain_timeout;
+    const auto deadline = steady_clock::now() + newest.drain_timeout;
     for (auto& each : lanes) {
         auto drained = each.serving->drain(deadline);
         co_await asio::co_spawn(each.io, std::move(drained), asio::use_awaitable);
     }
     admin->stop();
     signals->cancel();
+    ticking->cancel();
 }
 
 daemon::daemon(std::unique_ptr<implementation> i) : implementation_{std::move(i)} {}
@@ -272,18 +404,24 @@ daemon::~daemon()
     implementation_->writer.reset();
 }
 
-result<std::unique_ptr<daemon>> daemon::start(const config& c, bool migrate_first)
+result<std::unique_ptr<daemon>> daemon::start(const config& c, bool migrate_first,
+                                              reread_function reread)
 {
     std::signal(SIGPIPE, SIG_IGN); // a peer that went away is an error code, not the end
+    if (reread)
+        std::signal(SIGHUP, SIG_IGN); // until we can reload
     auto i = std::make_unique<implementation>(c);
+    i->reread = std::move(reread);
     BOOST_OUTCOME_TRY(i->prepare_database(migrate_first));
     BOOST_OUTCOME_TRY(i->open_writer());
-    BOOST_OUTCOME_TRY(i->open_pipelines());
     BOOST_OUTCOME_TRY(i->open_listeners());
     BOOST_OUTCOME_TRY(i->open_admin());
     auto& io = i->lanes.front().io;
     i->wake.emplace(io);
+    i->ticking.emplace(io);
     i->signals.emplace(io, SIGINT, SIGTERM);
+    if (i->reread)
+        i->signals->add(SIGHUP);
     return std::unique_ptr<daemon>{new daemon{std::move(i)}};
 }
 
@@ -300,7 +438,9 @@ void daemon::run()
     for (auto& each : i.lanes)
         each.serving->start();
     asio::co_spawn(i.lanes.front().io, i.supervise(), asio::detached);
+    asio::co_spawn(i.lanes.front().io, i.watch(), asio::detached);
     spdlog::info("listening on {}, admin on {}", i.addresses.listener, i.addresses.admin);
+    notify_ready("Listening on " + i.addresses.listener);
 
     std::vector<std::thread> threads;
     for (std::size_t n = 1; n < i.lanes.size(); ++n)
@@ -308,6 +448,7 @@ void daemon::run()
     run_loop(i.lanes.front().io);
     for (auto& thread : threads)
         thread.join();
+    i.observer.reset();
     i.writer.reset();
     spdlog::info("stopped");
 }

@@ -67,6 +67,11 @@ std::string text_log_line(timestamp at, std::string_view level, std::string_view
     return out;
 }
 
+void set_log_level(const std::string& level)
+{
+    spdlog::set_level(spdlog::level::from_str(level));
+}
+
 void set_up_log(const std::string& level, const std::string& format)
 {
     auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>(); // shared: spdlog's own demand

@@ -26,7 +26,8 @@ int run_serve(const serve_options& options)
         return exit_usage;
     }
     set_up_log(loaded.value().log.level, loaded.value().log.format);
-    const auto started = daemon::start(loaded.value(), options.migrate);
+    const auto started = daemon::start(loaded.value(), options.migrate,
+                                       [file = options.config] { return load_config(file); });
     if (!started) {
         std::fprintf(stderr, "attentive-gateway: %s\n", started.error().detail.c_str());
         return is_configuration(started.error().code) ? exit_usage : exit_failed;

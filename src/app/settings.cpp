@@ -107,6 +107,8 @@ std::vector<setting> make_listener_settings()
          list_rule{
              [](config& c) -> std::vector<std::string>& { return c.listener.trusted_proxies; },
              check_network, "addresses or networks, as [\"10.0.0.0/8\", \"::1\"]"}},
+        {"listener", "proxy_protocol",
+         flag_rule{[](config& c) -> bool& { return c.listener.proxy_protocol; }}},
         {"listener", "threads",
          count_rule{[](config& c) -> std::size_t& { return c.listener.threads; }, 1, 64}},
         {"database", "url",

@@ -3,11 +3,47 @@
 
 namespace gateway {
 
+namespace {
+
+constexpr std::array signature_faults = {errc::signature_missing, errc::signature_repeated,
+                                         errc::signature_malformed, errc::signature_mismatch};
+
+} // namespace
+
+pipeline::pipeline(verifier v, writer& w, const std::string& endpoint,
+                   const std::vector<std::string>& key_ids)
+    : verifier_(std::move(v)), writer_(w)
+{
+    for (const auto& id : key_ids)
+        keys_.push_back({id, make_counter("attentive_gateway_signatures_verified_total",
+                                          "Deliveries whose signature was made with this key.",
+                                          {{"endpoint", endpoint}, {"key_id", id}})});
+    for (std::size_t i = 0; i < signature_faults.size(); ++i)
+        failures_[i] = make_counter(
+            "attentive_gateway_signature_failures_total",
+            "Deliveries refused for their signature, which no signing key made.",
+            {{"endpoint", endpoint}, {"reason", std::string{name(signature_faults[i])}}});
+}
+
+void pipeline::count_failure(errc why) const
+{
+    for (std::size_t i = 0; i < signature_faults.size(); ++i) {
+        if (signature_faults[i] == why)
+            failures_[i].add();
+    }
+}
+
 void pipeline::accept(delivery d, completion done) const
 {
     auto verified = verifier_.verify(std::move(d));
-    if (verified.has_error())
+    if (verified.has_error()) {
+        count_failure(verified.error().code);
         return done(std::move(verified).error());
+    }
+    for (const auto& key : keys_) {
+        if (key.id == verified.value().key_id())
+            key.verified.add();
+    }
     writer_.submit(std::move(verified).value(), std::move(done));
 }
 

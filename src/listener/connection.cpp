@@ -1,6 +1,7 @@
 // Asio's ssl::stream clears OpenSSL's error queue before each call and sends without SIGPIPE.
 #include "connection.hpp"
 
+#include <boost/asio/read.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/context.hpp>
 
@@ -16,6 +17,11 @@ connection::connection(loop_socket socket, tls_context tls)
         tls_.emplace(socket_, *context_);
     error_code ignored;
     socket_.set_option(asio::ip::tcp::no_delay{true}, ignored);
+}
+
+task<std::size_t> connection::read_before_tls(asio::mutable_buffer into, error_code& ec)
+{
+    return asio::async_read(socket_, into, asio::redirect_error(use_task, ec));
 }
 
 task<void> connection::handshake(error_code& ec)

@@ -25,6 +25,9 @@ public:
     connection(const connection&) = delete;
     connection& operator=(const connection&) = delete;
 
+    // Reads exactly `into` before any TLS; less at the end.
+    task<std::size_t> read_before_tls(boost::asio::mutable_buffer into, error_code& ec);
+
     // At once when plain.
     task<void> handshake(error_code& ec);
     task<std::size_t> read_some(boost::asio::mutable_buffer into, error_code& ec);

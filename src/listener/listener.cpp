@@ -3,6 +3,7 @@
 #include "gateway/listener/listener.hpp"
 
 #include "answer.hpp"
+#include "counts.hpp"
 #include "session.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -15,6 +16,7 @@
 
 #include <charconv>
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 namespace gateway {
@@ -120,6 +122,31 @@ result<asio::ip::tcp::acceptor> open_acceptor(asio::io_context& io, const std::s
     return acceptor;
 }
 
+result<asio::ip::tcp::acceptor> adopt_acceptor(asio::io_context& io, int descriptor)
+{
+    sockaddr_storage bound{};
+    socklen_t size = sizeof bound;
+    int listening = 0;
+    socklen_t listening_size = sizeof listening;
+    const bool known =
+        ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&bound), &size) == 0 &&
+        ::getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listening, &listening_size) == 0;
+    const bool internet = bound.ss_family == AF_INET || bound.ss_family == AF_INET6;
+    if (!known || listening == 0 || !internet)
+        return fail(errc::network_failed, "the socket that was handed over is not a TCP socket "
+                                          "that listens: use one ListenStream=ADDRESS:PORT");
+    ::fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+    const auto protocol = bound.ss_family == AF_INET ? asio::ip::tcp::v4() : asio::ip::tcp::v6();
+    asio::ip::tcp::acceptor acceptor{io};
+    error_code ec;
+    acceptor.assign(protocol, descriptor, ec);
+    if (!ec)
+        acceptor.set_option(asio::socket_base::send_buffer_size{send_buffer_bytes}, ec);
+    if (ec)
+        return fail(errc::network_failed, "cannot use the socket handed over: " + ec.message());
+    return acceptor;
+}
+
 struct listener::implementation : std::enable_shared_from_this<implementation> {
     implementation(asio::ip::tcp::acceptor a, listener_settings settings)
         : acceptor(std::move(a)), pause(acceptor.get_executor()), tick(acceptor.get_executor()),
@@ -199,14 +226,17 @@ void listener::implementation::admit(loop_socket socket)
 bool listener::implementation::make_room(const asio::ip::address& peer)
 {
     const auto now = steady_clock::now();
-    const listener_limits& limits = all->settings.limits;
-    const bool trusted = std::any_of(all->trusted.begin(), all->trusted.end(),
+    const listener_limits& limits = all->now_serving->settings.limits;
+    const auto& proxies = all->now_serving->trusted;
+    const bool trusted = std::any_of(proxies.begin(), proxies.end(),
                                      [&peer](const network& n) { return n.contains(peer); });
     if (!trusted && all->peers.of(peer_of(peer)) >= limits.connections_per_peer_max) {
+        count_connection_refused("connections_per_peer");
         all->refusals.note("connections_per_peer", "too many from one address", peer, now);
         return false;
     }
     if (all->size() >= limits.connections_max && !evict_one()) {
+        count_connection_refused("connections");
         all->refusals.note("connections", "too many, and none is idle", peer, now);
         return false;
     }
@@ -272,13 +302,6 @@ void listener::implementation::close_all()
 listener::listener(asio::ip::tcp::acceptor acceptor, listener_settings settings)
     : implementation_(std::make_shared<implementation>(std::move(acceptor), std::move(settings)))
 {
-    for (const auto& text : implementation_->all->settings.trusted_proxies) {
-        const auto parsed = parse_network(text);
-        if (parsed.has_value())
-            implementation_->all->trusted.push_back(parsed.value());
-        else
-            spdlog::error("no proxy is trusted by {}", parsed.error().detail);
-    }
 }
 
 listener::~listener()
@@ -299,7 +322,14 @@ void listener::start()
 
 void listener::replace_tls(tls_context tls)
 {
-    implementation_->all->settings.tls = std::move(tls);
+    listener_settings next = implementation_->all->now_serving->settings;
+    next.tls = std::move(tls);
+    replace(std::move(next));
+}
+
+void listener::replace(listener_settings settings)
+{
+    implementation_->all->now_serving = std::make_shared<const service>(std::move(settings));
 }
 
 void listener::announce_drain()

@@ -4,6 +4,8 @@
 #include "session.hpp"
 
 #include "answer.hpp"
+#include "counts.hpp"
+#include "proxy_header.hpp"
 
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/error.hpp>
@@ -39,23 +41,38 @@ bool is_tls_fault(const connection::error_code& ec)
 
 } // namespace
 
-session::session(std::shared_ptr<sessions> all, loop_socket socket, const asio::ip::address& peer)
-    : all_(std::move(all)), connection_(std::move(socket), all_->settings.tls), peer_(peer),
-      buffer_(all_->settings.limits.header_bytes_max + body_buffer_max)
+service::service(listener_settings s) : settings(std::move(s))
 {
-    counted_ = std::none_of(all_->trusted.begin(), all_->trusted.end(),
-                            [&peer](const network& n) { return n.contains(peer); });
-    if (counted_)
+    for (const auto& text : settings.trusted_proxies) {
+        const auto parsed = parse_network(text);
+        if (parsed.has_value())
+            trusted.push_back(parsed.value());
+        else
+            spdlog::error("no proxy is trusted by {}", parsed.error().detail);
+    }
+}
+
+session::session(std::shared_ptr<sessions> all, loop_socket socket, const asio::ip::address& peer)
+    : all_(std::move(all)), served_by_(all_->now_serving),
+      connection_(std::move(socket), served_by_->settings.tls), peer_(peer),
+      buffer_(limits().header_bytes_max + body_buffer_max)
+{
+    client_ = peer;
+    trusted_ = std::any_of(served_by_->trusted.begin(), served_by_->trusted.end(),
+                           [&peer](const network& n) { return n.contains(peer); });
+    if (!trusted_)
         all_->peers.add(peer_of(peer_));
+    count_connection_opened();
     place_ = all_->busy.insert(all_->busy.end(), this);
     enter(phase::handshake);
 }
 
 session::~session()
 {
+    count_connection_closed();
     auto& list = phase_ == phase::idle ? all_->idle : all_->busy;
     list.erase(place_);
-    if (counted_)
+    if (!trusted_)
         all_->peers.remove(peer_of(peer_));
     if (all_->size() == 0)
         all_->emptied.cancel();
@@ -63,14 +80,13 @@ session::~session()
 
 std::chrono::milliseconds session::limit_of(phase p) const
 {
-    const listener_limits& limits = all_->settings.limits;
     switch (p) {
-    case phase::handshake: return limits.handshake_timeout;
-    case phase::idle: return limits.idle_timeout;
-    case phase::header: return limits.header_timeout;
-    case phase::body: return limits.body_timeout;
-    case phase::answer: return limits.answer_timeout;
-    case phase::write: return limits.write_timeout;
+    case phase::handshake: return limits().handshake_timeout;
+    case phase::idle: return limits().idle_timeout;
+    case phase::header: return limits().header_timeout;
+    case phase::body: return limits().body_timeout;
+    case phase::answer: return limits().answer_timeout;
+    case phase::write: return limits().write_timeout;
     case phase::linger: return linger_timeout;
     }
     return linger_timeout;
@@ -122,6 +138,8 @@ std::string_view session::unread() const
 
 task<void> session::run()
 {
+    if (!co_await meet_proxy())
+        co_return;
     if (!co_await shake_hands())
         co_return;
     next step = next::request;
@@ -131,6 +149,72 @@ task<void> session::run()
         co_return;
     enter(phase::linger);
     co_await connection_.finish(linger_bytes_max);
+}
+
+// The header's bytes, to the last and no further: TLS begins right behind them. Empty when the
+// peer went away or was late.
+task<result<std::string>> session::read_proxy_header()
+{
+    connection::error_code ec;
+    std::string header(proxy_prefix_bytes, '\0');
+    co_await connection_.read_before_tls(asio::buffer(header), ec);
+    if (!ec && is_proxy_v2(header)) {
+        header.resize(proxy_v2_bytes);
+        const auto fixed = asio::buffer(header) + proxy_prefix_bytes;
+        co_await connection_.read_before_tls(fixed, ec);
+        if (ec)
+            co_return std::string{};
+        const auto rest = proxy_v2_rest(header);
+        if (rest.has_error())
+            co_return rest.error();
+        header.resize(proxy_v2_bytes + rest.value());
+        const auto addresses = asio::buffer(header) + proxy_v2_bytes;
+        co_await connection_.read_before_tls(addresses, ec);
+    } else {
+        while (!ec && header.back() != '\n' && header.size() < proxy_line_bytes_max) {
+            header.push_back('\0');
+            const auto one = asio::buffer(header) + (header.size() - 1);
+            co_await connection_.read_before_tls(one, ec);
+        }
+    }
+    if (ec)
+        header.clear();
+    co_return header;
+}
+
+// A trusted proxy says whose connection it passes on. False when it does not: what follows could
+// not be told from the header then.
+task<bool> session::meet_proxy()
+{
+    if (!trusted_ || !served_by_->settings.proxy_protocol)
+        co_return true;
+    const auto header = co_await read_proxy_header();
+    if (header.has_value() && header.value().empty())
+        co_return false;
+    result<std::optional<asio::ip::address>> named = std::optional<asio::ip::address>{};
+    if (header.has_value())
+        named = parse_proxy_header(header.value());
+    else
+        named = header.error();
+    if (named.has_error()) {
+        all_->refusals.note("proxy_header", named.error().detail, peer_, steady_clock::now());
+        co_return false;
+    }
+    peer_ = named.value().value_or(peer_);
+    client_ = peer_;
+    co_return true;
+}
+
+// X-Forwarded-For is hearsay, unless a proxy that we trust says it of its own client.
+void session::find_client(const request_head& head)
+{
+    client_ = peer_;
+    if (!trusted_)
+        return;
+    for (const auto& field : head.fields) {
+        if (equal_ignoring_case(field.name, "x-forwarded-for"))
+            client_ = forwarded_for(field.value, served_by_->trusted).value_or(client_);
+    }
 }
 
 task<bool> session::shake_hands()
@@ -164,9 +248,10 @@ task<session::input> session::fill()
 // the connection ended or stayed idle too long.
 task<result<std::size_t>> session::read_header()
 {
-    const std::size_t bytes_max = all_->settings.limits.header_bytes_max;
+    const std::size_t bytes_max = limits().header_bytes_max;
     header_scanner scanner;
     enter(buffer_.size() == 0 ? phase::idle : phase::header);
+    began_ = steady_clock::now();
     for (;;) {
         const auto found = scanner.scan(unread().substr(0, bytes_max));
         if (found.has_error() || found.value() != 0)
@@ -178,9 +263,21 @@ task<result<std::size_t>> session::read_header()
             co_return fail(errc::request_timeout);
         if (got != input::more)
             co_return std::size_t{0};
-        if (phase_ == phase::idle)
+        if (phase_ == phase::idle) {
             enter(phase::header);
+            began_ = steady_clock::now();
+        }
     }
+}
+
+// Routes, keys and limits of what follows are those of the day.
+void session::serve_by_newest()
+{
+    if (served_by_ == all_->now_serving)
+        return;
+    served_by_ = all_->now_serving;
+    const std::size_t room = limits().header_bytes_max + body_buffer_max;
+    buffer_.max_size(std::max(room, buffer_.size()));
 }
 
 // One request and its answer.
@@ -189,24 +286,27 @@ task<session::next> session::exchange()
     version_ = 11;
     head_only_ = false;
     close_ = false;
+    serve_by_newest();
     const auto header = co_await read_header();
     if (header.has_error())
         co_return co_await refuse(header.error());
     if (header.value() == 0)
         co_return next::close_silently;
     ++requests_;
-    auto parsed =
-        parse_head(unread().substr(0, header.value()), all_->settings.limits.header_fields_max);
+    serve_by_newest(); // the wait may have been long
+    auto parsed = parse_head(unread().substr(0, header.value()), limits().header_fields_max);
     if (parsed.has_error())
         co_return co_await refuse(parsed.error());
     const request_head& head = parsed.value();
+    find_client(head);
     version_ = head.version;
     head_only_ = head.method == "HEAD";
-    close_ = !head.keep_alive || requests_ >= all_->settings.limits.requests_per_connection_max;
-    auto planned = plan_request(head, all_->settings.routes, all_->settings.limits.body_bytes_max);
+    close_ = !head.keep_alive || requests_ >= limits().requests_per_connection_max;
+    const auto& routes = served_by_->settings.routes;
+    auto planned = plan_request(head, routes, limits().body_bytes_max);
     if (planned.has_error()) {
         close_ = close_ || head.announces_body();
-        co_return co_await refuse(planned.error(), allowed_methods(head, all_->settings.routes));
+        co_return co_await refuse(planned.error(), allowed_methods(head, routes));
     }
     co_return co_await receive(std::move(parsed).value(), std::move(planned).value(),
                                header.value());
@@ -217,7 +317,7 @@ task<session::next> session::receive(request_head head, plan p, std::size_t head
     buffer_.consume(header_bytes); // the views in `head` are dead from here on
     if (p.to == nullptr) {
         close_ = close_ || head.announces_body();
-        const auto& healthy = all_->settings.healthy;
+        const auto& healthy = served_by_->settings.healthy;
         co_return co_await respond(answer_to_health(!healthy || healthy(), all_->draining));
     }
     if (head.expects_continue && buffer_.size() == 0 && !co_await write(continue_line))
@@ -238,7 +338,7 @@ task<session::next> session::receive(request_head head, plan p, std::size_t head
     if (stored.has_error())
         co_return co_await refuse(stored.error());
     if (stored.value().reason)
-        all_->refusals.note(name(*stored.value().reason), "kept in quarantine", peer_,
+        all_->refusals.note(name(*stored.value().reason), "kept in quarantine", client_,
                             steady_clock::now());
     co_return co_await respond(answer_to(stored.value()));
 }
@@ -265,7 +365,7 @@ task<result<bool>> session::read_body(body_framing framing, std::uint64_t length
 
 task<result<bool>> session::read_chunks(std::string& body)
 {
-    chunked_decoder decoder{all_->settings.limits.body_bytes_max};
+    chunked_decoder decoder{limits().body_bytes_max};
     for (;;) {
         const auto taken = decoder.feed(unread(), body);
         if (taken.has_error())
@@ -317,8 +417,8 @@ bool session::start(const route& to, delivery d)
 // known: not after a framing fault, nor behind a body that nobody read.
 task<session::next> session::refuse(error why, std::string_view allow)
 {
-    answer a = answer_to(why, all_->settings.limits.retry_after);
-    all_->refusals.note(name(why.code), why.detail, peer_, steady_clock::now());
+    answer a = answer_to(why, limits().retry_after);
+    all_->refusals.note(name(why.code), why.detail, client_, steady_clock::now());
     if (why.code == errc::method_not_allowed)
         a.fields.append("Allow: ").append(allow).append("\r\n");
     close_ = close_ || is_framing_fault(why.code);
@@ -336,8 +436,10 @@ task<session::next> session::respond(answer a)
     out_.clear();
     render(a, form, out_);
     if (spdlog::should_log(spdlog::level::debug))
-        spdlog::debug("answered {} to {}", a.status, peer_.to_string());
-    if (!co_await write(out_))
+        spdlog::debug("answered {} to {}", a.status, client_.to_string());
+    const bool written = co_await write(out_);
+    count_response(a.status, steady_clock::now() - began_);
+    if (!written)
         co_return next::close_silently;
     co_return close_ ? next::close_politely : next::request;
 }

@@ -29,18 +29,25 @@ struct answer;
 
 using steady_time = std::chrono::steady_clock::time_point;
 
+// What requests are served by. Replaced as a whole: a request ends by the one it began with.
+struct service {
+    explicit service(listener_settings s);
+
+    listener_settings settings;
+    std::vector<network> trusted;
+};
+
 // What the sessions of one listener share. Outlives them: each holds a reference.
 struct sessions {
     sessions(const loop_executor& executor, listener_settings s)
-        : settings(std::move(s)), receipts(std::make_shared<receipt_queue>(executor)),
-          emptied(executor)
+        : now_serving(std::make_shared<const service>(std::move(s))),
+          receipts(std::make_shared<receipt_queue>(executor)), emptied(executor)
     {
     }
 
     std::size_t size() const { return busy.size() + idle.size(); }
 
-    listener_settings settings;
-    std::vector<network> trusted;
+    std::shared_ptr<const service> now_serving; // shared with the requests under way
     std::list<session*> busy;
     std::list<session*> idle; // between requests, the longest idle first
     peer_counts peers;
@@ -79,10 +86,14 @@ private:
     enum class next { request, close_politely, close_silently };
 
     void enter(phase p);
+    void serve_by_newest();
     std::chrono::milliseconds limit_of(phase p) const;
     std::string_view unread() const;
 
+    task<bool> meet_proxy();
+    task<result<std::string>> read_proxy_header();
     task<bool> shake_hands();
+    void find_client(const request_head& head);
     task<input> fill();
     task<result<std::size_t>> read_header();
     task<next> exchange();
@@ -96,13 +107,18 @@ private:
     task<next> respond(answer a);
     task<bool> write(std::string_view bytes);
 
+    const listener_limits& limits() const { return served_by_->settings.limits; }
+
     std::shared_ptr<sessions> all_;
+    std::shared_ptr<const service> served_by_; // of the request under way
     connection connection_;
     boost::asio::ip::address peer_;
-    bool counted_ = false; // trusted proxies are not
+    bool trusted_ = false;            // a proxy: not counted, and believed on whose request it is
+    boost::asio::ip::address client_; // of the request, as far as is known; for the log
     std::list<session*>::iterator place_;
     phase phase_ = phase::handshake;
     steady_time deadline_;
+    steady_time began_; // the request: its first byte was here
     boost::beast::flat_buffer buffer_;
     std::string out_;                          // the answer's bytes; kept for its capacity
     std::shared_ptr<awaited_receipt> awaited_; // shared with a handler that may outlive us

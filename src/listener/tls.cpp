@@ -207,6 +207,14 @@ result<tls_context> load_tls_context(const std::filesystem::path& certificate,
     return context;
 }
 
+timestamp expires_at(const tls_context& tls)
+{
+    const X509* const leaf = SSL_CTX_get0_certificate(tls->native_handle());
+    std::tm broken_down{};
+    require(leaf != nullptr && ASN1_TIME_to_tm(X509_get0_notAfter(leaf), &broken_down) == 1);
+    return timestamp{std::chrono::seconds{::timegm(&broken_down)}};
+}
+
 self_signed make_self_signed_certificate(std::chrono::seconds lifetime)
 {
     const evp_key key{EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256")};

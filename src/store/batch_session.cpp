@@ -5,6 +5,8 @@
 #include "store/durability.hpp"
 #include "store/sabotage.hpp"
 
+#include "gateway/base/metrics.hpp"
+
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -74,6 +76,9 @@ batch_session::batch_session(session_settings settings, watchdog& dog)
 
 batch_written batch_session::write(std::span<const unit> units)
 {
+    static const histogram commit_seconds = make_histogram(
+        "attentive_gateway_commit_duration_seconds",
+        "One batch's transaction: sent, written and committed by PostgreSQL.", latency_buckets());
     const auto split =
         std::find_if(units.begin(), units.end(), [](const unit& u) { return !u.is_event(); });
     const auto events = units.first(static_cast<std::size_t>(split - units.begin()));
@@ -81,7 +86,10 @@ batch_written batch_session::write(std::span<const unit> units)
     ensure_partitions(events);
     for (int attempts = 1;; ++attempts) {
         try {
-            return call(events, refusals);
+            const auto start = std::chrono::steady_clock::now();
+            auto written = call(events, refusals);
+            commit_seconds.observe(std::chrono::steady_clock::now() - start);
+            return written;
         } catch (...) {
             const failure f = current_failure();
             const bool again = f.kind == failure_kind::conflict ||

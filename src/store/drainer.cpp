@@ -1,4 +1,5 @@
 #include "store/drainer.hpp"
+#include "gateway/base/metrics.hpp"
 #include "gateway/store/drain.hpp"
 #include "store/backoff.hpp"
 #include "store/pending.hpp"
@@ -15,6 +16,14 @@ namespace {
 
 constexpr std::chrono::seconds log_pause{10};
 constexpr std::chrono::milliseconds idle_pause{200};
+
+const counter& drained()
+{
+    static const counter instance =
+        make_counter("attentive_gateway_spool_drained_total",
+                     "Deliveries that went from the spool into the database.");
+    return instance;
+}
 
 std::vector<unit> units_of(std::vector<verified_delivery> deliveries, const mapping_function& map)
 {
@@ -50,6 +59,7 @@ drainer::~drainer()
 
 bool drainer::pause(std::chrono::milliseconds time)
 {
+    pulse_.rest();
     std::unique_lock lock{mutex_};
     return !changed_.wait_for(lock, time, [this] { return stopping_; });
 }
@@ -61,6 +71,7 @@ void drainer::run()
         if (!worth_trying_() || settings_.link.to->status().events == 0)
             continue;
         try {
+            pulse_.beat();
             batch_session session{settings_.session, watchdog_};
             if (drain_with(session)) {
                 failures.reset();
@@ -84,6 +95,7 @@ bool drainer::drain_with(batch_session& session)
     const auto events = settings_.link.to->status().events;
     spdlog::info("draining {} events from the spool", events);
     for (;;) {
+        pulse_.beat();
         const auto start = steady_clock::now();
         auto batch = settings_.link.to->read(settings_.batch_events_max, settings_.batch_bytes_max);
         if (batch.has_error()) {
@@ -105,6 +117,7 @@ bool drainer::drain_with(batch_session& session)
         }
         if (kept.value() > 0)
             return false;
+        drained().add(static_cast<double>(rows));
         const auto due = start + microseconds{rows * 1'000'000 / settings_.link.drain_rate_max};
         if (!pause(duration_cast<milliseconds>(due - steady_clock::now())))
             return true;

@@ -7,6 +7,7 @@
 #include "gateway/store/writer.hpp"
 #include "store/batch_session.hpp"
 #include "store/log_limit.hpp"
+#include "store/pulse.hpp"
 #include "store/watchdog.hpp"
 
 #include <atomic>
@@ -42,6 +43,12 @@ public:
     drainer(const drainer&) = delete;
     drainer& operator=(const drainer&) = delete;
 
+    // For how long the thread has been at one step. Any thread.
+    std::chrono::milliseconds busy_for(pulse::clock::time_point now) const
+    {
+        return pulse_.busy_for(now);
+    }
+
 private:
     void run();
     bool drain_with(batch_session& session);
@@ -51,6 +58,7 @@ private:
     watchdog& watchdog_;
     const std::function<bool()> worth_trying_;
     log_limit failed_log_;
+    pulse pulse_;
     std::mutex mutex_;
     std::condition_variable changed_;
     bool stopping_ = false;

@@ -48,6 +48,12 @@ std::vector<std::unique_ptr<pending>> inbox::take_all()
     return take_some({no_limit, no_limit});
 }
 
+bounds inbox::waiting() const
+{
+    const std::lock_guard lock{mutex_};
+    return {queue_.size(), bytes_};
+}
+
 void inbox::close()
 {
     {

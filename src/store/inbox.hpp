@@ -39,6 +39,9 @@ public:
     // Takes everything, without waiting and with nothing to report.
     std::vector<std::unique_ptr<pending>> take_all();
 
+    // What waits just now.
+    bounds waiting() const;
+
     // No more pushes; takers get what is left.
     void close();
 
@@ -46,7 +49,7 @@ private:
     std::vector<std::unique_ptr<pending>> take_some(bounds batch);
 
     const bounds limit_;
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     std::condition_variable filled_;
     std::deque<std::unique_ptr<pending>> queue_;
     std::size_t bytes_ = 0;

@@ -42,12 +42,19 @@ void spooler::take(std::unique_ptr<pending> p)
         p->done(fail(errc::overloaded, "neither the database nor the spool keeps up"));
 }
 
+std::chrono::milliseconds spooler::busy_for(pulse::clock::time_point now) const
+{
+    return pulse_.busy_for(now);
+}
+
 void spooler::run()
 {
     for (;;) {
+        pulse_.rest();
         auto taken = box_.take(batch_);
         if (taken.empty())
             return; // closed, and all is spooled
+        pulse_.beat();
         map_all(taken, map_);
         append(std::move(taken));
         box_.finished();
@@ -69,6 +76,7 @@ void spooler::append(std::vector<std::unique_ptr<pending>> taken)
                           *held_back);
     }
     for (const auto& p : taken) {
+        outcomes_.count(*p, durable.has_error() ? outcome::refused : outcome::spooled);
         if (durable.has_error())
             p->done(durable.error());
         else

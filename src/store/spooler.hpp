@@ -6,8 +6,11 @@
 #include "gateway/store/spool.hpp"
 #include "store/inbox.hpp"
 #include "store/log_limit.hpp"
+#include "store/outcomes.hpp"
 #include "store/pending.hpp"
+#include "store/pulse.hpp"
 
+#include <chrono>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -28,6 +31,9 @@ public:
     // spool's own error. When too much waits, `p` is answered overloaded at once. Any thread.
     void take(std::unique_ptr<pending> p);
 
+    // For how long the thread has been at one batch. Any thread.
+    std::chrono::milliseconds busy_for(pulse::clock::time_point now) const;
+
 private:
     void run();
     void append(std::vector<std::unique_ptr<pending>> taken);
@@ -37,6 +43,8 @@ private:
     const bounds batch_;
     const mapping_function map_;
     log_limit refused_log_;
+    outcomes outcomes_; // the thread's own
+    pulse pulse_;
     std::thread thread_;
 };
 

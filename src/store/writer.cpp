@@ -4,7 +4,9 @@
 #include "store/drainer.hpp"
 #include "store/inbox.hpp"
 #include "store/log_limit.hpp"
+#include "store/outcomes.hpp"
 #include "store/pending.hpp"
+#include "store/pulse.hpp"
 #include "store/sabotage.hpp"
 #include "store/signals.hpp"
 #include "store/spooler.hpp"
@@ -43,8 +45,18 @@ void answer(pending& p, result<receipt> r)
     p.done(std::move(r));
 }
 
+outcome outcome_of(disposition d)
+{
+    switch (d) {
+    case disposition::stored: return outcome::stored;
+    case disposition::duplicate: return outcome::duplicate;
+    case disposition::quarantined: return outcome::quarantined;
+    }
+    return outcome::refused;
+}
+
 // The first of equal events is what was stored, if it was new; the others are its duplicates.
-void answer_written(std::span<unit> units, const batch_written& written)
+void answer_written(std::span<unit> units, const batch_written& written, outcomes& counts)
 {
     for (std::size_t i = 0; i < units.size(); ++i) {
         unit& u = units[i];
@@ -55,6 +67,7 @@ void answer_written(std::span<unit> units, const batch_written& written)
             receipt r{.what = what, .id = u.id, .reason = std::nullopt};
             if (!u.is_event())
                 r.reason = member->refusal().reason;
+            counts.count(*member, outcome_of(what));
             answer(*member, r);
             if (u.is_event())
                 what = disposition::duplicate;
@@ -67,17 +80,18 @@ void answer_written(std::span<unit> units, const batch_written& written)
 struct writer::implementation {
     explicit implementation(writer_settings s)
         : settings(std::move(s)), box({settings.inbox_events_max, settings.inbox_bytes_max}),
-          serving(settings.threads)
+          counts(settings.threads), pulses(settings.threads), serving(settings.threads)
     {
     }
 
     void run(std::size_t thread);
     std::unique_ptr<batch_session> open(std::size_t thread);
     std::optional<failure> store(batch_session& session,
-                                 std::vector<std::unique_ptr<pending>> taken);
+                                 std::vector<std::unique_ptr<pending>> taken, std::size_t thread);
     std::chrono::steady_clock::time_point limit_of(const pending& oldest) const;
     void not_taken(std::vector<unit> units, const error& why);
     void divert(std::unique_ptr<pending> p, const error& why);
+    void refuse(std::unique_ptr<pending> p, const error& why);
     void spool_late(std::vector<std::unique_ptr<pending>>& taken);
     void empty_inbox();
     bool wait(std::chrono::milliseconds pause); // false: stopping
@@ -89,6 +103,10 @@ struct writer::implementation {
     log_limit batch_log{log_pause};
     log_limit poison_log{log_pause};
     log_limit late_log{log_pause};
+    std::vector<outcomes> counts; // one for each thread
+    std::vector<pulse> pulses;
+    std::mutex refused_mutex; // refusals happen on any thread, and seldom
+    outcomes refused;
     std::atomic<std::size_t> connected{0};
     // Threads that have a connection or may have one at once. At zero nothing is queued for them:
     // submissions go to the spool, or are refused, and so does what was in the inbox.
@@ -112,18 +130,21 @@ void writer::implementation::run(std::size_t thread)
     unsigned failures = 0; // since the last batch that was written
     while (true) {
         bool hung = false;
+        pulses[thread].beat();
         if (auto session = open(thread)) {
             if (std::exchange(down, false))
                 ++serving;
             ++connected;
             std::optional<failure> end;
             while (!end) {
+                pulses[thread].rest();
                 auto taken = box.take({settings.batch_events_max, settings.batch_bytes_max});
                 if (taken.empty())
                     return; // closed, and all is written
+                pulses[thread].beat();
                 spool_late(taken);
                 if (!taken.empty())
-                    end = store(*session, std::move(taken));
+                    end = store(*session, std::move(taken), thread);
                 box.finished();
                 if (!end) {
                     failures = 0;
@@ -139,6 +160,7 @@ void writer::implementation::run(std::size_t thread)
             --serving;
         if (serving == 0 || (hung && spooling))
             empty_inbox();
+        pulses[thread].rest();
         if (!wait(pause.next()))
             return;
     }
@@ -165,12 +187,24 @@ std::unique_ptr<batch_session> writer::implementation::open(std::size_t thread)
 
 // Nothing when the batch was dealt with; otherwise why the connection is given up.
 std::optional<failure> writer::implementation::store(batch_session& session,
-                                                     std::vector<std::unique_ptr<pending>> taken)
+                                                     std::vector<std::unique_ptr<pending>> taken,
+                                                     std::size_t thread)
 {
+    static const histogram batch_events =
+        make_histogram("attentive_gateway_batch_events",
+                       "Deliveries in one batch, which is one transaction as a rule.",
+                       {1, 2, 5, 10, 25, 50, 100, 250, 500, 1'000, 2'500, 5'000, 10'000});
+    batch_events.observe(static_cast<double>(taken.size()));
     const auto by = limit_of(*taken.front());
     map_all(taken, settings.map);
     failure last{};
-    auto left = session.write_parts(group(std::move(taken)), answer_written, last, by);
+    auto left = session.write_parts(
+        group(std::move(taken)),
+        [this, thread](std::span<unit> units, const batch_written& written) {
+            pulses[thread].beat();
+            answer_written(units, written, counts[thread]);
+        },
+        last, by);
 
     if (!last.sqlstate.empty() && left.failed.empty()) {
         if (const auto held_back = poison_log.pass())
@@ -211,7 +245,16 @@ void writer::implementation::divert(std::unique_ptr<pending> p, const error& why
     else if (spooling)
         spooling->take(std::move(p));
     else
-        answer(*p, why);
+        refuse(std::move(p), why);
+}
+
+void writer::implementation::refuse(std::unique_ptr<pending> p, const error& why)
+{
+    {
+        const std::lock_guard lock{refused_mutex};
+        refused.count(*p, outcome::refused);
+    }
+    answer(*p, why);
 }
 
 // With a spool, a sender is answered within the deadline, counted from when it was heard. Without
@@ -320,6 +363,21 @@ bool writer::available() const
 bool writer::direct() const
 {
     return implementation_->connected > 0;
+}
+
+writer_status writer::status() const
+{
+    const auto& i = *implementation_;
+    const auto now = pulse::clock::now();
+    const bounds waiting = i.box.waiting();
+    writer_status s{waiting.events, waiting.bytes, {}};
+    for (const auto& each : i.pulses)
+        s.stalled_for = std::max(s.stalled_for, each.busy_for(now));
+    if (i.spooling)
+        s.stalled_for = std::max(s.stalled_for, i.spooling->busy_for(now));
+    if (i.draining)
+        s.stalled_for = std::max(s.stalled_for, i.draining->busy_for(now));
+    return s;
 }
 
 } // namespace gateway

@@ -1,5 +1,6 @@
 // The admin port over a real socket: both questions, their answers, and callers that misbehave.
 #include "gateway/admin/admin.hpp"
+#include "gateway/base/metrics.hpp"
 
 #include "support/tls_client.hpp"
 
@@ -29,6 +30,13 @@ protected:
             const std::lock_guard lock{mutex_};
             return reasons_;
         };
+        settings.degraded_because = [this] {
+            const std::lock_guard lock{mutex_};
+            return degraded_;
+        };
+        settings.before_metrics = [] {
+            make_gauge("test_admin_asked", "Set when somebody asks.").set(1);
+        };
         server_.emplace(std::move(acceptor), std::move(settings));
         server_->start();
         thread_ = std::thread{[this] { io_.run(); }};
@@ -50,12 +58,36 @@ protected:
     client_options options_;
     std::mutex mutex_;
     std::vector<std::string> reasons_;
+    std::vector<std::string> degraded_;
 
 private:
     asio::io_context io_{1};
     std::optional<admin_server> server_;
     std::thread thread_;
 };
+
+TEST_F(AdminTest, SaysWhatIsWrongThoughItIsReady)
+{
+    {
+        const std::lock_guard lock{mutex_};
+        degraded_ = {"the database is away"};
+    }
+
+    const auto answer = ask("GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n");
+
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_EQ(answer.body, R"({"degraded":["the database is away"],"status":"ready"})"
+                           "\n");
+}
+
+TEST_F(AdminTest, ShowsMetricsThatAreOfTheMoment)
+{
+    const auto answer = ask("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
+
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_EQ(answer.fields.at("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    EXPECT_NE(answer.body.find("test_admin_asked 1\n"), std::string::npos) << answer.body;
+}
 
 TEST_F(AdminTest, LivesWhileTheLoopRuns)
 {

@@ -26,7 +26,7 @@ gateway_process::gateway_process(const gateway_options& options) : options_{opti
     database_url_ = options.database_url.empty() ? empty_database() : options.database_url;
     const auto made = make_self_signed_certificate();
     write_file(certificate(), made.certificate);
-    write_file(directory_ / "private-key.pem", made.private_key);
+    write_file(private_key(), made.private_key);
     write_file(key_file(), options.signing_key + "\n");
     write_file(config_file(), configuration());
     start();
@@ -38,9 +38,9 @@ std::string gateway_process::configuration() const
     text << "[listener]\n"
          << "address = '127.0.0.1:0'\n"
          << "tls_certificate = '" << certificate().string() << "'\n"
-         << "tls_private_key = '" << (directory_ / "private-key.pem").string() << "'\n"
+         << "tls_private_key = '" << private_key().string() << "'\n"
          << "trusted_proxies = ['127.0.0.1']\n"
-         << "[[endpoint]]\n"
+         << options_.listener << "[[endpoint]]\n"
          << "name = 'attentive'\n"
          << "path = '/webhooks/attentive'\n"
          << "signing_keys = [ { id = 'e2e', file = '" << key_file().string() << "' } ]\n"
@@ -60,7 +60,15 @@ void gateway_process::start()
                                           config_file().string()};
     if (options_.migrate)
         arguments.emplace_back("--migrate");
-    child_ = std::make_unique<process>(arguments);
+    if (options_.listening_socket >= 0) {
+        // sd_listen_fds(3): from descriptor 3 on, for the process of this id.
+        const std::string given = std::to_string(options_.listening_socket);
+        const std::string move = given == "3" ? "" : "exec 3<&" + given + " " + given + "<&-; ";
+        const std::vector<std::string> hand_over = {
+            "bash", "-c", move + "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\"", "bash"};
+        arguments.insert(arguments.begin(), hand_over.begin(), hand_over.end());
+    }
+    child_ = std::make_unique<process>(arguments, process_options{"", options_.environment});
     if (!options_.wait_until_up)
         return;
     if (!child_->wait_for_output("listening on", start_timeout)) {
@@ -70,6 +78,15 @@ void gateway_process::start()
     url_ = "https://localhost" + first_match(child_->errors(), "listening on [0-9.]+(:[0-9]+)") +
            "/webhooks/attentive";
     admin_url_ = "http://localhost" + first_match(child_->errors(), "admin on [0-9.]+(:[0-9]+)");
+}
+
+void gateway_process::renew_certificate() const
+{
+    const auto made = make_self_signed_certificate();
+    write_file(directory_ / "new.key", made.private_key);
+    write_file(directory_ / "new.pem", made.certificate);
+    std::filesystem::rename(directory_ / "new.key", private_key());
+    std::filesystem::rename(directory_ / "new.pem", certificate());
 }
 
 void gateway_process::restart()

@@ -12,11 +12,14 @@ namespace gateway::test {
 
 struct gateway_options {
     std::string signing_key = "e2e-signing-key-0123456789";
-    std::string configuration; // appended to the generated TOML
-    std::string database;      // lines for its section [database]
-    std::string database_url;  // empty: a fresh database on the shared cluster
-    bool migrate = true;       // --migrate
+    std::string configuration{}; // appended to the generated TOML
+    std::string listener{};      // lines for its section [listener]
+    std::string database{};      // lines for its section [database]
+    std::string database_url{};  // empty: a fresh database on the shared cluster
+    bool migrate = true;         // --migrate
     bool wait_until_up = true;
+    int listening_socket = -1;              // handed over as systemd does it; -1: none
+    std::vector<std::string> environment{}; // "NAME=value"
 };
 
 class gateway_process {
@@ -25,12 +28,16 @@ public:
 
     // "https://localhost:<port>/webhooks/attentive"
     const std::string& url() const { return url_; }
+    std::filesystem::path private_key() const { return directory_ / "private-key.pem"; }
     const std::string& admin_url() const { return admin_url_; }
     const std::string& database_url() const { return database_url_; }
     std::filesystem::path certificate() const { return directory_ / "certificate.pem"; }
     std::filesystem::path key_file() const { return directory_ / "signing-key"; }
     std::filesystem::path config_file() const { return directory_ / "gateway.toml"; }
     process& child() { return *child_; }
+
+    // Writes certificate and key anew, each in one step, as certbot does it.
+    void renew_certificate() const;
 
     // Starts the daemon once more on the same configuration, after the last one has ended.
     void restart();

@@ -54,6 +54,7 @@ const std::vector<library_rule> library_owners = {
     {"toml++/", {"app"}},
     {"CLI/", {"app"}},
     {"systemd/", {"app"}},
+    {"prometheus/", {"base"}},
     {"openssl/", {"base", "listener", "client"}},
 };
 

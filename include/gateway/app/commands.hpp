@@ -26,6 +26,10 @@ struct check_config_options {
     std::filesystem::path config;
 };
 
+struct doctor_options {
+    std::filesystem::path config;
+};
+
 struct demo_options {
     bool once = false;               // show the rows and stop
     std::filesystem::path directory; // of the demo's cluster, certificate and key
@@ -106,6 +110,9 @@ int run_migrate(const migrate_options& options);
 
 // Says whether `serve` would accept the file, its secrets included.
 int run_check_config(const check_config_options& options);
+
+// Looks at all that a gateway stands on; exit_failed when something would lose or refuse events.
+int run_doctor(const doctor_options& options);
 
 // The whole way on this machine, with a database, a certificate and a key of its own.
 int run_demo(const demo_options& options);

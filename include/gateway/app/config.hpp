@@ -41,6 +41,7 @@ struct config {
         std::filesystem::path tls_private_key;
         bool behind_tls_proxy = false; // allows plain HTTP beyond loopback
         std::vector<std::string> trusted_proxies;
+        bool proxy_protocol = false; // of these
         std::size_t threads = 1;
     } listener;
     std::vector<endpoint_config> endpoints;

@@ -1,11 +1,12 @@
 // The composition root: builds every layer from a configuration, runs them until a signal or
-// stop(), and takes them down in the order that loses nothing: no longer ready, no longer
-// accepting, requests answered, batches committed.
+// stop(), exchanges at SIGHUP what can be exchanged, and takes all down in the order that loses
+// nothing: no longer ready, no longer accepting, requests answered, batches committed.
 #pragma once
 
 #include "gateway/app/config.hpp"
 #include "gateway/base/result.hpp"
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -17,14 +18,20 @@ struct daemon_addresses {
     std::string database_url;
 };
 
+// Reads the configuration once more; fails as load_config() does.
+using reread_function = std::function<result<config>()>;
+
 class daemon {
 public:
     // Starts the embedded cluster if one is configured, brings or checks the schema, opens the
     // ports. `migrate_first` applies missing migrations; an embedded cluster is ours alone and
     // always gets them. A database that is out of reach is not an error: the writer goes on
-    // trying. Fails with config_invalid, secret_invalid, schema_mismatch, network_failed,
-    // process_failed or io_failed.
-    static result<std::unique_ptr<daemon>> start(const config& c, bool migrate_first);
+    // trying. A socket that systemd hands over is listened on in place of listener.address. With
+    // `reread`, SIGHUP takes up the new configuration, or keeps the old one whole and says why.
+    // Certificates that are replaced on the disk are taken up either way. Fails with
+    // config_invalid, secret_invalid, schema_mismatch, network_failed, process_failed or io_failed.
+    static result<std::unique_ptr<daemon>> start(const config& c, bool migrate_first,
+                                                 reread_function reread = {});
     ~daemon();
     daemon(const daemon&) = delete;
     daemon& operator=(const daemon&) = delete;

@@ -13,6 +13,9 @@ namespace gateway {
 // error; `format` is json or text, as the configuration has checked. Call before threads start.
 void set_up_log(const std::string& level, const std::string& format);
 
+// From now on lines below `level` are left out. Any thread.
+void set_log_level(const std::string& level);
+
 // {"time":"2026-11-21T10:00:00.000Z","level":"info","message":"…"} without a newline. Control
 // characters are escaped, bytes that are not UTF-8 become U+FFFD.
 std::string json_log_line(timestamp at, std::string_view level, std::string_view message);

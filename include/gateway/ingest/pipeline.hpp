@@ -3,25 +3,41 @@
 #pragma once
 
 #include "gateway/attentive/verifier.hpp"
+#include "gateway/base/metrics.hpp"
 #include "gateway/base/result.hpp"
 #include "gateway/model/delivery.hpp"
 #include "gateway/model/receipt.hpp"
 #include "gateway/store/writer.hpp"
+
+#include <array>
+#include <string>
+#include <vector>
 
 namespace gateway {
 
 // One for each endpoint. Immutable; any thread.
 class pipeline {
 public:
-    pipeline(verifier v, writer& w) : verifier_(std::move(v)), writer_(w) {}
+    // `endpoint` and `key_ids` (those of `v`) name the metrics.
+    pipeline(verifier v, writer& w, const std::string& endpoint,
+             const std::vector<std::string>& key_ids);
 
     // Calls `done` when `d` is durable, or at once when it is refused; without a time-out of its
     // own: who waits may give up, the write goes on. Fails as verifier::verify and writer::submit.
     void accept(delivery d, completion done) const;
 
 private:
+    void count_failure(errc why) const;
+
+    struct signing_key_count {
+        std::string id;
+        counter verified;
+    };
+
     verifier verifier_;
     writer& writer_;
+    std::vector<signing_key_count> keys_;
+    std::array<counter, 4> failures_; // by reason, in the order of errc
 };
 
 } // namespace gateway

@@ -58,6 +58,8 @@ struct listener_settings {
     listener_limits limits;
     std::vector<std::string> trusted_proxies; // addresses or networks: "10.0.0.0/8", "::1"; what
                                               // check_trusted_proxy refuses is trusted by nobody
+    bool proxy_protocol = false;              // connections of trusted proxies begin with a
+                                              // PROXY header (v1 or v2), which names the client
     std::function<bool()> healthy;            // decides GET /healthz: 200 or 503
 };
 
@@ -68,6 +70,10 @@ result<void> check_trusted_proxy(const std::string& text);
 // text is no address, network_failed when it cannot be bound.
 result<boost::asio::ip::tcp::acceptor> open_acceptor(boost::asio::io_context& io,
                                                      const std::string& address);
+
+// Takes over a socket that somebody else has bound and listens on: systemd, or the test. Owns the
+// descriptor from then on. Fails with network_failed when it is no listening TCP socket.
+result<boost::asio::ip::tcp::acceptor> adopt_acceptor(boost::asio::io_context& io, int descriptor);
 
 // Serves one acceptor on one io_context that a single thread runs: no locks. For more threads
 // make more listeners on duplicates of the socket. All calls on that thread.
@@ -83,6 +89,10 @@ public:
 
     // New connections use `tls` from now on; those that are open keep what they have.
     void replace_tls(tls_context tls);
+
+    // Requests whose header is read from now on are served by `settings`, those before by what they
+    // began with; new connections use its tls.
+    void replace(listener_settings settings);
 
     // From now on GET /healthz says 503 and every answer carries Connection: close, so that the
     // balancer takes us out while we still serve.

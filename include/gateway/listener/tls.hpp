@@ -3,6 +3,7 @@
 #pragma once
 
 #include "gateway/base/result.hpp"
+#include "gateway/base/time.hpp"
 
 #include <chrono>
 #include <filesystem>
@@ -22,6 +23,9 @@ using tls_context = std::shared_ptr<boost::asio::ssl::context>; // shared: sessi
 // certificate has expired or is not valid yet. Any thread.
 result<tls_context> load_tls_context(const std::filesystem::path& certificate,
                                      const std::filesystem::path& private_key);
+
+// When the certificate of `tls` expires. Any thread.
+timestamp expires_at(const tls_context& tls);
 
 struct self_signed {
     std::string certificate; // PEM

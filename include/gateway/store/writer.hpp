@@ -41,6 +41,14 @@ struct writer_settings {
     spool_link fallback;
 };
 
+struct writer_status {
+    std::size_t inbox_events = 0; // waiting for a batch
+    std::size_t inbox_bytes = 0;
+    // The longest that a thread of the store has been at one step: a commit, a connect, an fsync.
+    // Each has a limit of its own below ten seconds; more than that means a thread that hangs.
+    std::chrono::milliseconds stalled_for{};
+};
+
 class writer {
 public:
     // Starts the threads; they connect by themselves, with back-off, for as long as it takes.
@@ -63,6 +71,9 @@ public:
 
     // Whether the database takes events, as far as the last batch or connection told. Any thread.
     bool direct() const;
+
+    // Any thread; cheap.
+    writer_status status() const;
 
 private:
     struct implementation;

@@ -113,7 +113,7 @@ TEST(ConfigTest, NamesUnknownKeysAndWhatWasMeant)
     EXPECT_EQ(faults_of({.listener = "behind_tls_proxy = true\n  adress = \"x\"\n"}),
               "gateway.toml:3:3: listener.adress: unknown key, did you mean address?; allowed: "
               "address, tls_certificate, tls_private_key, behind_tls_proxy, trusted_proxies, "
-              "threads");
+              "proxy_protocol, threads");
     EXPECT_THAT(faults_of({.listener = "behind_tls_proxy = true\nbody_bytes_max = \"1KiB\"\n"}),
                 HasSubstr("listener.body_bytes_max: stands in [limits]"));
     EXPECT_THAT(faults_of({.rest = "[limts]\n"}),

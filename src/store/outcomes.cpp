@@ -1,0 +1,84 @@
+#include "store/outcomes.hpp"
+#include "store/pending.hpp"
+
+#include <algorithm>
+
+namespace gateway {
+
+namespace {
+
+constexpr std::array<std::string_view, 5> names = {"stored", "duplicate", "quarantined", "spooled",
+                                                   "refused"};
+
+double seconds(timestamp t)
+{
+    return std::chrono::duration<double>{t.time_since_epoch()}.count();
+}
+
+const histogram& delay()
+{
+    static const histogram instance = make_histogram(
+        "attentive_gateway_event_delay_seconds",
+        "From an event's own time to the moment it was durable here: the whole way, end to end.",
+        {0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1'800, 7'200, 86'400});
+    return instance;
+}
+
+bool is_mapped_event(const pending& p)
+{
+    return p.what && p.is_event();
+}
+
+} // namespace
+
+const std::array<counter, outcomes::kinds>& outcomes::handles(const std::string& endpoint,
+                                                              const std::string& type)
+{
+    auto& types = counters_[endpoint];
+    const auto found = types.find(type);
+    if (found != types.end())
+        return found->second;
+    std::array<counter, kinds> made;
+    for (std::size_t i = 0; i < kinds; ++i)
+        made[i] = make_counter(
+            "attentive_gateway_deliveries_total",
+            "Deliveries with a valid signature, by what became of them.",
+            {{"endpoint", endpoint}, {"type", type}, {"outcome", std::string{names[i]}}});
+    return types.emplace(type, made).first->second;
+}
+
+void outcomes::heard_of(const pending& p)
+{
+    const source_event& e = p.event();
+    auto company = last_.find(e.company_id);
+    if (company == last_.end()) {
+        if (last_.size() >= companies_max)
+            return;
+        company = last_.emplace(e.company_id, std::map<std::string, gauge, std::less<>>{}).first;
+    }
+    auto type = company->second.find(e.source_event_type);
+    if (type == company->second.end()) {
+        const gauge made =
+            make_gauge("attentive_gateway_last_event_timestamp_seconds",
+                       "When an event of this company and type was last received; of the first "
+                       "200 companies.",
+                       {{"company", e.company_id}, {"type", e.source_event_type}});
+        type = company->second.emplace(e.source_event_type, made).first;
+    }
+    type->second.set(seconds(p.delivery.received_at()));
+}
+
+void outcomes::count(const pending& p, outcome what)
+{
+    static const std::string unknown = "unknown";
+    const bool event = is_mapped_event(p);
+    const std::string& type = event ? p.event().source_event_type : unknown;
+    handles(p.delivery.endpoint(), type)[static_cast<std::size_t>(what)].add();
+    if (!event || what == outcome::refused)
+        return;
+    heard_of(p);
+    if (what == outcome::stored || what == outcome::spooled)
+        delay().observe(std::max(0.0, seconds(now()) - seconds(p.event().occurred_at)));
+}
+
+} // namespace gateway
