@@ -693,3 +693,218 @@ RETURN CASE p_model
     WHEN 'message' THEN ARRAY['message', 'message_member', 'message_stats', 'last_send',
                               'subject_vote'] END;
 COMMENT ON FUNCTION gateway.read_model_tables(text) IS 'The tables of a read model.';
+
+-- What an operator does to read models: make them again, move a company's days, take apart a
+-- profile, ask why one is one. All of it holds the projector's lock while it changes them.
+
+-- rebuild, step 1 of 3: fresh, empty tables of these models in pg_temp, and a list of batches done.
+CREATE FUNCTION gateway.rebuild_begin(p_models text[]) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_table text;
+BEGIN
+    FOR v_table IN SELECT t FROM unnest(p_models) AS m (model),
+                       unnest(gateway.read_model_tables(m.model)) AS t
+                   UNION ALL SELECT 'batch' LOOP
+        EXECUTE format('DROP TABLE IF EXISTS pg_temp.%I', v_table);
+        EXECUTE format('CREATE TEMP TABLE %I (LIKE gateway.%I INCLUDING ALL)', v_table, v_table);
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION gateway.rebuild_begin(text[]) IS
+    'Makes empty tables of the given read models in pg_temp.';
+
+-- Step 2, to be repeated until it returns 0: projects some of the batches that the projector has
+-- had into the fresh tables. Finding none of them in pg_temp is an error, never a write to the
+-- tables in use: their schema is not in the search_path.
+CREATE FUNCTION gateway.rebuild_step(p_models text[], p_events_max integer) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET enable_bitmapscan = off SET enable_memoize = off SET jit = off
+SET plan_cache_mode = force_generic_plan SET max_parallel_workers_per_gather = 0
+AS $$
+DECLARE
+    v_after   bigint;
+    v_batches bigint[];
+    v_events  bigint;
+    v_aside   integer;
+BEGIN
+    SELECT coalesce(max(batch_id), 0) INTO v_after FROM batch;
+    FOR v_attempt IN 1..2 LOOP -- the second time for batches that were projected out of order
+        SELECT array_agg(w.batch_id), sum(w.events) INTO v_batches, v_events
+        FROM (SELECT n.batch_id, n.events,
+                     sum(n.events) OVER (ORDER BY n.batch_id) - n.events AS before
+              FROM (SELECT b.batch_id, b.events FROM gateway.batch b
+                    WHERE b.projected_at IS NOT NULL AND b.batch_id > v_after
+                        AND NOT EXISTS (SELECT FROM batch d WHERE d.batch_id = b.batch_id)
+                    ORDER BY b.batch_id LIMIT p_events_max) n) w
+        WHERE w.before < p_events_max;
+        EXIT WHEN v_batches IS NOT NULL;
+        v_after := 0;
+    END LOOP;
+    IF v_batches IS NULL THEN
+        RETURN 0;
+    END IF;
+    INSERT INTO batch SELECT b.* FROM unnest(v_batches) AS u (batch_id)
+    JOIN gateway.batch b ON b.batch_id = u.batch_id;
+    v_aside := gateway.project_or_set_aside(v_batches, p_models);
+    IF v_aside > 0 THEN
+        RAISE EXCEPTION 'a batch that was projected once cannot be projected again'
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    RETURN cardinality(v_batches);
+END $$;
+COMMENT ON FUNCTION gateway.rebuild_step(text[], integer) IS
+    'Projects about so many events into the tables of rebuild_begin; returns the batches taken, 0 when none is left.';
+
+-- Step 3, in the transaction that also took the lock and the last rebuild_step: gives the tables in
+-- use the contents of the fresh ones, by their difference. Nobody who reads waits or sees half of
+-- it, and views, privileges and indexes stay what they are. Returns table and rows that differed.
+CREATE FUNCTION gateway.rebuild_end(p_models text[])
+RETURNS TABLE (table_name text, rows bigint, removed bigint, added bigint)
+LANGUAGE plpgsql SET search_path = pg_temp SET enable_nestloop = off
+AS $$
+BEGIN
+    IF 'company' = ANY (p_models) THEN -- a setting, not derived
+        UPDATE company t SET timezone = g.timezone FROM gateway.company g
+        WHERE g.company_id = t.company_id AND g.timezone <> t.timezone;
+    END IF;
+    IF 'consent' = ANY (p_models) THEN -- the time zone may have changed meanwhile
+        PERFORM gateway.recount_consent(NULL);
+    END IF;
+    FOR table_name IN SELECT t FROM unnest(p_models) AS m (model),
+                          unnest(gateway.read_model_tables(m.model)) AS t LOOP
+        EXECUTE format('DELETE FROM gateway.%1$I t WHERE NOT EXISTS
+            (SELECT FROM pg_temp.%1$I f WHERE f::text = t::text)', table_name);
+        GET DIAGNOSTICS removed = ROW_COUNT;
+        EXECUTE format('INSERT INTO gateway.%1$I SELECT f.* FROM pg_temp.%1$I f WHERE NOT EXISTS
+            (SELECT FROM gateway.%1$I t WHERE t::text = f::text)', table_name);
+        GET DIAGNOSTICS added = ROW_COUNT;
+        EXECUTE format('SELECT count(*) FROM pg_temp.%I', table_name) INTO rows;
+        RETURN NEXT;
+    END LOOP;
+    -- What could not be projected gets another chance.
+    UPDATE gateway.batch SET set_aside_at = NULL, set_aside_error = NULL
+    WHERE set_aside_at IS NOT NULL;
+END $$;
+COMMENT ON FUNCTION gateway.rebuild_end(text[]) IS
+    'Replaces the given read models by those in pg_temp, and lets set-aside batches be tried again.';
+
+CREATE FUNCTION gateway.set_timezone(p_company text, p_timezone text) RETURNS void
+LANGUAGE plpgsql SET search_path = gateway, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_timezone_names WHERE name = p_timezone) THEN
+        RAISE EXCEPTION 'there is no time zone %: give an IANA name, such as America/New_York',
+            quote_literal(p_timezone) USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    PERFORM pg_advisory_xact_lock(gateway.projection_lock());
+    UPDATE company SET timezone = p_timezone WHERE company_id = p_company;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no event of company % has been projected', quote_literal(p_company)
+            USING ERRCODE = 'no_data_found';
+    END IF;
+    PERFORM gateway.recount_consent(p_company);
+END $$;
+COMMENT ON FUNCTION gateway.set_timezone(text, text) IS
+    'Sets the time zone that decides the local days of a company''s reports, and counts its days again.';
+
+-- Takes a subscriber out of its profile: identifiers of this kind (*: of any) join it to nobody
+-- from now on. p_undo takes that back. Returns the profiles of all who were together with it.
+CREATE FUNCTION gateway.split_identity(
+    p_company text, p_subscriber uuid, p_kind text DEFAULT '*', p_undo boolean DEFAULT false)
+RETURNS TABLE (subscriber_id uuid, profile_id uuid)
+LANGUAGE plpgsql SET search_path = gateway, pg_temp SET enable_seqscan = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    v_mates uuid[];
+BEGIN
+    PERFORM pg_advisory_xact_lock(gateway.projection_lock());
+    IF NOT EXISTS (SELECT FROM identity i WHERE i.company_id = p_company
+                    AND i.subscriber_id = p_subscriber) THEN
+        RAISE EXCEPTION 'no subscriber % of company %', p_subscriber, quote_literal(p_company)
+            USING ERRCODE = 'no_data_found';
+    END IF;
+    SELECT array_agg(mate.subscriber_id) INTO v_mates
+    FROM identity i JOIN identity mate USING (company_id, profile_id)
+    WHERE i.company_id = p_company AND i.subscriber_id = p_subscriber;
+    IF p_undo THEN
+        DELETE FROM identity_split s WHERE s.company_id = p_company
+            AND s.subscriber_id = p_subscriber AND (p_kind = '*' OR s.kind = p_kind);
+        SELECT v_mates || array_agg(n.to_id) INTO v_mates
+        FROM gateway.identity_neighbours(p_company, ARRAY[p_subscriber]) n;
+    ELSE
+        INSERT INTO identity_split (company_id, subscriber_id, kind)
+        VALUES (p_company, p_subscriber, p_kind) ON CONFLICT DO NOTHING;
+    END IF;
+    PERFORM gateway.resolve_identities(
+        array_fill(p_company, ARRAY[cardinality(v_mates)]), v_mates);
+    RETURN QUERY SELECT i.subscriber_id, i.profile_id FROM identity i
+    WHERE i.company_id = p_company AND i.subscriber_id = ANY (v_mates)
+    ORDER BY i.profile_id, i.subscriber_id;
+END $$;
+COMMENT ON FUNCTION gateway.split_identity(text, uuid, text, boolean) IS
+    'Un-merges a subscriber, or (p_undo) lets it be merged again; returns who was concerned.';
+
+CREATE FUNCTION gateway.mask(p_kind text, p_value text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE
+    WHEN p_kind = 'email' AND p_value LIKE '_%@%'
+        THEN left(p_value, 1) || '***@' || split_part(p_value, '@', 2)
+    WHEN length(p_value) >= 8 THEN left(p_value, 2) || '***' || right(p_value, 2)
+    ELSE '***' END;
+COMMENT ON FUNCTION gateway.mask(text, text) IS 'An identifier''s value as it may be shown to an operator.';
+
+-- The chain of shared identifiers that joins a profile: each row joins one more subscriber to one
+-- that was there before, nearest to the survivor first. One row without linked_to for the survivor.
+CREATE FUNCTION gateway.explain_identity(p_company text, p_subscriber uuid)
+RETURNS TABLE (
+    step integer, subscriber_id uuid, first_seen_at timestamptz, kind text, masked text,
+    linked_to uuid)
+LANGUAGE plpgsql STABLE SET search_path = gateway, pg_temp SET enable_seqscan = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    v_members  uuid[];
+    v_frontier uuid[];
+BEGIN
+    step := 0;
+    SELECT ARRAY[i.profile_id] INTO v_members FROM identity i
+    WHERE i.company_id = p_company AND i.subscriber_id = p_subscriber;
+    IF v_members IS NULL THEN
+        RETURN;
+    END IF;
+    RETURN QUERY SELECT 0, i.subscriber_id, i.first_seen_at::timestamptz, NULL::text, NULL::text,
+                        NULL::uuid
+    FROM identity i WHERE i.company_id = p_company AND i.subscriber_id = v_members[1];
+    v_frontier := v_members;
+    LOOP
+        step := step + 1;
+        RETURN QUERY
+        SELECT step, l.to_id, i.first_seen_at::timestamptz, l.kind,
+               gateway.mask(l.kind, l.value), l.from_id
+        FROM (SELECT DISTINCT ON (n.to_id) n.* FROM
+                  gateway.identity_neighbours(p_company, v_frontier) n
+              WHERE n.to_id <> ALL (v_members)
+              ORDER BY n.to_id, n.kind, n.value, n.from_id) l
+        JOIN identity i ON i.company_id = p_company AND i.subscriber_id = l.to_id
+        ORDER BY i.first_seen_at, l.to_id;
+        SELECT array_agg(DISTINCT n.to_id) INTO v_frontier
+        FROM gateway.identity_neighbours(p_company, v_frontier) n
+        WHERE n.to_id <> ALL (v_members);
+        EXIT WHEN v_frontier IS NULL;
+        v_members := v_members || v_frontier;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION gateway.explain_identity(text, uuid) IS
+    'Why the subscribers of a profile are one: the shared identifier (masked) that joined each.';
+
+-- Every function of the projector is for the daemon and the operator alone.
+DO $$
+DECLARE
+    f regprocedure;
+BEGIN
+    FOR f IN SELECT p.oid FROM pg_proc p WHERE p.pronamespace = 'gateway'::regnamespace LOOP
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f);
+    END LOOP;
+END $$;
