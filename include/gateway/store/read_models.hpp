@@ -21,7 +21,7 @@ struct rebuild_settings {
     std::string database_url; // of a session: behind a transaction pooler this fails
     std::vector<std::string> models = read_models();
     std::size_t step_events_max = 5'000;
-    std::function<void(std::uint64_t)> progress; // batches so far; may be empty
+    std::function<void(std::uint64_t)> progress = {}; // batches so far; may be empty
 };
 
 // Projects the log once more into fresh tables while the daemon goes on, then gives the tables in
