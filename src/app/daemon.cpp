@@ -10,6 +10,7 @@
 #include "gateway/store/durability.hpp"
 #include "gateway/store/migrations.hpp"
 #include "gateway/store/observer.hpp"
+#include "gateway/store/projector.hpp"
 #include "gateway/store/spool.hpp"
 #include "gateway/store/writer.hpp"
 
@@ -115,6 +116,7 @@ struct daemon::implementation {
     std::unique_ptr<gateway::writer> writer;
     std::optional<database_observer> observer;
     std::optional<gauges> shown_state;
+    std::unique_ptr<gateway::projector> projector;
     generation serving;
     std::deque<lane> lanes;
     std::unique_ptr<admin_server> admin;
@@ -175,6 +177,8 @@ result<void> daemon::implementation::open_writer()
     w.batch_deadline = settings.batch_deadline;
     w.accept_weak_durability = settings.database.accept_weak_durability;
     writer = std::make_unique<gateway::writer>(std::move(w));
+    projector =
+        std::make_unique<gateway::projector>(projector_settings{.database_url = database.url});
     return boost::outcome_v2::success();
 }
 
@@ -400,7 +404,9 @@ daemon::daemon(std::unique_ptr<implementation> i) : implementation_{std::move(i)
 
 daemon::~daemon()
 {
-    // The writer first: it commits what it holds and answers into loops that still exist.
+    // The writer before the loops: it commits what it holds and answers into loops that still
+    // exist.
+    implementation_->projector.reset();
     implementation_->writer.reset();
 }
 
@@ -449,6 +455,7 @@ void daemon::run()
     for (auto& thread : threads)
         thread.join();
     i.observer.reset();
+    i.projector.reset();
     i.writer.reset();
     spdlog::info("stopped");
 }
