@@ -211,7 +211,7 @@ result<tcp::acceptor> daemon::implementation::open_webhook_port()
     if (!inherited)
         return open_acceptor(io, settings.listener.address);
     BOOST_OUTCOME_TRY(auto acceptor, adopt_acceptor(io, *inherited));
-    spdlog::info("listening on the socket that the service manager handed over, not on {}",
+    spdlog::info("the service manager handed over the socket: listener.address = {} is not used",
                  settings.listener.address);
     return acceptor;
 }

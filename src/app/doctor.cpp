@@ -35,6 +35,8 @@ namespace asio = boost::asio;
 namespace fs = std::filesystem;
 
 constexpr const char* service_credentials = "/run/credentials/attentive-gateway.service";
+constexpr const char* state_directory = "/var/lib/attentive-gateway"; // StateDirectory= makes it
+constexpr const char* unit = "/usr/lib/systemd/system/attentive-gateway.service";
 constexpr std::chrono::days certificate_warning{14};
 constexpr double clock_difference_max = 5; // seconds
 
@@ -69,7 +71,8 @@ private:
                       const std::string& remedy)
     {
         std::string line = state + (remedy.empty() ? "" : " -> " + remedy);
-        std::replace(line.begin(), line.end(), '\n', ' '); // libpq says some things in two
+        std::replace(line.begin(), line.end(), '\n', ' '); // libpq says some things in two lines
+        std::erase(line, '\t');
         std::printf("%-4s %-13s %s\n", mark, what, line.c_str());
         std::fflush(stdout);
     }
@@ -267,6 +270,9 @@ void check_spool(const config& c, findings& found)
         const bool can_be_made = ::access(directory.parent_path().c_str(), W_OK) == 0;
         if (can_be_made)
             return found.good("spool", directory.string() + " will be made at the start");
+        if (directory.parent_path() == state_directory && fs::exists(unit, ec))
+            return found.doubtful("spool", directory.string() + " is not there yet",
+                                  "systemctl start attentive-gateway makes it");
         return found.bad("spool", directory.string() + " cannot be made",
                          "make its parent, writable for the gateway's user");
     }

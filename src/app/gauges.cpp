@@ -30,7 +30,7 @@ gauges::gauges()
       inbox_bytes_{made("inbox_bytes", "Memory that these deliveries hold.")},
       stalled_{made("stalled_seconds", "The longest that a thread of the store has been at one "
                                        "step; above ten it hangs.")},
-      up_{made("database_up", "1 when PostgreSQL answered when last asked, every two seconds.")},
+      up_{made("database_up", "1 when PostgreSQL answered when last asked, every second.")},
       takes_{made("database_taking_events", "1 while events go to PostgreSQL directly, 0 while "
                                             "they go to the spool or are refused.")},
       quarantine_{made("quarantine_events", "Deliveries that wait in quarantine.")},

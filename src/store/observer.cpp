@@ -14,7 +14,7 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr std::chrono::seconds interval{2};
+constexpr std::chrono::seconds interval{1};
 constexpr std::chrono::seconds limit{2};
 constexpr std::chrono::seconds counting_interval{30};
 

@@ -20,7 +20,7 @@ struct observation {
 
 class database_observer {
 public:
-    // Starts a thread with a connection of its own, which asks every two seconds and, for what
+    // Starts a thread with a connection of its own, which asks every second and, for what
     // costs more, every thirty. A server that does not answer within two seconds counts as gone.
     explicit database_observer(std::string database_url);
     ~database_observer();
