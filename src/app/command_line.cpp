@@ -251,6 +251,40 @@ action declare_quarantine_replay(CLI::App& app)
     return [options] { return run_quarantine_replay(*options); };
 }
 
+// A day or a time, UTC, as the value of `option`.
+void declare_time(CLI::App& app, const std::string& option, std::optional<timestamp>& value,
+                  const std::string& meaning)
+{
+    const auto read = [&value, option](const std::string& text) {
+        value = valid(parse_time(text), option + " is a day or a time, UTC: 2026-11-21 or "
+                                                 "2026-11-21T10:00:00Z");
+    };
+    app.add_option_function<std::string>(option, read, meaning)->type_name("TIME");
+}
+
+action declare_report(CLI::App& app)
+{
+    auto options = std::make_shared<report_options>();
+    declare_config(app, options->config);
+    app.add_option("NAME", options->name, "Of a report; without it they are listed")->type_name("");
+    app.add_option("--company", options->company, "Only this company_id")->type_name("ID");
+    declare_time(app, "--since", options->since, "Only rows of this day or time (UTC) or later");
+    declare_time(app, "--until", options->until, "Only rows before this day or time (UTC)");
+    app.add_option("--limit", options->limit, "Rows to print, the newest (default: 50)")
+        ->type_name("N")
+        ->check(CLI::Range(std::size_t{1}, std::size_t{1'000'000}));
+    const auto format = [options](const std::string& text) {
+        if (text != "table" && text != "csv" && text != "json")
+            throw CLI::ValidationError{"--format is one of: table, csv, json"};
+        options->format = text == "csv"    ? report_format::csv
+                          : text == "json" ? report_format::json
+                                           : report_format::table;
+    };
+    app.add_option_function<std::string>("--format", format, "table, csv or json (default: table)")
+        ->type_name("FORMAT");
+    return [options] { return run_report(*options); };
+}
+
 action declare_verify(CLI::App& app)
 {
     auto options = std::make_shared<verify_options>();
@@ -346,6 +380,17 @@ constexpr command commands[] = {
      "--dry-run\n"
      "  attentive-gateway quarantine replay --config gateway.toml --reason type_unknown\n",
      declare_quarantine_replay},
+    {"report",
+     "[NAME] --config FILE [--company ID] [--since TIME] [--until TIME] [--limit N] "
+     "[--format FORMAT]",
+     "Print one of the reports, or list them",
+     "Needs the rights of gateway_reader. Rows come newest first.\n\n"
+     "Examples:\n"
+     "  attentive-gateway report --config gateway.toml\n"
+     "  attentive-gateway report link_clicks_daily --config gateway.toml --since 2026-11-01\n"
+     "  attentive-gateway report attributed_orders --config gateway.toml --format csv > "
+     "orders.csv\n",
+     declare_report},
     {"verify", "--key-file FILE --signature HEX < BODY",
      "Say whether a signature is right for the body on standard input, or why not",
      "Tries the usual mistakes, such as a newline too many or a decoded key.\n\n"

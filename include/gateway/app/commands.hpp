@@ -2,11 +2,13 @@
 // people, results on standard output and the rest on standard error, and return the exit code.
 #pragma once
 
+#include "gateway/base/time.hpp"
 #include "gateway/store/quarantine.hpp"
 
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -78,6 +80,18 @@ struct quarantine_replay_options {
     bool dry_run = false;
 };
 
+enum class report_format { table, csv, json };
+
+struct report_options {
+    std::filesystem::path config;
+    std::string name;    // of a view of schema report; empty: list them
+    std::string company; // company_id; empty: all
+    std::optional<timestamp> since;
+    std::optional<timestamp> until;
+    std::size_t limit = 50;
+    report_format format = report_format::table;
+};
+
 struct verify_options {
     std::filesystem::path key_file;
     std::string signature;
@@ -118,6 +132,9 @@ int run_quarantine_show(const quarantine_show_options& options);
 
 // Maps what waits once more and stores what now is an event.
 int run_quarantine_replay(const quarantine_replay_options& options);
+
+// Prints a report view, or which there are.
+int run_report(const report_options& options);
 
 // Reads a body from standard input and says whether the signature is the key's, or why not.
 int run_verify(const verify_options& options);
