@@ -136,7 +136,9 @@ SELECT d.company_id, d.day, e.channel, e.utm_source, e.utm_medium, e.utm_campaig
            AS unique_clickers
 FROM gateway.local_day d
 CROSS JOIN LATERAL (
-    SELECT * FROM gateway.source_event
+    SELECT company_id, subscriber_id, channel, utm_source, utm_medium, utm_campaign, link_host,
+           link_path
+    FROM gateway.source_event
     WHERE company_id = d.company_id AND action = 'link_clicked'
       AND occurred_at >= d.starts_at AND occurred_at < d.ends_at
     OFFSET 0) e -- a fence: day by day, never the whole log first
@@ -296,7 +298,8 @@ SELECT d.company_id, d.day, t.channel AS touch_channel, t.touch, t.message_key,
        sum(o.order_value) AS revenue, count(DISTINCT p.profile_id) AS buyers
 FROM gateway.local_day d
 CROSS JOIN LATERAL (
-    SELECT * FROM gateway.source_event
+    SELECT company_id, subscriber_id, occurred_at, order_value, currency
+    FROM gateway.source_event
     WHERE company_id = d.company_id AND action = 'completed' AND event_name = 'order.completed'
       AND occurred_at >= d.starts_at AND occurred_at < d.ends_at
     OFFSET 0) o

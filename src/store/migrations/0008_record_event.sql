@@ -158,6 +158,10 @@ BEGIN
         (extract(epoch FROM v_at) * 1000)::bigint, v_ids, p_page_url, p_order_id, v_value,
         p_currency)::text);
 
+    IF gateway.is_erased(v_company, v_subscriber, v_at) THEN
+        RETURN v_event;
+    END IF;
+
     IF to_regclass('gateway.source_event_' || to_char(v_at, 'YYYY_MM')) IS NULL THEN
         PERFORM gateway.ensure_partitions('source_event', ARRAY[v_at]);
     END IF;

@@ -38,6 +38,18 @@ BEGIN
             gateway.delivery_row[], gateway.quarantine_row[]) TO gateway_writer;
     END IF;
 
+    IF to_regrole('gateway_writer') IS NOT NULL THEN
+        GRANT EXECUTE ON FUNCTION gateway.apply_retention(interval, interval, interval)
+            TO gateway_writer;
+    END IF;
+
+    IF to_regrole('gateway_privacy') IS NOT NULL THEN
+        GRANT USAGE ON SCHEMA gateway TO gateway_privacy;
+        GRANT SELECT ON gateway.schema_migration, gateway.erasure TO gateway_privacy;
+        GRANT EXECUTE ON FUNCTION gateway.erase(text, text, text, boolean, integer)
+            TO gateway_privacy;
+    END IF;
+
     IF to_regrole('gateway_source') IS NOT NULL THEN
         GRANT USAGE ON SCHEMA gateway TO gateway_source;
         GRANT EXECUTE ON FUNCTION gateway.record_event(text, text, text, timestamptz, jsonb, text,
