@@ -285,6 +285,41 @@ action declare_report(CLI::App& app)
     return [options] { return run_report(*options); };
 }
 
+action declare_erase(CLI::App& app)
+{
+    auto options = std::make_shared<erase_options>();
+    declare_config(app, options->config);
+    app.add_option("--company", options->company, "Their company_id")->required()->type_name("ID");
+    const auto name_by = [&app, options](const std::string& option, const std::string& kind,
+                                         const std::string& meaning) {
+        const auto take = [options, kind](const std::string& value) {
+            if (!options->kind.empty())
+                throw CLI::ValidationError{"name the person by one identifier"};
+            options->kind = kind;
+            options->value = value;
+        };
+        return app.add_option_function<std::string>(option, take, meaning)
+            ->type_name("V")
+            ->group("The person, by one of");
+    };
+    name_by("--phone", "phone", "Phone number, E.164");
+    name_by("--email", "email", "E-mail address");
+    name_by("--external-id", "attentive_external_id", "Attentive's external_id");
+    app.add_flag("--dry-run", options->dry_run, "Say what would go, write nothing");
+    app.parse_complete_callback([options] {
+        if (options->kind.empty())
+            throw CLI::RequiredError{"--phone, --email or --external-id"};
+    });
+    return [options] { return run_erase(*options); };
+}
+
+action declare_retention(CLI::App& app)
+{
+    auto options = std::make_shared<retention_options>();
+    declare_config(app, options->config);
+    return [options] { return run_retention(*options); };
+}
+
 action declare_verify(CLI::App& app)
 {
     auto options = std::make_shared<verify_options>();
@@ -391,6 +426,20 @@ constexpr command commands[] = {
      "  attentive-gateway report attributed_orders --config gateway.toml --format csv > "
      "orders.csv\n",
      declare_report},
+    {"erase", "--config FILE --company ID (--phone V | --email V | --external-id V) [--dry-run]",
+     "Remove a person from everything that is stored",
+     "Everybody who is one profile with the identifier. Counts in reports stay, nobody is behind\n"
+     "them, and a delivery that comes again does not bring the person back. Needs the rights of\n"
+     "gateway_privacy.\n\n"
+     "Example:\n"
+     "  attentive-gateway erase --config gateway.toml --company MDc6Q29tcGFueTU \\\n"
+     "      --phone +12065550100 --dry-run\n",
+     declare_erase},
+    {"retention", "--config FILE", "Drop what is older than the configuration keeps it",
+     "serve does so once a day.\n\n"
+     "Example:\n"
+     "  attentive-gateway retention --config gateway.toml\n",
+     declare_retention},
     {"verify", "--key-file FILE --signature HEX < BODY",
      "Say whether a signature is right for the body on standard input, or why not",
      "Tries the usual mistakes, such as a newline too many or a decoded key.\n\n"

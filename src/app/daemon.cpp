@@ -98,6 +98,7 @@ struct daemon::implementation {
     open_database database;
     std::optional<spool> local_spool;
     std::unique_ptr<gateway::writer> writer;
+    std::optional<retention_keeper> retention;
     std::deque<pipeline> pipelines; // stable addresses: the routes refer to them
     std::deque<lane> lanes;
     std::unique_ptr<admin_server> admin;
@@ -281,6 +282,7 @@ result<std::unique_ptr<daemon>> daemon::start(const config& c, bool migrate_firs
     BOOST_OUTCOME_TRY(i->open_pipelines());
     BOOST_OUTCOME_TRY(i->open_listeners());
     BOOST_OUTCOME_TRY(i->open_admin());
+    i->retention.emplace(i->database.url, i->settings.retention);
     auto& io = i->lanes.front().io;
     i->wake.emplace(io);
     i->signals.emplace(io, SIGINT, SIGTERM);

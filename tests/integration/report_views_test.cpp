@@ -1,53 +1,20 @@
 // Every view over the log against plain code over the same story: the story goes in through the
 // real normalizer, writer and record_event, and each report must say exactly what happened.
-#include "gateway/app/story.hpp"
-#include "gateway/attentive/normalizer.hpp"
-#include "gateway/store/stored_delivery.hpp"
-#include "gateway/store/writer.hpp"
 #include "support/cluster.hpp"
-#include "support/events.hpp"
 #include "support/read_models.hpp"
 #include "support/reference.hpp"
+#include "support/story_store.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <pqxx/pqxx>
 
-#include <future>
+#include <algorithm>
 
 namespace gateway {
 namespace {
 
 using namespace test;
-
-void post(const std::string& url, const std::vector<story_event>& story)
-{
-    writer_settings settings = settings_for(url);
-    settings.map = [](const verified_delivery& d) { return normalize(d.body()); };
-    settings.inbox_events_max = story.size() + 1;
-    std::size_t expected = 0;
-    std::atomic<std::size_t> stored{0};
-    {
-        writer w{settings};
-        await_available(w);
-        for (const story_event& e : story) {
-            if (!is_attentives(e))
-                continue;
-            ++expected;
-            w.submit(stored_delivery::rebuild({.endpoint = "attentive",
-                                               .body = story_body(e),
-                                               .signatures = {},
-                                               .received_at = e.at + story_delay(e)},
-                                              "2026-11"),
-                     [&stored](const result<receipt>& r) {
-                         if (r && r.value().what == disposition::stored)
-                             ++stored;
-                     });
-        }
-    } // commits what is left
-    ASSERT_EQ(stored, expected);
-    ASSERT_TRUE(record_events(url, tell(story).recorded));
-}
 
 // Sorted rows of `select`, all in one transaction, so that now() is one moment.
 class snapshot {
@@ -103,7 +70,7 @@ protected:
 
     void SetUp() override
     {
-        post(url_, story_);
+        store_story(url_, story_);
         derive_read_models(url_);
         query(url_, "UPDATE gateway.company SET timezone = 'Etc/GMT+5' WHERE company_id = '" +
                         story_company_id(1) +
@@ -193,7 +160,7 @@ TEST(ReportTest, ShowEventsThatAreNotProjectedYet)
     s.people = 10;
     s.until = now();
     const auto story = tell_story(s);
-    post(url, story);
+    store_story(url, story);
 
     EXPECT_EQ(value(url, "SELECT count(*) FROM report.source_event"
                          " WHERE profile_id = subscriber_id"),

@@ -92,6 +92,18 @@ struct report_options {
     report_format format = report_format::table;
 };
 
+struct erase_options {
+    std::filesystem::path config;
+    std::string company;
+    std::string kind; // of the identifier: "phone", "email", "attentive_external_id"
+    std::string value;
+    bool dry_run = false;
+};
+
+struct retention_options {
+    std::filesystem::path config;
+};
+
 struct verify_options {
     std::filesystem::path key_file;
     std::string signature;
@@ -135,6 +147,12 @@ int run_quarantine_replay(const quarantine_replay_options& options);
 
 // Prints a report view, or which there are.
 int run_report(const report_options& options);
+
+// Removes a person from everything that is stored.
+int run_erase(const erase_options& options);
+
+// Drops what is older than [retention] keeps it.
+int run_retention(const retention_options& options);
 
 // Reads a body from standard input and says whether the signature is the key's, or why not.
 int run_verify(const verify_options& options);

@@ -124,7 +124,13 @@ BEGIN
         FROM gateway.derive_subscriber_id(p_company_id,
                  jsonb_build_object(p_kind, jsonb_build_array(v_value))) AS d (subscriber_id)
         JOIN gateway.source_event e ON e.company_id = p_company_id
-            AND e.subscriber_id = d.subscriber_id),
+            AND e.subscriber_id = d.subscriber_id
+        UNION -- what no read model has seen yet
+        SELECT e.subscriber_id
+        FROM gateway.batch b JOIN gateway.source_event e ON e.batch_id = b.batch_id
+        WHERE b.projected_at IS NULL AND e.company_id = p_company_id
+          AND e.subscriber_id IS NOT NULL
+          AND e.identifiers @> jsonb_build_object(p_kind, jsonb_build_array(v_value))),
     profile AS (
         SELECT DISTINCT CASE WHEN i.profile_id IS NULL THEN n.subscriber_id
                              ELSE i.profile_id END AS profile_id
