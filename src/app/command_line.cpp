@@ -4,6 +4,7 @@
 #include "gateway/app/nearest.hpp"
 #include "gateway/app/units.hpp"
 #include "gateway/attentive/samples.hpp"
+#include "gateway/store/read_models.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -320,6 +321,50 @@ action declare_retention(CLI::App& app)
     return [options] { return run_retention(*options); };
 }
 
+action declare_rebuild(CLI::App& app)
+{
+    auto options = std::make_shared<rebuild_options>();
+    declare_config(app, options->config);
+    app.add_option("--model", options->model, "Only this one: company, identity, consent, message")
+        ->type_name("MODEL")
+        ->check(CLI::IsMember(read_models()));
+    return [options] { return run_rebuild(*options); };
+}
+
+void declare_subscriber(CLI::App& app, std::string& company, uuid& subscriber)
+{
+    app.add_option("--company", company, "company_id of the subscriber")
+        ->required()
+        ->type_name("ID");
+    const auto id = [&subscriber](const std::string& text) {
+        subscriber = valid(uuid_from_text(text), "--subscriber is a UUID: subscriber_id, as in "
+                                                 "the log");
+    };
+    app.add_option_function<std::string>("--subscriber", id, "subscriber_id, as in the log")
+        ->required()
+        ->type_name("UUID");
+}
+
+action declare_identity_split(CLI::App& app)
+{
+    auto options = std::make_shared<identity_split_options>();
+    declare_config(app, options->config);
+    declare_subscriber(app, options->company, options->subscriber);
+    app.add_option("--kind", options->kind,
+                   "Only what identifiers of this kind join, such as phone (default: all)")
+        ->type_name("KIND");
+    app.add_flag("--undo", options->undo, "Take a split back");
+    return [options] { return run_identity_split(*options); };
+}
+
+action declare_explain_identity(CLI::App& app)
+{
+    auto options = std::make_shared<explain_identity_options>();
+    declare_config(app, options->config);
+    declare_subscriber(app, options->company, options->subscriber);
+    return [options] { return run_explain_identity(*options); };
+}
+
 action declare_verify(CLI::App& app)
 {
     auto options = std::make_shared<verify_options>();
@@ -440,6 +485,29 @@ constexpr command commands[] = {
      "Example:\n"
      "  attentive-gateway retention --config gateway.toml\n",
      declare_retention},
+    {"rebuild", "--config FILE [--model MODEL]",
+     "Make the read models again from the log, while the gateway serves",
+     "Prints for each table its rows, and how many were wrong: removed and added. Needed after a\n"
+     "change of gateway.identity_rule or identity_block, and to try batches again that were set\n"
+     "aside. Not through a pooler in transaction mode.\n\n"
+     "Examples:\n"
+     "  attentive-gateway rebuild --config gateway.toml\n"
+     "  attentive-gateway rebuild --config gateway.toml --model identity\n",
+     declare_rebuild},
+    {"identity split", "--config FILE --company ID --subscriber UUID [--kind KIND] [--undo]",
+     "Take a subscriber out of the profile it was merged into, for good",
+     "Identifiers of the kind join it to nobody from now on, also after a rebuild. Prints the\n"
+     "profiles of all who were together with it.\n\n"
+     "Example:\n"
+     "  attentive-gateway identity split --config gateway.toml --company MDc6Q29tcGFueTU \\\n"
+     "      --subscriber de4b6290-5729-8030-88f1-09d878d95cfb --kind phone\n",
+     declare_identity_split},
+    {"explain-identity", "--config FILE --company ID --subscriber UUID",
+     "Show why subscribers are one profile: the identifiers they share, masked",
+     "Example:\n"
+     "  attentive-gateway explain-identity --config gateway.toml --company MDc6Q29tcGFueTU \\\n"
+     "      --subscriber de4b6290-5729-8030-88f1-09d878d95cfb\n",
+     declare_explain_identity},
     {"verify", "--key-file FILE --signature HEX < BODY",
      "Say whether a signature is right for the body on standard input, or why not",
      "Tries the usual mistakes, such as a newline too many or a decoded key.\n\n"
@@ -463,6 +531,7 @@ struct command_group {
 constexpr command_group groups[] = {
     {"spool", "What waits on this host: status, verify, drain, export"},
     {"quarantine", "What was kept but is no event: list, show, replay"},
+    {"identity", "Who is one person: split"},
 };
 
 constexpr const char* overview =

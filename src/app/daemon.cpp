@@ -7,6 +7,7 @@
 #include "gateway/ingest/pipeline.hpp"
 #include "gateway/store/durability.hpp"
 #include "gateway/store/migrations.hpp"
+#include "gateway/store/projector.hpp"
 #include "gateway/store/spool.hpp"
 #include "gateway/store/writer.hpp"
 
@@ -99,6 +100,7 @@ struct daemon::implementation {
     std::optional<spool> local_spool;
     std::unique_ptr<gateway::writer> writer;
     std::optional<retention_keeper> retention;
+    std::unique_ptr<gateway::projector> projector;
     std::deque<pipeline> pipelines; // stable addresses: the routes refer to them
     std::deque<lane> lanes;
     std::unique_ptr<admin_server> admin;
@@ -153,6 +155,8 @@ result<void> daemon::implementation::open_writer()
     w.batch_deadline = settings.batch_deadline;
     w.accept_weak_durability = settings.database.accept_weak_durability;
     writer = std::make_unique<gateway::writer>(std::move(w));
+    projector =
+        std::make_unique<gateway::projector>(projector_settings{.database_url = database.url});
     return boost::outcome_v2::success();
 }
 
@@ -269,7 +273,9 @@ daemon::daemon(std::unique_ptr<implementation> i) : implementation_{std::move(i)
 
 daemon::~daemon()
 {
-    // The writer first: it commits what it holds and answers into loops that still exist.
+    // The writer before the loops: it commits what it holds and answers into loops that still
+    // exist.
+    implementation_->projector.reset();
     implementation_->writer.reset();
 }
 
@@ -310,6 +316,7 @@ void daemon::run()
     run_loop(i.lanes.front().io);
     for (auto& thread : threads)
         thread.join();
+    i.projector.reset();
     i.writer.reset();
     spdlog::info("stopped");
 }

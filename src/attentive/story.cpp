@@ -335,7 +335,7 @@ std::string story_phone(const story_event& e)
 
 std::string story_email(const story_event& e)
 {
-    return "shopper" + std::to_string(e.person) + "@example.com";
+    return "shopper" + std::to_string(e.person) + "@example-shop.com";
 }
 
 std::string story_subject(std::uint32_t message)

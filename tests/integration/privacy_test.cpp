@@ -4,7 +4,6 @@
 #include "support/cluster.hpp"
 #include "support/events.hpp"
 #include "support/process.hpp"
-#include "support/read_models.hpp"
 #include "support/reference.hpp"
 #include "support/story_store.hpp"
 
@@ -66,7 +65,7 @@ protected:
                                R"("}})"));
         kept.submit(w, refused(R"({"type":"new","subscriber":{"email":"somebody@else.example"}})"));
         ASSERT_EQ(kept.count(disposition::quarantined), 2U);
-        derive_read_models(url_);
+        project_all(url_);
     }
 
     result<erase_report> erase_by(const std::string& kind, const std::string& value,
@@ -150,7 +149,7 @@ TEST_F(EraseTest, NobodyComesBackByAReplay)
         kept.submit(w, refused(R"({"type":"new","subscriber":{"email":")" + story_email(person_) +
                                R"("}})"));
     }
-    derive_read_models(url_);
+    project_all(url_);
 
     EXPECT_THAT(found(url_, story_email(person_)), IsEmpty());
     EXPECT_THAT(found(url_, story_phone(person_)), IsEmpty());
@@ -186,7 +185,7 @@ TEST_F(EraseTest, RefusesWhatItCannotDoRight)
     EXPECT_EQ(nobody.value().events, 0U);
 
     test::query(url_, "INSERT INTO gateway.identifier SELECT company_id, subscriber_id, 'email',"
-                      " 'shared@example.com', now(), now() FROM gateway.identity");
+                      " 'shared@example.com', now(), now(), false FROM gateway.identity");
     const auto shared = erase_by("email", "shared@example.com");
     ASSERT_TRUE(shared.has_error());
     EXPECT_THAT(shared.error().detail, HasSubstr("several profiles"));

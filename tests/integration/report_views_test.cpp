@@ -1,7 +1,6 @@
 // Every view over the log against plain code over the same story: the story goes in through the
 // real normalizer, writer and record_event, and each report must say exactly what happened.
 #include "support/cluster.hpp"
-#include "support/read_models.hpp"
 #include "support/reference.hpp"
 #include "support/story_store.hpp"
 
@@ -71,12 +70,11 @@ protected:
     void SetUp() override
     {
         store_story(url_, story_);
-        derive_read_models(url_);
-        query(url_, "UPDATE gateway.company SET timezone = 'Etc/GMT+5' WHERE company_id = '" +
-                        story_company_id(1) +
-                        "'; UPDATE gateway.company SET timezone = 'Asia/Tokyo'"
-                        " WHERE company_id = '" +
-                        story_company_id(2) + "'");
+        project_all(url_);
+        for (const auto& [company, zone] :
+             {std::pair{std::size_t{1}, "Etc/GMT+5"}, std::pair{std::size_t{2}, "Asia/Tokyo"}})
+            query(url_, "SELECT gateway.set_timezone('" + story_company_id(company) + "', '" +
+                            zone + "')");
     }
 
     std::string url_ = fresh_database();

@@ -3,7 +3,7 @@
 #include "support/gateway_process.hpp"
 
 #include "gateway/app/story.hpp"
-#include "support/read_models.hpp"
+#include "support/story_store.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -59,7 +59,7 @@ protected:
         for (std::size_t i = 0; i < 40 && i < story.posted.size(); ++i)
             post(story.posted[i]);
         EXPECT_TRUE(record_events(as_member(url_, "gateway_source"), story.recorded));
-        derive_read_models(url_);
+        project_all(url_);
     }
 
     void post(const std::string& body)

@@ -5,6 +5,7 @@
 #include "gateway/attentive/normalizer.hpp"
 #include "gateway/store/stored_delivery.hpp"
 #include "gateway/store/writer.hpp"
+#include "support/cluster.hpp"
 #include "support/events.hpp"
 #include "support/reference.hpp"
 
@@ -42,6 +43,12 @@ std::size_t store_story(const std::string& url, const std::vector<story_event>& 
     if (!record_events(url, tell(story).recorded))
         throw std::runtime_error{"the shop's events were not recorded"};
     return stored;
+}
+
+void project_all(const std::string& url)
+{
+    while (value(url, "SELECT batches FROM gateway.project(100000)") != "0") {
+    }
 }
 
 } // namespace gateway::test

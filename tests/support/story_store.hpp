@@ -14,4 +14,7 @@ namespace gateway::test {
 // the shop's could not be recorded.
 std::size_t store_story(const std::string& url, const std::vector<story_event>& story);
 
+// Lets the projector take all that waits. Throws what libpqxx throws.
+void project_all(const std::string& url);
+
 } // namespace gateway::test

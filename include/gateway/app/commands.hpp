@@ -104,6 +104,25 @@ struct retention_options {
     std::filesystem::path config;
 };
 
+struct rebuild_options {
+    std::filesystem::path config;
+    std::string model; // empty: all
+};
+
+struct identity_split_options {
+    std::filesystem::path config;
+    std::string company;
+    uuid subscriber;
+    std::string kind = "*";
+    bool undo = false;
+};
+
+struct explain_identity_options {
+    std::filesystem::path config;
+    std::string company;
+    uuid subscriber;
+};
+
 struct verify_options {
     std::filesystem::path key_file;
     std::string signature;
@@ -153,6 +172,15 @@ int run_erase(const erase_options& options);
 
 // Drops what is older than [retention] keeps it.
 int run_retention(const retention_options& options);
+
+// Makes read models again from the log, and says what was different.
+int run_rebuild(const rebuild_options& options);
+
+// Takes a subscriber out of its profile.
+int run_identity_split(const identity_split_options& options);
+
+// Why the subscribers of a profile are one. exit_failed when the subscriber is not known.
+int run_explain_identity(const explain_identity_options& options);
 
 // Reads a body from standard input and says whether the signature is the key's, or why not.
 int run_verify(const verify_options& options);

@@ -55,6 +55,8 @@ CREATE TABLE gateway.source_event (
 
 CREATE INDEX source_event_subscriber ON gateway.source_event
     (company_id, subscriber_id, occurred_at);
+-- Rows come in the order of their batches, so this index grows at its end and costs a writer little.
+CREATE INDEX source_event_batch ON gateway.source_event (batch_id);
 CREATE TABLE gateway.source_event_default PARTITION OF gateway.source_event DEFAULT;
 
 COMMENT ON TABLE gateway.source_event IS
@@ -139,10 +141,14 @@ CREATE TABLE gateway.batch (
     duplicates   integer     NOT NULL,
     quarantined  integer     NOT NULL,
     committed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    projected_at timestamptz
+    projected_at timestamptz,
+    set_aside_at timestamptz,
+    set_aside_error text
 );
 
-CREATE INDEX batch_unprojected ON gateway.batch (batch_id) WHERE projected_at IS NULL;
+CREATE INDEX batch_unprojected ON gateway.batch (batch_id)
+    WHERE projected_at IS NULL AND set_aside_at IS NULL;
+CREATE INDEX batch_set_aside ON gateway.batch (batch_id) WHERE set_aside_at IS NOT NULL;
 
 COMMENT ON TABLE gateway.batch IS
     'One row for each transaction that stored something: lineage, and the queue of the read models.';
@@ -153,6 +159,8 @@ COMMENT ON COLUMN gateway.batch.duplicates IS 'Events of the transaction that we
 COMMENT ON COLUMN gateway.batch.quarantined IS 'New quarantine rows of the transaction.';
 COMMENT ON COLUMN gateway.batch.committed_at IS 'Time just before the commit, by the database''s clock.';
 COMMENT ON COLUMN gateway.batch.projected_at IS 'When the read models had taken the batch; null until then.';
+COMMENT ON COLUMN gateway.batch.set_aside_at IS 'When the read models gave the batch up: a value of it cannot be projected. Its events stay in the log; rebuild tries them again.';
+COMMENT ON COLUMN gateway.batch.set_aside_error IS 'SQLSTATE and constraint of the failure; no values.';
 
 CREATE TABLE gateway.quarantine (
     quarantine_id    uuid           PRIMARY KEY,

@@ -10,6 +10,7 @@ AS $$
 DECLARE
     v_missing text[] := '{}';
     v_role    text;
+    v_function regprocedure;
 BEGIN
     FOREACH v_role IN ARRAY ARRAY['gateway_writer', 'gateway_reader', 'gateway_source',
                                    'gateway_privacy'] LOOP
@@ -36,9 +37,31 @@ BEGIN
         GRANT EXECUTE ON FUNCTION gateway.ensure_partitions(text, timestamptz[]) TO gateway_writer;
         GRANT EXECUTE ON FUNCTION gateway.write_batch(text, text, gateway.event_row[],
             gateway.delivery_row[], gateway.quarantine_row[]) TO gateway_writer;
-    END IF;
 
-    IF to_regrole('gateway_writer') IS NOT NULL THEN
+        -- The projector, and the operator's rebuild.
+        GRANT SELECT (channel, action, company_name, subscriber_id, identifiers,
+            subscription_type, creative_name, creative_type, creative_subtype, message_key,
+            message_type, message_name, message_subject, business_address, batch_id)
+            ON gateway.source_event TO gateway_writer;
+        GRANT SELECT, UPDATE (projected_at, set_aside_at, set_aside_error)
+            ON gateway.batch TO gateway_writer;
+        GRANT SELECT, INSERT, UPDATE, DELETE ON gateway.company, gateway.identifier,
+            gateway.identity, gateway.identity_split, gateway.consent_decision, gateway.consent,
+            gateway.consent_daily, gateway.message, gateway.message_member,
+            gateway.message_stats, gateway.last_send, gateway.subject_vote TO gateway_writer;
+        GRANT SELECT ON gateway.identity_rule, gateway.identity_block, gateway.subject_bridge
+            TO gateway_writer;
+        FOR v_function IN
+            SELECT p.oid FROM pg_proc p WHERE p.pronamespace = 'gateway'::regnamespace
+                AND p.proname IN ('stat_key', 'projection_lock', 'project_company',
+                    'identity_neighbours', 'resolve_identities', 'project_identity',
+                    'project_consent', 'recount_consent', 'project_message',
+                    'project_last_send', 'project_batches', 'project_or_set_aside', 'project',
+                    'projection_lag', 'read_model_tables', 'rebuild_begin', 'rebuild_step',
+                    'rebuild_end', 'set_timezone', 'split_identity', 'mask',
+                    'explain_identity') LOOP
+            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO gateway_writer', v_function);
+        END LOOP;
         GRANT EXECUTE ON FUNCTION gateway.apply_retention(interval, interval, interval)
             TO gateway_writer;
     END IF;
@@ -70,8 +93,11 @@ BEGIN
         GRANT SELECT (quarantine_id, endpoint, reason, detail, http_status, key_id, version,
             batch_id, received_at, last_received_at, deliveries, replayed_at)
             ON gateway.quarantine TO gateway_reader;
+
         GRANT SELECT ON gateway.company, gateway.identity, gateway.consent_decision,
-            gateway.consent, gateway.message, gateway.local_day, gateway.attribution_rule
+            gateway.consent, gateway.consent_daily, gateway.message, gateway.message_member,
+            gateway.message_stats, gateway.subject_vote, gateway.subject_bridge,
+            gateway.local_day, gateway.attribution_rule
             TO gateway_reader;
     END IF;
     RETURN v_missing;

@@ -1,0 +1,154 @@
+// When to take a step, how large, and what a failure of one means. A step is one call of
+// gateway.project, under the watchdog like every call of the store.
+#include "gateway/store/projector.hpp"
+#include "store/backoff.hpp"
+#include "store/database.hpp"
+#include "store/log_limit.hpp"
+#include "store/signals.hpp"
+#include "store/watchdog.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+namespace gateway {
+
+namespace {
+
+constexpr std::chrono::seconds log_pause{10};
+constexpr std::chrono::seconds stand_by_pause{2};
+constexpr std::size_t step_events_min = 1; // a step takes one batch at least, however large
+
+struct step {
+    bool is_active; // false: another session projects
+    std::size_t batches;
+    std::size_t events;
+    std::size_t set_aside;
+};
+
+step take_step(pqxx::connection& connection, std::size_t events_max)
+{
+    const auto row = pqxx::nontransaction{connection}.exec_params(
+        "SELECT is_active, batches, events, set_aside FROM gateway.project($1)", events_max)[0];
+    return {row[0].as<bool>(), row[1].as<std::size_t>(), row[2].as<std::size_t>(),
+            row[3].as<std::size_t>()};
+}
+
+} // namespace
+
+struct projector::implementation {
+    explicit implementation(projector_settings s)
+        : settings(std::move(s)), events_max(settings.step_events_max)
+    {
+    }
+
+    void run();
+    void project_with(pqxx::connection& connection);
+    std::chrono::milliseconds after(const step& done);
+    void failed();
+    bool pause(std::chrono::milliseconds time); // false: stopping
+
+    const projector_settings settings;
+    std::size_t events_max; // halved by each failure, doubled by each success
+    watchdog dog;
+    backoff failures;
+    log_limit failed_log{log_pause};
+    log_limit set_aside_log{log_pause};
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool stopping = false;
+    std::thread thread;
+};
+
+bool projector::implementation::pause(std::chrono::milliseconds time)
+{
+    std::unique_lock lock{mutex};
+    return !changed.wait_for(lock, time, [this] { return stopping; });
+}
+
+void projector::implementation::failed()
+{
+    const error why = to_error(current_failure());
+    events_max = std::max(events_max / 2, step_events_min);
+    if (const auto held_back = failed_log.pass())
+        spdlog::warn("the read models are not brought up to date for now ({}: {}; {} more like "
+                     "this)",
+                     name(why.code), why.detail, *held_back);
+}
+
+// How long to rest: full steps follow each other, the rest lets some events gather, since a step
+// of few costs nearly as much as one of many.
+std::chrono::milliseconds projector::implementation::after(const step& done)
+{
+    failures.reset();
+    if (!done.is_active)
+        return stand_by_pause;
+    if (done.set_aside > 0) {
+        if (const auto held_back = set_aside_log.pass())
+            spdlog::error("{} batches hold a value that the read models refuse and were set aside "
+                          "({} more lines like this): see set_aside_error in gateway.batch",
+                          done.set_aside, *held_back);
+    }
+    const bool full = done.events >= events_max;
+    events_max = std::min(events_max * 2, settings.step_events_max);
+    return full ? std::chrono::milliseconds{0} : settings.idle_pause;
+}
+
+// Until this stops. Throws when the connection is of no more use, or was none from the start.
+void projector::implementation::project_with(pqxx::connection& connection)
+{
+    std::chrono::milliseconds rest{0};
+    while (pause(rest)) {
+        const watchdog::guard limit{dog, connection.sock(), settings.step_deadline};
+        try {
+            rest = after(take_step(connection, events_max));
+        } catch (const pqxx::broken_connection&) {
+            throw;
+        } catch (...) {
+            if (!connection.is_open())
+                throw;
+            failed();
+            rest = failures.next();
+        }
+    }
+}
+
+void projector::implementation::run()
+{
+    std::chrono::milliseconds rest{0};
+    while (pause(rest)) {
+        try {
+            database db{{.url = settings.database_url,
+                         .application = "attentive-gateway projector",
+                         .statement_timeout = settings.step_deadline}};
+            project_with(db.connection());
+            return;
+        } catch (...) {
+            failed();
+            rest = failures.next();
+        }
+    }
+}
+
+projector::projector(projector_settings settings)
+    : implementation_(std::make_unique<implementation>(std::move(settings)))
+{
+    const signals_blocked during_start;
+    implementation_->thread = std::thread{[this] { implementation_->run(); }};
+}
+
+projector::~projector()
+{
+    {
+        const std::lock_guard lock{implementation_->mutex};
+        implementation_->stopping = true;
+    }
+    implementation_->changed.notify_all();
+    implementation_->thread.join();
+}
+
+} // namespace gateway
