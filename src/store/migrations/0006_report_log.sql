@@ -334,22 +334,26 @@ WITH engagement AS (
            e.channel, max(e.last_active_at) AS last_active_at, max(e.last_open_at) AS last_open_at,
            sum(e.clicks) AS clicks, sum(e.opens) AS opens, sum(e.replies) AS replies,
            sum(e.sent) AS sent
-    FROM (SELECT company_id, subscriber_id, channel,
-                 max(occurred_at) FILTER (WHERE action IN ('link_clicked', 'inbound_received'))
-                     AS last_active_at,
-                 max(occurred_at) FILTER (WHERE action = 'opened') AS last_open_at,
+    FROM (SELECT company_id, subscriber_id, channel, max(occurred_at) AS last_active_at,
+                 NULL::timestamptz AS last_open_at,
                  count(*) FILTER (WHERE action = 'link_clicked'
                                   AND occurred_at > now() - interval '90 days') AS clicks,
-                 count(*) FILTER (WHERE action = 'opened'
-                                  AND occurred_at > now() - interval '90 days') AS opens,
+                 0 AS opens,
                  count(*) FILTER (WHERE action = 'inbound_received'
                                   AND occurred_at > now() - interval '90 days') AS replies,
-                 count(*) FILTER (WHERE action = 'sent'
-                                  AND occurred_at > now() - interval '90 days') AS sent
+                 0 AS sent
           FROM gateway.source_event
           WHERE occurred_at > now() - interval '180 days' AND occurred_at <= now()
-            AND action IN ('sent', 'opened', 'link_clicked', 'inbound_received')
-            AND subscriber_id IS NOT NULL
+            AND action IN ('link_clicked', 'inbound_received') AND subscriber_id IS NOT NULL
+          GROUP BY 1, 2, 3
+          UNION ALL -- sends are most of the log: no day of theirs is read that does not count
+          SELECT company_id, subscriber_id, channel, NULL,
+                 max(occurred_at) FILTER (WHERE action = 'opened'), 0,
+                 count(*) FILTER (WHERE action = 'opened'), 0,
+                 count(*) FILTER (WHERE action = 'sent')
+          FROM gateway.source_event
+          WHERE occurred_at > now() - interval '90 days' AND occurred_at <= now()
+            AND action IN ('sent', 'opened') AND subscriber_id IS NOT NULL
           GROUP BY 1, 2, 3) e
     LEFT JOIN gateway.identity i
         ON i.company_id = e.company_id AND i.subscriber_id = e.subscriber_id
@@ -505,7 +509,7 @@ BEGIN
             ('audience_quality', 'creative_type', 'As creative_name.'),
             ('*', 'first_granted_at', 'First opt-in of that subscriber.'),
             ('*', 'last_active_at', 'Last click or reply within 180 days.'),
-            ('*', 'last_open_at', 'Last open within 180 days, those of machines included.'),
+            ('*', 'last_open_at', 'Last open within 90 days, those of machines included.'),
             ('*', 'recency_days', 'Whole days since last_active_at.'),
             ('*', 'segment', 'opted_out; new: opted in within 14 days, not active yet; loyal: active within 30 days and 3 clicks or replies in 90; active: within 30 days; cooling: within 90; dormant: within 180; opens_only: opened within 90 days; never_engaged: was sent messages within 90; not_messaged.'),
             ('*', 'subscribers', 'Profiles.'),
