@@ -114,7 +114,8 @@ BEGIN
     LOCK TABLE gateway.source_event IN SHARE ROW EXCLUSIVE MODE;
     v_at := clock_timestamp();
 
-    DROP TABLE IF EXISTS pg_temp.erased_subscriber, pg_temp.erased_identifier;
+    DROP TABLE IF EXISTS pg_temp.erased_subscriber, pg_temp.erased_identifier,
+        pg_temp.erased_body;
     CREATE TEMP TABLE erased_subscriber ON COMMIT DROP AS
     WITH named AS (
         SELECT k.subscriber_id FROM gateway.identifier k
