@@ -43,7 +43,7 @@ void tell(const std::string& url, std::uint64_t people)
         std::fprintf(stderr, "\r%zu events, %.0f s", events, seconds_since(start));
     }
     project_all(url);
-    query(url, "VACUUM ANALYZE");
+    test::query(url, "VACUUM ANALYZE");
     std::fprintf(stderr, "\r%zu events stored and projected in %.0f s\n", events,
                  seconds_since(start));
 }
@@ -81,7 +81,7 @@ double median_milliseconds(const std::string& url, const std::string& sql)
     std::vector<double> runs;
     for (int n = 0; n < 5; ++n) {
         const auto start = steady::now();
-        query(url, sql);
+        test::query(url, sql);
         runs.push_back(1'000 * seconds_since(start));
     }
     std::sort(runs.begin(), runs.end());
