@@ -313,6 +313,75 @@ action declare_webhooks_update(CLI::App& app)
     return run;
 }
 
+// A day or a time, UTC, as the value of `option`.
+void declare_time(CLI::App& app, const std::string& option, std::optional<timestamp>& value,
+                  const std::string& meaning)
+{
+    const auto read = [&value, option](const std::string& text) {
+        value = valid(parse_time(text), option + " is a day or a time, UTC: 2026-11-21 or "
+                                                 "2026-11-21T10:00:00Z");
+    };
+    app.add_option_function<std::string>(option, read, meaning)->type_name("TIME");
+}
+
+action declare_report(CLI::App& app)
+{
+    auto options = std::make_shared<report_options>();
+    declare_config(app, options->config);
+    app.add_option("NAME", options->name, "Of a report; without it they are listed")->type_name("");
+    app.add_option("--company", options->company, "Only this company_id")->type_name("ID");
+    declare_time(app, "--since", options->since, "Only rows of this day or time (UTC) or later");
+    declare_time(app, "--until", options->until, "Only rows before this day or time (UTC)");
+    app.add_option("--limit", options->limit, "Rows to print, the newest (default: 50)")
+        ->type_name("N")
+        ->check(CLI::Range(std::size_t{1}, std::size_t{1'000'000}));
+    const auto format = [options](const std::string& text) {
+        if (text != "table" && text != "csv" && text != "json")
+            throw CLI::ValidationError{"--format is one of: table, csv, json"};
+        options->format = text == "csv"    ? report_format::csv
+                          : text == "json" ? report_format::json
+                                           : report_format::table;
+    };
+    app.add_option_function<std::string>("--format", format, "table, csv or json (default: table)")
+        ->type_name("FORMAT");
+    return [options] { return run_report(*options); };
+}
+
+action declare_erase(CLI::App& app)
+{
+    auto options = std::make_shared<erase_options>();
+    declare_config(app, options->config);
+    app.add_option("--company", options->company, "Their company_id")->required()->type_name("ID");
+    const auto name_by = [&app, options](const std::string& option, const std::string& kind,
+                                         const std::string& meaning) {
+        const auto take = [options, kind](const std::string& value) {
+            if (!options->kind.empty())
+                throw CLI::ValidationError{"name the person by one identifier"};
+            options->kind = kind;
+            options->value = value;
+        };
+        return app.add_option_function<std::string>(option, take, meaning)
+            ->type_name("V")
+            ->group("The person, by one of");
+    };
+    name_by("--phone", "phone", "Phone number, E.164");
+    name_by("--email", "email", "E-mail address");
+    name_by("--external-id", "attentive_external_id", "Attentive's external_id");
+    app.add_flag("--dry-run", options->dry_run, "Say what would go, write nothing");
+    app.parse_complete_callback([options] {
+        if (options->kind.empty())
+            throw CLI::RequiredError{"--phone, --email or --external-id"};
+    });
+    return [options] { return run_erase(*options); };
+}
+
+action declare_retention(CLI::App& app)
+{
+    auto options = std::make_shared<retention_options>();
+    declare_config(app, options->config);
+    return [options] { return run_retention(*options); };
+}
+
 action declare_rebuild(CLI::App& app)
 {
     auto options = std::make_shared<rebuild_options>();
@@ -499,6 +568,31 @@ constexpr command commands[] = {
      "  attentive-gateway webhooks delete https://gateway.example.com/webhooks/attentive \\\n"
      "      --token-file api-token\n",
      declare_webhooks_change<run_webhooks_delete, false>},
+    {"report",
+     "[NAME] --config FILE [--company ID] [--since TIME] [--until TIME] [--limit N] "
+     "[--format FORMAT]",
+     "Print one of the reports, or list them",
+     "Needs the rights of gateway_reader. Rows come newest first.\n\n"
+     "Examples:\n"
+     "  attentive-gateway report --config gateway.toml\n"
+     "  attentive-gateway report link_clicks_daily --config gateway.toml --since 2026-11-01\n"
+     "  attentive-gateway report attributed_orders --config gateway.toml --format csv > "
+     "orders.csv\n",
+     declare_report},
+    {"erase", "--config FILE --company ID (--phone V | --email V | --external-id V) [--dry-run]",
+     "Remove a person from everything that is stored",
+     "Everybody who is one profile with the identifier. Counts in reports stay, nobody is behind\n"
+     "them, and a delivery that comes again does not bring the person back. Needs the rights of\n"
+     "gateway_privacy.\n\n"
+     "Example:\n"
+     "  attentive-gateway erase --config gateway.toml --company MDc6Q29tcGFueTU \\\n"
+     "      --phone +12065550100 --dry-run\n",
+     declare_erase},
+    {"retention", "--config FILE", "Drop what is older than the configuration keeps it",
+     "serve does so once a day.\n\n"
+     "Example:\n"
+     "  attentive-gateway retention --config gateway.toml\n",
+     declare_retention},
     {"rebuild", "--config FILE [--model MODEL]",
      "Make the read models again from the log, while the gateway serves",
      "Prints for each table its rows, and how many were wrong: removed and added. Needed after a\n"

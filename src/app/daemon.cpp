@@ -116,6 +116,7 @@ struct daemon::implementation {
     std::unique_ptr<gateway::writer> writer;
     std::optional<database_observer> observer;
     std::optional<gauges> shown_state;
+    std::optional<retention_keeper> retention;
     std::unique_ptr<gateway::projector> projector;
     generation serving;
     std::deque<lane> lanes;
@@ -422,6 +423,7 @@ result<std::unique_ptr<daemon>> daemon::start(const config& c, bool migrate_firs
     BOOST_OUTCOME_TRY(i->open_writer());
     BOOST_OUTCOME_TRY(i->open_listeners());
     BOOST_OUTCOME_TRY(i->open_admin());
+    i->retention.emplace(i->database.url, i->settings.retention);
     auto& io = i->lanes.front().io;
     i->wake.emplace(io);
     i->ticking.emplace(io);

@@ -1,5 +1,6 @@
 // The embedded default: everything the daemon needs, made in one directory on first use, then the
-// real daemon on it, the 11 documented events posted over HTTPS, and the rows they became.
+// real daemon on it, the 11 documented events posted over HTTPS and the rows they became, then
+// ninety days of a small shop's subscribers, so that every report has something to say.
 #include "gateway/app/commands.hpp"
 
 #include "gateway/app/command_line.hpp"
@@ -7,6 +8,7 @@
 #include "gateway/app/daemon.hpp"
 #include "gateway/app/log.hpp"
 #include "gateway/app/secrets.hpp"
+#include "gateway/app/story.hpp"
 #include "gateway/app/table.hpp"
 #include "gateway/attentive/samples.hpp"
 #include "gateway/base/digest.hpp"
@@ -73,8 +75,18 @@ SELECT event_name,
            link_host || link_path, 'campaign ' || utm_campaign,
            attribute_name || ' = ' || attribute_value) AS context
   FROM gateway.source_event
+ WHERE source = 'attentive' AND company_name IS DISTINCT FROM 'Maple & Moss'
  ORDER BY occurred_at, event_name
  LIMIT 30)";
+
+// The person who spent most, day by day.
+constexpr std::string_view timeline_query = R"(
+SELECT to_char(occurred_at, 'YYYY-MM-DD HH24:MI') AS occurred_at_utc, summary
+  FROM report.subscriber_timeline
+ WHERE profile_id = (SELECT profile_id FROM report.attributed_orders WHERE touch IS NOT NULL
+                      GROUP BY 1 ORDER BY sum(order_value) DESC, 1 LIMIT 1)
+ ORDER BY occurred_at DESC, event_id
+ LIMIT 14)";
 
 void step(const std::string& text)
 {
@@ -161,18 +173,13 @@ std::string url_of(const daemon_addresses& addresses)
     return "https://localhost" + port + std::string{webhook_path};
 }
 
-result<void> post_documented_events(const fs::path& directory, const std::string& url)
+result<void> post(const fs::path& directory, const std::string& url, send_request request)
 {
     secret_source source;
     source.file = directory / "signing-key";
-    BOOST_OUTCOME_TRY(auto key, read_secret(source));
-    send_request request;
+    BOOST_OUTCOME_TRY(request.signing_key, read_secret(source));
     request.url = url;
-    request.signing_key = std::move(key);
     request.ca_file = directory / "certificate.pem";
-    for (const auto type : sample_types())
-        request.types.emplace_back(type);
-    request.count = request.types.size();
     BOOST_OUTCOME_TRY(const auto report, send(request));
     if (report.failures > 0)
         return fail(errc::network_failed, report.first_failure);
@@ -185,13 +192,63 @@ result<void> post_documented_events(const fs::path& directory, const std::string
     return boost::outcome_v2::success();
 }
 
+result<void> post_documented_events(const fs::path& directory, const std::string& url)
+{
+    send_request request;
+    for (const auto type : sample_types())
+        request.types.emplace_back(type);
+    request.count = request.types.size();
+    return post(directory, url, std::move(request));
+}
+
+// Reports join what the projector derives from the log, a moment after it was stored.
+result<void> await_projection(const std::string& database_url)
+{
+    constexpr int tries = 50;
+    for (int n = 0; n < tries; ++n) {
+        BOOST_OUTCOME_TRY(const auto waiting,
+                          query(database_url, "SELECT 1 FROM gateway.batch"
+                                              " WHERE projected_at IS NULL LIMIT 1"));
+        if (waiting.rows.empty())
+            break;
+        std::this_thread::sleep_for(std::chrono::milliseconds{100});
+    }
+    return boost::outcome_v2::success();
+}
+
+// Once for each directory: the story ends when it is told.
+result<void> post_story(const fs::path& directory, const daemon_addresses& addresses)
+{
+    BOOST_OUTCOME_TRY(const auto told,
+                      query(addresses.database_url, "SELECT 1 FROM gateway.source_event"
+                                                    " WHERE company_id = '" +
+                                                        story_company_id(0) + "' LIMIT 1"));
+    if (!told.rows.empty())
+        return boost::outcome_v2::success();
+    story_settings settings;
+    settings.until = now();
+    auto story = tell(tell_story(settings));
+    step("ninety days of 40 made-up subscribers of " + story_company_name(0));
+    send_request request;
+    request.count = story.posted.size();
+    request.bodies = std::move(story.posted);
+    request.connections = 4;
+    BOOST_OUTCOME_TRY(post(directory, url_of(addresses), std::move(request)));
+    BOOST_OUTCOME_TRY(record_events(addresses.database_url, story.recorded));
+    step("recorded " + std::to_string(story.recorded.size()) +
+         " page views and orders of the shop, with gateway.record_event");
+    return await_projection(addresses.database_url);
+}
+
 void print_next_steps(const fs::path& directory, const daemon_addresses& addresses)
 {
     const std::string base = directory.string();
     const std::string url = url_of(addresses);
     const auto binary = fs::read_symlink("/proc/self/exe").string();
     std::printf(
-        "\nQuery them:\n"
+        "\nRead the reports:\n"
+        "  %s report --config %s/gateway.toml\n"
+        "  %s report attributed_orders --config %s/gateway.toml\n"
         "  psql '%s' -c 'SELECT * FROM report.source_event'\n"
         "\nPost more, as Attentive does:\n"
         "  body='%s'\n"
@@ -202,7 +259,7 @@ void print_next_steps(const fs::path& directory, const daemon_addresses& address
         "  %s send --url %s \\\n"
         "    --key-file %s/signing-key --ca %s/certificate.pem --type all --count 1000 "
         "--unique\n",
-        addresses.database_url.c_str(),
+        binary.c_str(), base.c_str(), binary.c_str(), base.c_str(), addresses.database_url.c_str(),
         R"({"type":"sms.subscribed","timestamp":1767225600000,)"
         R"("company":{"company_id":"MDc6Q29tcGFueTU"},"subscriber":{"phone":"+12065550100"}})",
         base.c_str(), base.c_str(), url.c_str(), binary.c_str(), url.c_str(), base.c_str(),
@@ -216,6 +273,11 @@ result<void> show(const fs::path& directory, const daemon_addresses& addresses)
     BOOST_OUTCOME_TRY(const auto rows, query(addresses.database_url, std::string{rows_query}));
     std::printf("\n%s(%zu rows of gateway.source_event)\n", to_text(rows, terminal_width()).c_str(),
                 rows.rows.size());
+    BOOST_OUTCOME_TRY(post_story(directory, addresses));
+    BOOST_OUTCOME_TRY(const auto timeline,
+                      query(addresses.database_url, std::string{timeline_query}));
+    std::printf("\n%s(the latest of report.subscriber_timeline, for the best customer)\n",
+                to_text(timeline, terminal_width()).c_str());
     print_next_steps(directory, addresses);
     return boost::outcome_v2::success();
 }

@@ -18,6 +18,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::size_t kib = 1U << 10U;
+constexpr std::size_t retention_days_max = 36'500;
 constexpr std::size_t mib = 1U << 20U;
 
 struct host_port {
@@ -133,6 +134,15 @@ std::vector<setting> make_listener_settings()
         {"spool", "drain_rate_max",
          count_rule{[](config& c) -> std::size_t& { return c.spool.drain_rate_max; }, 1,
                     1'000'000}},
+        {"retention", "delivery_days",
+         count_rule{[](config& c) -> std::size_t& { return c.retention.delivery_days; }, 0,
+                    retention_days_max}},
+        {"retention", "quarantine_days",
+         count_rule{[](config& c) -> std::size_t& { return c.retention.quarantine_days; }, 0,
+                    retention_days_max}},
+        {"retention", "source_event_days",
+         count_rule{[](config& c) -> std::size_t& { return c.retention.source_event_days; }, 0,
+                    retention_days_max}},
         {"admin", "address",
          text_rule{[](config& c) -> std::string& { return c.admin.address; }, check_address,
                    address_allowed}},

@@ -45,6 +45,11 @@ result<body_stream> body_stream::make(const send_request& request, const std::st
         stream.fill(stream.prepared_.emplace_back(), *request.body);
         return stream;
     }
+    if (!request.bodies.empty()) {
+        for (const std::string& body : request.bodies)
+            stream.fill(stream.prepared_.emplace_back(), body);
+        return stream;
+    }
     BOOST_OUTCOME_TRY(check_types(request.types));
     if (request.unique)
         return stream;

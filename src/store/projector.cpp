@@ -21,21 +21,28 @@ namespace {
 
 constexpr std::chrono::seconds log_pause{10};
 constexpr std::chrono::seconds stand_by_pause{2};
-constexpr std::size_t step_events_min = 1; // a step takes one batch at least, however large
+constexpr std::size_t busy_events_min = 1'000; // a second: whoever writes them needs the processor
+constexpr std::size_t step_events_min = 1;     // a step takes one batch at least, however large
 
 struct step {
     bool is_active; // false: another session projects
     std::size_t batches;
     std::size_t events;
     std::size_t set_aside;
+    std::size_t arriving; // waiting events of the last second
+    std::chrono::milliseconds took;
 };
 
 step take_step(pqxx::connection& connection, std::size_t events_max)
 {
+    using namespace std::chrono;
+    const auto start = steady_clock::now();
     const auto row = pqxx::nontransaction{connection}.exec_params(
-        "SELECT is_active, batches, events, set_aside FROM gateway.project($1)", events_max)[0];
-    return {row[0].as<bool>(), row[1].as<std::size_t>(), row[2].as<std::size_t>(),
-            row[3].as<std::size_t>()};
+        "SELECT is_active, batches, events, set_aside, arriving FROM gateway.project($1)",
+        events_max)[0];
+    return {row[0].as<bool>(),        row[1].as<std::size_t>(),
+            row[2].as<std::size_t>(), row[3].as<std::size_t>(),
+            row[4].as<std::size_t>(), duration_cast<milliseconds>(steady_clock::now() - start)};
 }
 
 } // namespace
@@ -80,8 +87,9 @@ void projector::implementation::failed()
                      name(why.code), why.detail, *held_back);
 }
 
-// How long to rest: full steps follow each other, the rest lets some events gather, since a step
-// of few costs nearly as much as one of many.
+// How long to rest. Full steps follow each other, but take half of the time while many events
+// arrive: the log comes first. Behind a small step some events gather, since a step of few costs
+// nearly as much as one of many.
 std::chrono::milliseconds projector::implementation::after(const step& done)
 {
     failures.reset();
@@ -95,7 +103,9 @@ std::chrono::milliseconds projector::implementation::after(const step& done)
     }
     const bool full = done.events >= events_max;
     events_max = std::min(events_max * 2, settings.step_events_max);
-    return full ? std::chrono::milliseconds{0} : settings.idle_pause;
+    if (!full)
+        return settings.idle_pause;
+    return done.arriving >= busy_events_min ? done.took : std::chrono::milliseconds{0};
 }
 
 // Until this stops. Throws when the connection is of no more use, or was none from the start.

@@ -406,6 +406,7 @@ TEST(DemoTest, ShowsElevenRowsOfElevenTypes)
                              "email.link_clicked", "sms.subscribed", "sms.unsubscribed", "sms.sent",
                              "sms.link_clicked", "sms.inbound_received", "profile.attribute_set"})
         EXPECT_NE(first.output.find(name), std::string::npos) << name << " in\n" << first.output;
+    EXPECT_NE(first.output.find("Was sent an"), std::string::npos) << first.output;
     EXPECT_EQ(second.exit_code, 0) << second.errors;
     EXPECT_NE(second.output.find("(11 rows"), std::string::npos) << second.output;
 }

@@ -98,14 +98,14 @@ TEST(MigrationsTest, RefusesAMigrationWithAnotherText)
 TEST(MigrationsTest, LeavesNothingOfAMigrationThatFails)
 {
     const std::string url = empty_database();
-    query(url, "CREATE SCHEMA report"); // 0004 cannot make it again
+    query(url, "CREATE SCHEMA report"); // 0006 cannot make it again
 
     const auto migrated = migrate(url);
 
     ASSERT_TRUE(migrated.has_error());
     EXPECT_EQ(migrated.error().code, errc::database_failed);
     EXPECT_THAT(migrated.error().detail, HasSubstr("report"));
-    EXPECT_EQ(value(url, "SELECT count(*) FROM gateway.schema_migration"), "3");
+    EXPECT_LT(value(url, "SELECT max(name) FROM gateway.schema_migration"), "0006");
     EXPECT_EQ(value(url, "SELECT to_regclass('report.source_event')"), "NULL");
 }
 

@@ -434,7 +434,8 @@ TEST(ProjectorTest, ABatchWithARefusedValueIsSetAsideAndBlocksNothing)
                     .more_values = ", 'Message:" + std::to_string(i) + "', '" +
                                    (i == 4 ? "poison" : "good") + "'"});
 
-    const auto step = query(url, "SELECT * FROM gateway.project()");
+    const auto step = query(url, "SELECT is_active, batches, events, set_aside"
+                                 " FROM gateway.project()");
     const auto aside = value(url, "SELECT set_aside_error FROM gateway.batch"
                                   " WHERE set_aside_at IS NOT NULL AND projected_at IS NULL");
     const auto lag = query(url, "SELECT batches, events, failed FROM gateway.projection_lag()");

@@ -2,11 +2,13 @@
 // people, results on standard output and the rest on standard error, and return the exit code.
 #pragma once
 
+#include "gateway/base/time.hpp"
 #include "gateway/store/quarantine.hpp"
 
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -97,6 +99,30 @@ struct webhooks_change_options {
     bool dry_run = false;
 };
 
+enum class report_format { table, csv, json };
+
+struct report_options {
+    std::filesystem::path config;
+    std::string name;    // of a view of schema report; empty: list them
+    std::string company; // company_id; empty: all
+    std::optional<timestamp> since;
+    std::optional<timestamp> until;
+    std::size_t limit = 50;
+    report_format format = report_format::table;
+};
+
+struct erase_options {
+    std::filesystem::path config;
+    std::string company;
+    std::string kind; // of the identifier: "phone", "email", "attentive_external_id"
+    std::string value;
+    bool dry_run = false;
+};
+
+struct retention_options {
+    std::filesystem::path config;
+};
+
 struct rebuild_options {
     std::filesystem::path config;
     std::string model; // empty: all
@@ -169,6 +195,15 @@ int run_webhooks_update(const webhooks_change_options& options);
 int run_webhooks_enable(const webhooks_change_options& options);
 int run_webhooks_disable(const webhooks_change_options& options);
 int run_webhooks_delete(const webhooks_change_options& options);
+
+// Prints a report view, or which there are.
+int run_report(const report_options& options);
+
+// Removes a person from everything that is stored.
+int run_erase(const erase_options& options);
+
+// Drops what is older than [retention] keeps it.
+int run_retention(const retention_options& options);
 
 // Makes read models again from the log, and says what was different.
 int run_rebuild(const rebuild_options& options);

@@ -6,6 +6,7 @@
 #include "gateway/attentive/verifier.hpp"
 #include "gateway/base/result.hpp"
 #include "gateway/listener/listener.hpp"
+#include "gateway/store/privacy.hpp"
 
 #include <chrono>
 #include <filesystem>
@@ -58,6 +59,7 @@ struct config {
         bool any_file_system = false;        // tmpfs and network file systems too
         std::size_t drain_rate_max = 20'000; // events per second
     } spool;
+    retention_settings retention;
     struct {
         std::string address = "127.0.0.1:9464";
     } admin;

@@ -21,7 +21,8 @@ struct send_request {
     std::string signing_key;         // as in Attentive's UI
     std::vector<std::string> types;  // taken in turn; ignored when `body` is given
     std::optional<std::string> body; // these bytes instead of a sample
-    std::uint64_t count = 1;         // requests in all
+    std::vector<std::string> bodies; // each of these once, instead of samples
+    std::uint64_t count = 1;         // requests in all; to send `bodies`, their number
     double rate = 0;                 // requests per second over all connections; 0: no limit
     std::size_t connections = 1;
     bool unique = false; // a body of its own for each request

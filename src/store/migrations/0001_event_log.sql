@@ -67,9 +67,9 @@ COMMENT ON COLUMN gateway.source_event.company_id IS 'The provider''s id of the 
 COMMENT ON COLUMN gateway.source_event.occurred_at IS 'When it happened, by the provider''s clock, in milliseconds. Filter on it: it prunes partitions.';
 COMMENT ON COLUMN gateway.source_event.event_id IS 'Digest of the payload''s content (uuid version 8): equal payloads have equal ids, so that a retry is not a second row.';
 COMMENT ON COLUMN gateway.source_event.event_name IS 'Canonical name, <channel>.<action>: sms.link_clicked.';
-COMMENT ON COLUMN gateway.source_event.channel IS 'sms or email; null when the event belongs to no channel.';
-COMMENT ON COLUMN gateway.source_event.action IS 'subscribed, unsubscribed, sent, opened, link_clicked, inbound_received, attribute_set.';
-COMMENT ON COLUMN gateway.source_event.source IS 'The system that told us: attentive.';
+COMMENT ON COLUMN gateway.source_event.channel IS 'sms, email, or web for events of other sources; null when the event belongs to no channel.';
+COMMENT ON COLUMN gateway.source_event.action IS 'subscribed, unsubscribed, sent, opened, link_clicked, inbound_received, attribute_set; of other sources viewed, completed.';
+COMMENT ON COLUMN gateway.source_event.source IS 'The system that told us: attentive, or what gateway.record_event was given.';
 COMMENT ON COLUMN gateway.source_event.source_event_type IS 'The provider''s own type, verbatim.';
 COMMENT ON COLUMN gateway.source_event.company_name IS 'The company''s display name as the event gave it.';
 COMMENT ON COLUMN gateway.source_event.subscriber_id IS 'Derived from company and strongest identifier; null when the event identifies nobody.';

@@ -94,8 +94,8 @@ END $$;
 COMMENT ON FUNCTION gateway.identity_neighbours(text, uuid[]) IS
     'Subscribers that share a linking identifier with one of the given ones, and which.';
 
--- Gives every subscriber that may be concerned the profile of its component. Enough to look at:
--- the given subscribers and whoever shares a profile with them now, since no other link changed.
+-- Gives each of these subscribers, and whoever is joined to it, the profile of its component. Who
+-- calls names both ends of every link that came or went; no other component can have changed.
 CREATE FUNCTION gateway.resolve_identities(p_companies text[], p_subscribers uuid[])
 RETURNS void
 LANGUAGE plpgsql AS $$
@@ -110,10 +110,8 @@ DECLARE
     v_survivor uuid;
 BEGIN
     FOR v_company, v_start IN
-        SELECT DISTINCT mate.company_id, mate.subscriber_id
+        SELECT DISTINCT s.company_id, s.subscriber_id
         FROM unnest(p_companies, p_subscribers) AS s (company_id, subscriber_id)
-        JOIN identity i ON i.company_id = s.company_id AND i.subscriber_id = s.subscriber_id
-        JOIN identity mate ON mate.company_id = i.company_id AND mate.profile_id = i.profile_id
         ORDER BY 1, 2
     LOOP
         IF v_company IS DISTINCT FROM v_last THEN
@@ -144,7 +142,7 @@ BEGIN
     END LOOP;
 END $$;
 COMMENT ON FUNCTION gateway.resolve_identities(text[], uuid[]) IS
-    'Recomputes the profiles of the given subscribers and of whoever shares a profile with them.';
+    'Recomputes the profiles of the given subscribers and of whoever is joined to them.';
 
 CREATE FUNCTION gateway.project_identity(p_events gateway.projection_event[]) RETURNS void
 LANGUAGE plpgsql AS $$
@@ -638,7 +636,8 @@ COMMENT ON FUNCTION gateway.project_or_set_aside(bigint[], text[]) IS
 
 CREATE FUNCTION gateway.project(
     p_events_max integer DEFAULT 2000,
-    OUT is_active boolean, OUT batches bigint, OUT events bigint, OUT set_aside bigint)
+    OUT is_active boolean, OUT batches bigint, OUT events bigint, OUT set_aside bigint,
+    OUT arriving bigint)
 LANGUAGE plpgsql SET search_path = gateway, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 SET enable_bitmapscan = off SET enable_memoize = off SET jit = off
@@ -651,6 +650,7 @@ BEGIN
     batches := 0;
     events := 0;
     set_aside := 0;
+    arriving := 0;
     IF NOT is_active THEN
         RETURN;
     END IF;
@@ -666,9 +666,14 @@ BEGIN
     batches := cardinality(v_batches);
     set_aside := gateway.project_or_set_aside(v_batches,
         ARRAY['company', 'identity', 'consent', 'message']);
+    SELECT coalesce(sum(n.events), 0) INTO arriving
+    FROM (SELECT b.events, b.committed_at FROM batch b
+          WHERE b.projected_at IS NULL AND b.set_aside_at IS NULL
+          ORDER BY b.batch_id DESC LIMIT 200) n
+    WHERE n.committed_at > clock_timestamp() - interval '1 second';
 END $$;
 COMMENT ON FUNCTION gateway.project(integer) IS
-    'One step: merges the oldest waiting batches, with about so many events, into all read models. is_active is false while another session projects.';
+    'One step: merges the oldest waiting batches, with about so many events, into all read models. is_active is false while another session projects; arriving: events that came in the last second, as far as they wait.';
 
 CREATE FUNCTION gateway.projection_lag(
     OUT batches bigint, OUT events bigint, OUT oldest interval, OUT failed bigint)

@@ -1,5 +1,6 @@
 -- Who may do what. The daemon runs as a member of gateway_writer and needs nothing else; analysts
--- are members of gateway_reader. Roles belong to the whole cluster and need CREATEROLE, which not
+-- are members of gateway_reader, a shop's own pipeline of gateway_source, whoever erases people of
+-- gateway_privacy. Roles belong to the whole cluster and need CREATEROLE, which not
 -- everybody who migrates has: what can be granted is granted, and `migrate` calls this function
 -- each time, so that roles made later get theirs.
 
@@ -11,7 +12,8 @@ DECLARE
     v_role    text;
     v_function regprocedure;
 BEGIN
-    FOREACH v_role IN ARRAY ARRAY['gateway_writer', 'gateway_reader'] LOOP
+    FOREACH v_role IN ARRAY ARRAY['gateway_writer', 'gateway_reader', 'gateway_source',
+                                   'gateway_privacy'] LOOP
         IF to_regrole(v_role) IS NULL THEN
             BEGIN
                 EXECUTE format('CREATE ROLE %I NOLOGIN', v_role);
@@ -60,18 +62,33 @@ BEGIN
                     'explain_identity') LOOP
             EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO gateway_writer', v_function);
         END LOOP;
+        GRANT EXECUTE ON FUNCTION gateway.apply_retention(interval, interval, interval)
+            TO gateway_writer;
+    END IF;
+
+    IF to_regrole('gateway_privacy') IS NOT NULL THEN
+        GRANT USAGE ON SCHEMA gateway TO gateway_privacy;
+        GRANT SELECT ON gateway.schema_migration, gateway.erasure TO gateway_privacy;
+        GRANT EXECUTE ON FUNCTION gateway.erase(text, text, text, boolean, integer)
+            TO gateway_privacy;
+    END IF;
+
+    IF to_regrole('gateway_source') IS NOT NULL THEN
+        GRANT USAGE ON SCHEMA gateway TO gateway_source;
+        GRANT EXECUTE ON FUNCTION gateway.record_event(text, text, text, timestamptz, jsonb, text,
+            text, numeric, text) TO gateway_source;
     END IF;
 
     IF to_regrole('gateway_reader') IS NOT NULL THEN
         GRANT USAGE ON SCHEMA report TO gateway_reader;
         GRANT SELECT ON ALL TABLES IN SCHEMA report TO gateway_reader;
-        -- security_invoker needs the columns below; schema gateway itself stays closed to readers.
+        -- security_invoker needs what is below; schema gateway itself stays closed to readers.
         GRANT SELECT (company_id, occurred_at, event_id, event_name, channel, action, source,
             source_event_type, company_name, subscriber_id, subscription_type, creative_name,
             creative_type, creative_subtype, message_id, message_key, message_type, message_name,
-            message_subject, keyword_class, link_id, link_host, link_path, utm_source, utm_medium,
-            utm_campaign, utm_content, utm_term, attribute_name, order_id, order_value, currency,
-            received_at, batch_id, mapping_version, quality_flags)
+            message_subject, business_address, keyword_class, link_id, link_host, link_path,
+            utm_source, utm_medium, utm_campaign, utm_content, utm_term, attribute_name, order_id,
+            order_value, currency, received_at, batch_id, mapping_version, quality_flags)
             ON gateway.source_event TO gateway_reader;
         GRANT SELECT (quarantine_id, endpoint, reason, detail, http_status, key_id, version,
             batch_id, received_at, last_received_at, deliveries, replayed_at)
@@ -79,7 +96,8 @@ BEGIN
 
         GRANT SELECT ON gateway.company, gateway.identity, gateway.consent_decision,
             gateway.consent, gateway.consent_daily, gateway.message, gateway.message_member,
-            gateway.message_stats, gateway.subject_vote, gateway.subject_bridge
+            gateway.message_stats, gateway.subject_vote, gateway.subject_bridge,
+            gateway.local_day, gateway.attribution_rule
             TO gateway_reader;
     END IF;
     RETURN v_missing;

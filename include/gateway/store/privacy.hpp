@@ -1,0 +1,65 @@
+// Takes people and old data out of the database: erasure of one person, and retention by age. What
+// both reach is decided in SQL (0010_privacy), in one transaction each.
+#pragma once
+
+#include "gateway/base/result.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace gateway {
+
+struct erase_request {
+    std::string company_id;
+    std::string kind;  // "phone", "email", "attentive_external_id"
+    std::string value; // as the person wrote it; brought into its normal form
+    bool dry_run = false;
+};
+
+// What an erasure reached, or would reach.
+struct erase_report {
+    std::uint64_t subscribers = 0; // that were the person
+    std::uint64_t events = 0;      // blanked; they still count
+    std::uint64_t deliveries = 0;  // raw bodies deleted
+    std::uint64_t quarantined = 0; // bodies blanked
+};
+
+// Erases everybody who is one profile with the identifier. Waits for writers under way and holds
+// them up for as long as it takes. Fails with config_invalid when the value is no such identifier
+// or belongs to several profiles, database_unavailable or database_failed.
+result<erase_report> erase(const std::string& database_url, const erase_request& request);
+
+struct retention_settings { // days; 0 keeps for ever
+    std::size_t delivery_days = 30;
+    std::size_t quarantine_days = 90;
+    std::size_t source_event_days = 0;
+};
+
+struct retention_dropped {
+    std::string what;       // "gateway.delivery_2026_10_01"
+    std::uint64_t rows = 0; // an estimate for partitions
+};
+
+// Drops what is older. Fails with database_unavailable or database_failed; trying again is safe.
+result<std::vector<retention_dropped>> apply_retention(const std::string& database_url,
+                                                       const retention_settings& settings);
+
+// Applies it soon after construction and once a day, on a thread of its own, until destruction.
+// Failures are logged and tried again within the hour. Replicas may all do so.
+class retention_keeper {
+public:
+    retention_keeper(std::string database_url, const retention_settings& settings);
+    ~retention_keeper();
+    retention_keeper(const retention_keeper&) = delete;
+    retention_keeper& operator=(const retention_keeper&) = delete;
+
+private:
+    struct implementation;
+    std::unique_ptr<implementation> implementation_;
+};
+
+} // namespace gateway

@@ -1,0 +1,133 @@
+// Statements on the catalogue and on one view. Names are quoted, values go as parameters.
+#include "gateway/store/report.hpp"
+
+#include "store/database.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace gateway {
+namespace {
+
+// What a view may be filtered and ordered by; the first that it has. Days after times: a time
+// prunes partitions.
+constexpr std::array<const char*, 7> time_columns = {
+    "occurred_at", "clicked_at", "day", "last_sent_at", "decided_at", "received_at", "hour"};
+
+// A person waits for the answer.
+constexpr std::chrono::minutes statement_timeout{5};
+
+database_settings settings_for(const std::string& url)
+{
+    return {.url = url,
+            .application = "attentive-gateway report",
+            .statement_timeout = statement_timeout};
+}
+
+std::vector<std::string> columns_of(pqxx::transaction_base& t, const std::string& view)
+{
+    std::vector<std::string> names;
+    for (const auto& row :
+         t.exec_params("SELECT attname FROM pg_attribute WHERE attnum > 0"
+                       " AND attrelid = to_regclass('report.' || quote_ident($1)) ORDER BY attnum",
+                       view))
+        names.push_back(row[0].as<std::string>());
+    return names;
+}
+
+bool contains(const std::vector<std::string>& names, const std::string& name)
+{
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+std::string time_column(const std::vector<std::string>& columns)
+{
+    for (const char* name : time_columns) {
+        if (contains(columns, name))
+            return name;
+    }
+    return {};
+}
+
+// `parameter` as the type of `column`: a day, or a time.
+std::string bound(const std::string& column, const std::string& parameter)
+{
+    const std::string at = parameter + "::timestamptz";
+    return column == "day" ? "(" + at + " AT TIME ZONE 'UTC')::date" : at;
+}
+
+// Each parameter is null when it restricts nothing, and then does not appear as a condition.
+result<std::string> statement(pqxx::transaction_base& t, const report_request& request)
+{
+    const auto columns = columns_of(t, request.name);
+    const std::string time = time_column(columns);
+    if (!request.company.empty() && !contains(columns, "company_id"))
+        return fail(errc::config_invalid, request.name + " holds no company: leave out --company");
+    if ((request.since || request.until) && time.empty())
+        return fail(errc::config_invalid,
+                    request.name + " tells the state of now: leave out --since and --until");
+    std::string sql = std::string{"SELECT "} + (request.as_json ? "row_to_json(r)" : "r.*") +
+                      " FROM (SELECT * FROM report." + t.quote_name(request.name) + " WHERE true";
+    if (!request.company.empty())
+        sql += " AND company_id = " + t.quote(request.company);
+    if (request.since)
+        sql += " AND " + time + " >= " + bound(time, t.quote(to_string(*request.since)));
+    if (request.until)
+        sql += " AND " + time + " < " + bound(time, t.quote(to_string(*request.until)));
+    sql += " ORDER BY ";
+    if (!time.empty())
+        sql += time + " DESC NULLS LAST, ";
+    for (std::size_t n = 1; n <= std::min<std::size_t>(columns.size(), 8); ++n)
+        sql += (n == 1 ? "" : ", ") + std::to_string(n);
+    return sql + " LIMIT " + std::to_string(request.limit) + ") r";
+}
+
+query_table table_from(const pqxx::result& rows)
+{
+    query_table table;
+    for (pqxx::row::size_type column = 0; column < rows.columns(); ++column)
+        table.columns.emplace_back(rows.column_name(column));
+    for (const auto& row : rows) {
+        auto& cells = table.rows.emplace_back();
+        for (const auto& field : row)
+            cells.emplace_back(field.is_null() ? "" : field.c_str());
+    }
+    return table;
+}
+
+} // namespace
+
+result<std::vector<report_name>> list_reports(const std::string& database_url)
+{
+    try {
+        database db{settings_for(database_url)};
+        pqxx::read_transaction t{db.connection()};
+        std::vector<report_name> out;
+        for (const auto& row :
+             t.exec("SELECT c.relname, coalesce(obj_description(c.oid, 'pg_class'), '')"
+                    " FROM pg_class c WHERE c.relnamespace = to_regnamespace('report')"
+                    " AND c.relkind = 'v' ORDER BY 1"))
+            out.push_back({row[0].as<std::string>(), row[1].as<std::string>()});
+        return out;
+    } catch (...) {
+        return to_error(current_failure());
+    }
+}
+
+result<query_table> read_report(const std::string& database_url, const report_request& request)
+{
+    try {
+        database db{settings_for(database_url)};
+        pqxx::read_transaction t{db.connection()};
+        t.exec("SET LOCAL timezone = 'UTC'; SET LOCAL jit = off");
+        BOOST_OUTCOME_TRY(const auto sql, statement(t, request));
+        return table_from(t.exec(sql));
+    } catch (...) {
+        failure f = current_failure();
+        if (f.sqlstate == "42501")
+            f.message = "the database user may not read the reports: GRANT gateway_reader TO it";
+        return to_error(f);
+    }
+}
+
+} // namespace gateway

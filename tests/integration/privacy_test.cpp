@@ -1,0 +1,234 @@
+// Erasure and retention: afterwards no table holds the person, every report counts as before, and
+// what comes again does not bring anybody back.
+#include "gateway/store/privacy.hpp"
+#include "support/cluster.hpp"
+#include "support/events.hpp"
+#include "support/process.hpp"
+#include "support/reference.hpp"
+#include "support/story_store.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace gateway {
+namespace {
+
+using namespace test;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// Where `text` stands in any table of schema gateway, as text or as bytes: "gateway.x: row".
+std::vector<std::string> found(const std::string& url, const std::string& text)
+{
+    std::vector<std::string> hits;
+    const std::string hex = to_hex(std::string_view{text});
+    for (const auto& table :
+         test::query(url, "SELECT oid::regclass FROM pg_class WHERE relkind IN ('r', 'p')"
+                          " AND NOT relispartition AND relnamespace = 'gateway'::regnamespace")) {
+        for (const auto& row : test::query(
+                 url, "SELECT t::text FROM " + table[0] + " t WHERE position('" + text +
+                          "' IN lower(t::text)) > 0 OR position('" + hex + "' IN t::text) > 0"))
+            hits.push_back(table[0] + ": " + row[0]);
+    }
+    return hits;
+}
+
+class EraseTest : public testing::Test {
+protected:
+    static std::vector<story_event> story()
+    {
+        story_settings s;
+        s.people = 30;
+        s.until = now();
+        return tell_story(s);
+    }
+
+    // One of those who did most things: clicked, replied, ordered.
+    static story_event busiest(const std::vector<story_event>& events)
+    {
+        std::map<std::uint64_t, std::set<story_kind>> done;
+        for (const auto& e : events)
+            done[e.person].insert(e.kind);
+        const auto most = std::max_element(done.begin(), done.end(), [](auto& a, auto& b) {
+            return a.second.size() < b.second.size();
+        });
+        return *std::find_if(events.begin(), events.end(),
+                             [&](const auto& e) { return e.person == most->first; });
+    }
+
+    void SetUp() override
+    {
+        store_story(url_, story_);
+        answers kept;
+        writer w{settings_for(url_)};
+        kept.submit(w, refused(R"({"type":"new","subscriber":{"email":")" + story_email(person_) +
+                               R"("}})"));
+        kept.submit(w, refused(R"({"type":"new","subscriber":{"email":"somebody@else.example"}})"));
+        ASSERT_EQ(kept.count(disposition::quarantined), 2U);
+        project_all(url_);
+    }
+
+    result<erase_report> erase_by(const std::string& kind, const std::string& value,
+                                  bool dry_run = false) const
+    {
+        return erase(url_, {story_company_id(0), kind, value, dry_run});
+    }
+
+    // Numbers of every report that counts.
+    std::vector<std::vector<std::string>> counts() const
+    {
+        return test::query(
+            url_,
+            "SELECT 'clicks', sum(clicks)::text, sum(unique_clickers)::text"
+            "  FROM report.link_clicks_daily"
+            " UNION ALL SELECT 'revenue ' || coalesce(touch, '-'), sum(revenue)::text,"
+            "  sum(orders)::text FROM report.revenue_by_message GROUP BY touch"
+            " UNION ALL SELECT segment, count(*)::text, sum(sent_90d)::text"
+            "  FROM report.audience_quality GROUP BY 1"
+            " UNION ALL SELECT 'replies ' || coalesce(keyword_class, '-'), count(*)::text,"
+            "  count(opted_out_at)::text FROM report.inbound_messages GROUP BY 1 ,keyword_class"
+            " UNION ALL SELECT 'profiles', count(DISTINCT profile_id)::text, count(*)::text"
+            "  FROM report.source_event"
+            " UNION ALL SELECT 'consent ' || decision, count(*)::text,"
+            "  count(DISTINCT subscriber_id)::text FROM gateway.consent_decision GROUP BY decision"
+            " ORDER BY 1, 2, 3");
+    }
+
+    std::string url_ = fresh_database();
+    std::vector<story_event> story_ = story();
+    story_event person_ = busiest(story_);
+};
+
+TEST_F(EraseTest, LeavesCountsAndNobodyBehindThem)
+{
+    const auto before = counts();
+    ASSERT_THAT(found(url_, story_email(person_)), testing::Not(IsEmpty()));
+
+    const auto done = erase_by("phone", story_phone(person_));
+
+    ASSERT_TRUE(done) << done.error().detail;
+    EXPECT_EQ(done.value().subscribers, 3U); // by external_id, by phone, by e-mail
+    EXPECT_EQ(done.value().quarantined, 1U);
+    EXPECT_GT(done.value().events, 10U);
+    for (const auto& trace : {story_email(person_), story_phone(person_),
+                              story_phone(person_).substr(1), story_external_id(person_)})
+        EXPECT_THAT(found(url_, trace), IsEmpty()) << trace;
+    EXPECT_THAT(found(url_, "somebody@else.example"), testing::SizeIs(1));
+    EXPECT_EQ(counts(), before);
+    EXPECT_EQ(value(url_, "SELECT concat_ws('|', kind, subscribers, events) FROM gateway.erasure"),
+              "phone|3|" + std::to_string(done.value().events));
+}
+
+TEST_F(EraseTest, ADryRunWritesNothing)
+{
+    const auto would = erase_by("email", story_email(person_), true);
+    EXPECT_THAT(found(url_, story_email(person_)), testing::Not(IsEmpty()));
+    EXPECT_EQ(value(url_, "SELECT count(*) FROM gateway.erasure"), "0");
+
+    const auto done = erase_by("email", story_email(person_));
+
+    ASSERT_TRUE(would && done);
+    EXPECT_EQ(would.value().events, done.value().events);
+    EXPECT_EQ(would.value().deliveries, done.value().deliveries);
+    EXPECT_EQ(would.value().quarantined, done.value().quarantined);
+}
+
+TEST_F(EraseTest, NobodyComesBackByAReplay)
+{
+    ASSERT_TRUE(erase_by("attentive_external_id", story_external_id(person_)));
+    const auto before = counts();
+
+    EXPECT_EQ(store_story(url_, story_), 0U);
+    story_event late = person_; // never delivered before, and happened before the erasure
+    late.kind = story_kind::replied;
+    late.at = now() - std::chrono::hours{1};
+    EXPECT_EQ(store_story(url_, {late}), 0U);
+    answers kept;
+    {
+        writer w{settings_for(url_)};
+        kept.submit(w, refused(R"({"type":"new","subscriber":{"email":")" + story_email(person_) +
+                               R"("}})"));
+    }
+    project_all(url_);
+
+    EXPECT_THAT(found(url_, story_email(person_)), IsEmpty());
+    EXPECT_THAT(found(url_, story_phone(person_)), IsEmpty());
+    EXPECT_EQ(value(url_, "SELECT count(*) FROM report.source_event"),
+              before.empty() ? "" : std::to_string(story_.size()));
+}
+
+TEST_F(EraseTest, WhoComesBackLaterIsANewPerson)
+{
+    ASSERT_TRUE(erase_by("email", story_email(person_)));
+    story_event again = person_;
+    again.kind = story_kind::sms_subscribed;
+    again.at = now() + std::chrono::seconds{1};
+    again.choice = 0;
+
+    EXPECT_EQ(store_story(url_, {again}), 1U);
+
+    EXPECT_EQ(value(url_, "SELECT count(*) FROM gateway.source_event WHERE subscriber_id ="
+                          " (SELECT subscriber_id FROM gateway.source_event"
+                          "  WHERE identifiers->'email'->>0 = '" +
+                              story_email(person_) + "')"),
+              "1");
+}
+
+TEST_F(EraseTest, RefusesWhatItCannotDoRight)
+{
+    const auto invalid = erase_by("phone", "12");
+    const auto nobody = erase_by("phone", "+12065559999");
+
+    ASSERT_TRUE(invalid.has_error());
+    EXPECT_EQ(invalid.error().code, errc::config_invalid);
+    ASSERT_TRUE(nobody);
+    EXPECT_EQ(nobody.value().events, 0U);
+
+    test::query(url_, "INSERT INTO gateway.identifier SELECT company_id, subscriber_id, 'email',"
+                      " 'shared@example.com', now(), now(), false FROM gateway.identity");
+    const auto shared = erase_by("email", "shared@example.com");
+    ASSERT_TRUE(shared.has_error());
+    EXPECT_THAT(shared.error().detail, HasSubstr("several profiles"));
+}
+
+TEST_F(EraseTest, TheWriterErasesNobody)
+{
+    test::query(url_,
+                "DROP ROLE IF EXISTS eraser; CREATE ROLE eraser LOGIN IN ROLE gateway_privacy;"
+                " DROP ROLE IF EXISTS a_writer; CREATE ROLE a_writer LOGIN IN ROLE gateway_writer");
+    const erase_request request{story_company_id(0), "email", story_email(person_), false};
+
+    const auto refused = erase(as_user(url_, "a_writer"), request);
+    ASSERT_TRUE(refused.has_error());
+    EXPECT_THAT(refused.error().detail, HasSubstr("GRANT gateway_privacy"));
+    EXPECT_TRUE(erase(as_user(url_, "eraser"), request));
+    EXPECT_THROW(value(as_user(url_, "eraser"), "SELECT key FROM gateway.digest_key"),
+                 std::exception);
+    EXPECT_THROW(value(as_user(url_, "a_writer"), "SELECT gateway.keyed_digest('x')"),
+                 std::exception);
+}
+
+TEST(RetentionTest, DropsWholePartitionsByAge)
+{
+    const std::string url = fresh_database();
+    test::query(
+        url, "SELECT gateway.ensure_partitions('delivery', ARRAY[now() - interval '40 days',"
+             " now() - interval '29 days', now()]);"
+             "SELECT gateway.ensure_partitions('source_event', ARRAY[now() - interval '400 days',"
+             " now()]);"
+             "DROP ROLE IF EXISTS keeper; CREATE ROLE keeper LOGIN IN ROLE gateway_writer");
+
+    const auto first = apply_retention(as_user(url, "keeper"), {30, 90, 0});
+    const auto again = apply_retention(as_user(url, "keeper"), {30, 90, 0});
+    const auto log_too = apply_retention(as_user(url, "keeper"), {0, 0, 365});
+
+    ASSERT_TRUE(first && again && log_too);
+    ASSERT_EQ(first.value().size(), 1U);
+    EXPECT_THAT(first.value()[0].what, testing::StartsWith("gateway.delivery_20"));
+    EXPECT_THAT(again.value(), IsEmpty());
+    ASSERT_EQ(log_too.value().size(), 1U);
+    EXPECT_THAT(log_too.value()[0].what, testing::StartsWith("gateway.source_event_20"));
+}
+
+} // namespace
+} // namespace gateway

@@ -1,0 +1,189 @@
+// gateway.record_event: what other sources record must meet the subscribers of Attentive's events,
+// so its rules of identity are held against the normalizer's; and a call is safe to repeat.
+#include "attentive/identifiers.hpp"
+#include "gateway/attentive/normalizer.hpp"
+#include "gateway/store/record.hpp"
+#include "support/cluster.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <pqxx/pqxx>
+
+#include <thread>
+
+namespace gateway {
+namespace {
+
+using namespace test;
+using testing::HasSubstr;
+
+// Text as a literal of SQL and of JSON: escapes stay as they are.
+std::string sql_text(const std::string& text)
+{
+    std::string out = "'";
+    for (const char c : text)
+        out += c == '\'' ? std::string{"''"} : std::string{c};
+    return out + "'";
+}
+
+const std::string order_call =
+    "SELECT gateway.record_event('shop', 'order.completed', 'C', '2026-11-01T10:00:00.123Z',"
+    " '{\"email\": \"jane@example.com\"}', p_order_id => 'A-1', p_order_value => 84.20,"
+    " p_currency => 'USD')";
+
+std::string message_of_refusal(const std::string& url, const std::string& sql)
+{
+    try {
+        query(url, sql);
+    } catch (const pqxx::sql_error& e) {
+        return e.what();
+    }
+    return "accepted";
+}
+
+class IdentifiersInSqlTest : public testing::TestWithParam<const char*> {};
+
+TEST_P(IdentifiersInSqlTest, MeetTheNormalizersSubscriber)
+{
+    static const std::string url = fresh_database();
+    const std::string subscriber = GetParam();
+    const std::string body = R"({"type":"sms.subscribed","timestamp":1767225600000,)"
+                             R"("company":{"company_id":" MDc6Q29tcGFueTU "},"subscriber":)" +
+                             subscriber + "}";
+    // The payload's shape to that of record_event.
+    const std::string given =
+        "(SELECT jsonb_strip_nulls(jsonb_build_object('attentive_external_id', s->'external_id',"
+        " 'phone', s->'phone', 'email', s->'email',"
+        " 'client_user_id', s->'external_identifiers'->'client_user_id',"
+        " 'shopify_id', s->'external_identifiers'->'shopify_id',"
+        " 'custom:loyalty', s->'external_identifiers'->'custom_identifiers'->'loyalty'))"
+        " FROM (VALUES (" +
+        sql_text(subscriber) + "::jsonb)) x (s))";
+
+    const auto what = normalize(body);
+    query(url, "SELECT gateway.record_event('shop', 'page.viewed', ' MDc6Q29tcGFueTU ',"
+               " '2026-01-01', " +
+                   given + ", 'https://shop.example.com/')");
+
+    ASSERT_TRUE(std::holds_alternative<source_event>(what));
+    const auto& event = std::get<source_event>(what);
+    const auto row = query(url, "SELECT subscriber_id, coalesce(identifiers, '{}')::text,"
+                                " company_id, event_id FROM gateway.source_event");
+    ASSERT_EQ(row.size(), 1U);
+    EXPECT_EQ(row[0][0], event.subscriber_id ? to_string(*event.subscriber_id) : "NULL");
+    EXPECT_EQ(row[0][2], event.company_id);
+    std::string identifiers = "{";
+    for (const auto& [kind, values] : event.identifiers) {
+        for (const auto& value : values)
+            EXPECT_THAT(row[0][1], HasSubstr(value)) << kind;
+        EXPECT_THAT(row[0][1], HasSubstr("\"" + kind + "\""));
+    }
+    query(url, "TRUNCATE gateway.source_event, gateway.batch");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Subscribers, IdentifiersInSqlTest,
+    testing::Values(
+        R"({"external_id":16467358,"phone":"+15555555555","email":"jane.doe@example.com"})",
+        R"({"external_id":"16467358 "})", R"({"external_id":"null","phone":"+1 (206) 555-0100"})",
+        R"({"external_id":"0","phone":"206 555 0100","email":" Jane.DOE@Example.COM "})",
+        R"({"email":"ÄNNE@Example.com"})", R"({"email":"a@b"})", R"({"email":"a@b@c.d"})",
+        R"({"email":"a b@c.de"})", R"({"email":"a@.c.d"})", R"({"email":"a@b."})",
+        R"({"email":"a@b.."})", R"({"email":"@b.c"})", R"({"phone":"+0123456789"})",
+        R"({"phone":"+123456"})", R"({"phone":"+1234567"})", R"({"phone":"+1234567890123456"})",
+        "{\"phone\":\"\u00A0+1\u00A0206 555 0101\u00A0\"}",
+        R"({"external_identifiers":{"client_user_id":["b","a","B"," a "]}})",
+        R"({"external_identifiers":{"client_user_id":["anonymous","N/A","-1"],"shopify_id":[7]}})",
+        R"({"external_identifiers":{"custom_identifiers":{"loyalty":["z","é","Z"]}}})",
+        R"({"phone":"","email":null})"));
+
+TEST(RecordEventTest, RecordsAnOrderOnceHoweverOften)
+{
+    const std::string url = fresh_database();
+
+    const std::string first = value(url, order_call);
+    const std::string again = value(url, order_call);
+
+    EXPECT_EQ(first, again);
+    const auto rows = query(url, "SELECT event_name, channel, action, source, order_id,"
+                                 " order_value, currency, tableoid::regclass"
+                                 " FROM gateway.source_event");
+    ASSERT_EQ(rows.size(), 1U);
+    EXPECT_THAT(rows[0], testing::ElementsAre("order.completed", "web", "completed", "shop", "A-1",
+                                              "84.2", "USD", "gateway.source_event_2026_11"));
+    EXPECT_EQ(value(url, "SELECT string_agg(events || '/' || coalesce(projected_at::text, '-'),"
+                         " ',') FROM gateway.batch"),
+              "1/-");
+}
+
+TEST(RecordEventTest, MakesOneBatchOfATransaction)
+{
+    const std::string url = fresh_database();
+
+    query(url, "SELECT gateway.record_event('shop', 'page.viewed', 'C', '2026-11-01'::timestamptz"
+               " + n * interval '1 day', '{\"phone\": \"+12065550100\"}',"
+               " 'https://u@Shop.example.com:443/a/b?email=x#y') FROM generate_series(1, 50) n");
+    query(url, order_call);
+
+    EXPECT_EQ(value(url, "SELECT string_agg(events::text, ',' ORDER BY batch_id)"
+                         " FROM gateway.batch"),
+              "50,1");
+    EXPECT_EQ(value(url, "SELECT count(*) FROM gateway.source_event e JOIN gateway.batch b"
+                         " USING (batch_id)"),
+              "51");
+    EXPECT_EQ(value(url,
+                    "SELECT string_agg(DISTINCT concat_ws(' ', link_host, link_path, link_url),"
+                    " ',') FROM gateway.source_event WHERE action = 'viewed'"),
+              "shop.example.com /a/b");
+}
+
+TEST(RecordEventTest, CountsAnEventOnceForCallersThatRace)
+{
+    const std::string url = fresh_database();
+    std::vector<std::thread> callers;
+
+    for (int n = 0; n < 4; ++n)
+        callers.emplace_back([&url] {
+            for (int i = 0; i < 20; ++i)
+                query(url, order_call);
+        });
+    for (auto& caller : callers)
+        caller.join();
+
+    EXPECT_EQ(value(url, "SELECT count(*) FROM gateway.source_event"), "1");
+    EXPECT_EQ(value(url, "SELECT sum(events) FROM gateway.batch"), "1");
+}
+
+TEST(RecordEventTest, SaysWhatIsWrong)
+{
+    const std::string url = fresh_database();
+    const auto refusal = [&](const std::string& arguments) {
+        return message_of_refusal(url, "SELECT gateway.record_event(" + arguments + ")");
+    };
+    const std::string who = ", '{}'";
+
+    EXPECT_THAT(refusal("'attentive', 'page.viewed', 'C', now()" + who + ", 'https://a/'"),
+                HasSubstr("source must name"));
+    EXPECT_THAT(refusal("'shop', 'page.seen', 'C', now()" + who), HasSubstr("event_name must be"));
+    EXPECT_THAT(refusal("'shop', 'page.viewed', ' ', now()" + who), HasSubstr("company_id must"));
+    EXPECT_THAT(refusal("'shop', 'page.viewed', 'C', '1970-01-01'" + who),
+                HasSubstr("occurred_at must"));
+    EXPECT_THAT(refusal("'shop', 'page.viewed', 'C', NULL" + who), HasSubstr("occurred_at must"));
+    EXPECT_THAT(refusal("'shop', 'page.viewed', 'C', now()" + who), HasSubstr("page_url"));
+    EXPECT_THAT(refusal("'shop', 'page.viewed', 'C', now()" + who + ", 'ftp://a/'"),
+                HasSubstr("page_url must begin"));
+    EXPECT_THAT(refusal("'shop', 'order.completed', 'C', now()" + who + ", NULL, 'A-1', -1, 'USD'"),
+                HasSubstr("order_value (0 or more)"));
+    EXPECT_THAT(refusal("'shop', 'order.completed', 'C', now()" + who + ", NULL, 'A-1', 1, 'usd'"),
+                HasSubstr("ISO 4217"));
+    EXPECT_THAT(refusal("'shop', 'page.viewed', 'C', now(), '[]', 'https://a/'"),
+                HasSubstr("must be a JSON object"));
+    EXPECT_THAT(refusal("'shop', 'page.viewed', 'C', now(), '{\"mail\": \"a\"}', 'https://a/'"),
+                HasSubstr("unknown kind mail"));
+    EXPECT_THAT(refusal("'shop', 'page.viewed', 'C', now(), '{\"email\": {}}', 'https://a/'"),
+                HasSubstr("email must be a string"));
+    EXPECT_EQ(value(url, "SELECT count(*) FROM gateway.batch"), "0");
+}
+
+} // namespace
+} // namespace gateway

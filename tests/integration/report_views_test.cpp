@@ -1,0 +1,213 @@
+// Every view over the log against plain code over the same story: the story goes in through the
+// real normalizer, writer and record_event, and each report must say exactly what happened.
+#include "support/cluster.hpp"
+#include "support/reference.hpp"
+#include "support/story_store.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <pqxx/pqxx>
+
+#include <algorithm>
+
+namespace gateway {
+namespace {
+
+using namespace test;
+
+// Sorted rows of `select`, all in one transaction, so that now() is one moment.
+class snapshot {
+public:
+    explicit snapshot(const std::string& url) : connection_(url), work_(connection_)
+    {
+        now_micros = work_.exec("SELECT (extract(epoch FROM now()) * 1000000)::bigint")[0][0]
+                         .as<std::int64_t>();
+    }
+
+    text_rows rows(const std::string& select)
+    {
+        text_rows out;
+        for (const auto& row : work_.exec("SELECT " + select)) {
+            out.emplace_back();
+            for (const auto& field : row)
+                out.back().emplace_back(field.is_null() ? "NULL" : field.c_str());
+        }
+        std::sort(out.begin(), out.end());
+        return out;
+    }
+
+    std::int64_t now_micros = 0;
+
+private:
+    pqxx::connection connection_;
+    pqxx::read_transaction work_;
+};
+
+text_rows sorted(text_rows rows)
+{
+    std::sort(rows.begin(), rows.end());
+    return rows;
+}
+
+std::string millis(const std::string& time)
+{
+    return "(extract(epoch FROM " + time + ") * 1000)::bigint";
+}
+
+class ReportViewsTest : public testing::TestWithParam<std::uint64_t> {
+protected:
+    static std::vector<story_event> story()
+    {
+        story_settings s;
+        s.seed = GetParam();
+        s.companies = 3;
+        s.people = 120;
+        s.days = 120;
+        s.until = now();
+        return tell_story(s);
+    }
+
+    void SetUp() override
+    {
+        store_story(url_, story_);
+        project_all(url_);
+        for (const auto& [company, zone] :
+             {std::pair{std::size_t{1}, "Etc/GMT+5"}, std::pair{std::size_t{2}, "Asia/Tokyo"}})
+            query(url_, "SELECT gateway.set_timezone('" + story_company_id(company) + "', '" +
+                            zone + "')");
+    }
+
+    std::string url_ = fresh_database();
+    std::vector<story_event> story_ = story();
+};
+
+TEST_P(ReportViewsTest, SayWhatTheStoryTells)
+{
+    snapshot db{url_};
+    const reference truth{story_, {0, -5, 9}, db.now_micros};
+
+    EXPECT_EQ(db.rows("company_id, day, event_name, profile_id, count(*)"
+                      " FROM report.source_event GROUP BY 1, 2, 3, 4"),
+              sorted(truth.source_event()));
+    EXPECT_EQ(db.rows("company_id, " + millis("occurred_at") +
+                      ", day, channel, message_key, message_type, link_host, link_path,"
+                      " utm_source, utm_medium, utm_campaign, profile_id, subscriber_id"
+                      " FROM report.link_clicks"),
+              sorted(truth.link_clicks()));
+    EXPECT_EQ(db.rows("company_id, day, channel, utm_source, utm_medium, utm_campaign, link_host,"
+                      " link_path, clicks, unique_clickers FROM report.link_clicks_daily"),
+              sorted(truth.link_clicks_daily()));
+    EXPECT_EQ(db.rows("company_id, " + millis("occurred_at") +
+                      ", day, profile_id, subscriber_id, keyword_class, reply_to_message_key, " +
+                      millis("reply_after") + ", " + millis("opted_out_at") + ", " +
+                      millis("opted_out_after") +
+                      ", stop_without_optout FROM report.inbound_messages"),
+              sorted(truth.inbound_messages()));
+    EXPECT_EQ(db.rows("company_id, profile_id, " + millis("occurred_at") +
+                      ", summary FROM report.subscriber_timeline"),
+              sorted(truth.subscriber_timeline()));
+}
+
+TEST_P(ReportViewsTest, CreditOrdersAsTheStoryDoes)
+{
+    snapshot db{url_};
+    const reference truth{story_, {0, -5, 9}, db.now_micros};
+
+    EXPECT_EQ(db.rows("company_id, " + millis("occurred_at") +
+                      ", day, order_id, round(order_value, 2), currency, profile_id, touch,"
+                      " touch_channel, message_key, message_type, utm_campaign, " +
+                      millis("touched_at") + " FROM report.attributed_orders"),
+              sorted(truth.attributed_orders()));
+    EXPECT_EQ(db.rows("company_id, day, touch_channel, touch, message_key, utm_campaign,"
+                      " currency, orders, round(revenue, 2), buyers"
+                      " FROM report.revenue_by_message"),
+              sorted(truth.revenue_by_message()));
+    EXPECT_EQ(db.rows("company_id, " + millis("clicked_at") +
+                      ", channel, message_key, profile_id, " + millis("site_at") + ", " +
+                      millis("lag") + " FROM report.click_to_site"),
+              sorted(truth.click_to_site()));
+}
+
+TEST_P(ReportViewsTest, JudgeAudienceAndFeedAsTheStoryDoes)
+{
+    snapshot db{url_};
+    const reference truth{story_, {0, -5, 9}, db.now_micros};
+
+    EXPECT_EQ(db.rows("company_id, profile_id, channel, subscription_type, is_subscribed,"
+                      " recency_days, clicks_90d, opens_90d, replies_90d, sent_90d, segment"
+                      " FROM report.audience_quality"),
+              sorted(truth.audience_quality()));
+    EXPECT_EQ(db.rows("company_id, channel, subscription_type, segment, subscribers, clicks_90d,"
+                      " sent_90d FROM report.audience_quality_summary"),
+              sorted(truth.audience_quality_summary()));
+    EXPECT_EQ(
+        db.rows("company_id, event_name, (extract(epoch FROM hour) / 3600)::bigint, events, " +
+                millis("newest_event") +
+                ", round(median_delay_s::numeric, 6), round(p95_delay_s::numeric, 6),"
+                " (extract(epoch FROM silence) * 1000000)::bigint FROM report.feed_health"
+                " WHERE event_name NOT IN ('page.viewed', 'order.completed')"),
+        sorted(truth.feed_health()));
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, ReportViewsTest, testing::Values(1, 2, 3));
+
+TEST(ReportTest, ShowEventsThatAreNotProjectedYet)
+{
+    const std::string url = fresh_database();
+    story_settings s;
+    s.people = 10;
+    s.until = now();
+    const auto story = tell_story(s);
+    store_story(url, story);
+
+    EXPECT_EQ(value(url, "SELECT count(*) FROM report.source_event"
+                         " WHERE profile_id = subscriber_id"),
+              std::to_string(story.size()));
+    EXPECT_EQ(value(url, "SELECT count(*) FROM report.subscriber_timeline"
+                         " WHERE profile_id = subscriber_id"),
+              std::to_string(story.size()));
+    EXPECT_EQ(value(url, "SELECT (SELECT count(*) FROM report.link_clicks)"
+                         " - (SELECT count(*) FROM report.click_to_site)"),
+              "0");
+    EXPECT_NE(value(url, "SELECT count(*) FROM report.inbound_messages"), "0");
+    EXPECT_NE(value(url, "SELECT count(*) FROM report.attributed_orders"), "0");
+}
+
+TEST(ReportTest, ExplainThemselves)
+{
+    const auto silent =
+        query(fresh_database(),
+              "SELECT c.oid::regclass, a.attname FROM pg_class c JOIN pg_attribute a"
+              " ON a.attrelid = c.oid AND a.attnum > 0"
+              " WHERE c.relnamespace::regnamespace::text IN ('report', 'report_pii')"
+              " AND (obj_description(c.oid, 'pg_class') IS NULL"
+              "      OR col_description(c.oid, a.attnum) IS NULL"
+              "      OR NOT coalesce(c.reloptions, '{}') @> '{security_invoker=true}')");
+
+    EXPECT_THAT(silent, testing::IsEmpty());
+}
+
+TEST(ReportTest, ReadOnlyTheMonthsAskedFor)
+{
+    const std::string url = fresh_database();
+    query(url, "SELECT gateway.ensure_partitions('source_event', array_agg(t)) FROM"
+               " generate_series(timestamptz '2025-01-01', '2026-12-01', '1 month') t");
+    const auto months = [&](const std::string& from) {
+        std::string plan;
+        for (const auto& row : query(url, "EXPLAIN SELECT * FROM " + from))
+            plan += row[0] + "\n";
+        std::size_t n = 0;
+        for (auto at = plan.find("on source_event_20"); at != std::string::npos;
+             at = plan.find("on source_event_20", at + 1))
+            ++n;
+        return n;
+    };
+
+    const std::string june = " WHERE company_id = 'C' AND occurred_at >= '2026-06-01'"
+                             " AND occurred_at < '2026-07-01'";
+    EXPECT_EQ(months("report.source_event" + june), 1U);
+    EXPECT_EQ(months("report.link_clicks" + june), 1U);
+}
+
+} // namespace
+} // namespace gateway

@@ -1,0 +1,169 @@
+// The roles with real members: what each may do, and above all what it may not.
+#include "support/cluster.hpp"
+#include "support/gateway_process.hpp"
+
+#include "gateway/app/story.hpp"
+#include "support/story_store.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <pqxx/pqxx>
+
+namespace gateway {
+namespace {
+
+using namespace test;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// `url` as a login that is a member of `role` and of nothing else.
+std::string as_member(const std::string& url, const std::string& role)
+{
+    const std::string user = "member_of_" + role;
+    test::query(url, "DO $$ BEGIN CREATE ROLE " + user + " LOGIN IN ROLE " + role +
+                         "; EXCEPTION WHEN duplicate_object THEN NULL; END $$");
+    return as_user(url, user);
+}
+
+bool refused(const std::string& url, const std::string& sql)
+{
+    try {
+        test::query(url, sql);
+        return false;
+    } catch (const pqxx::insufficient_privilege&) {
+        return true;
+    }
+}
+
+std::vector<std::string> views_of(const std::string& url, const std::string& schema)
+{
+    std::vector<std::string> names;
+    for (const auto& row :
+         test::query(url, "SELECT viewname FROM pg_views WHERE schemaname = '" + schema + "'"))
+        names.push_back(schema + "." + row[0]);
+    return names;
+}
+
+class RolesTest : public testing::Test {
+protected:
+    RolesTest()
+    {
+        story_settings s;
+        s.people = 15;
+        s.until = now();
+        const auto story = tell(tell_story(s));
+        gateway_options options;
+        options.database_url = as_member(url_, "gateway_writer");
+        options.migrate = false;
+        gateway_.emplace(options);
+        for (std::size_t i = 0; i < 40 && i < story.posted.size(); ++i)
+            post(story.posted[i]);
+        EXPECT_TRUE(record_events(as_member(url_, "gateway_source"), story.recorded));
+        project_all(url_);
+    }
+
+    void post(const std::string& body)
+    {
+        const auto file = home_ / "body.json";
+        write_file(file, body);
+        const auto sent = run({GATEWAY_BINARY, "send", "--url", gateway_->url(), "--key-file",
+                               gateway_->key_file().string(), "--ca",
+                               gateway_->certificate().string(), "--body-file", file.string()});
+        EXPECT_EQ(sent.exit_code, 0) << sent.output << sent.errors;
+    }
+
+    temporary_directory home_;
+    std::string url_ = fresh_database();
+    std::optional<gateway_process> gateway_;
+};
+
+TEST_F(RolesTest, HoldWhatTheyPromise)
+{
+    // The daemon stored everything as a member of gateway_writer, which owns nothing.
+    EXPECT_EQ(value(url_, "SELECT count(*) FROM gateway.source_event WHERE source = 'attentive'"),
+              "40");
+    const std::string writer = as_member(url_, "gateway_writer");
+    EXPECT_TRUE(refused(writer, "CREATE TABLE gateway.mine ()"));
+    EXPECT_TRUE(refused(writer, "DELETE FROM gateway.source_event"));
+    EXPECT_TRUE(refused(writer, "SELECT body FROM gateway.delivery"));
+
+    // Readers read every report, and find nobody's phone, e-mail, id or words in any.
+    const std::string reader = as_member(url_, "gateway_reader");
+    for (const auto& view : views_of(url_, "report")) {
+        EXPECT_THAT(test::query(reader, "SELECT * FROM " + view +
+                                            " v WHERE v::text ~ '\\+1206|shopper|9000000'"
+                                            " OR v::text ILIKE '%from us to you%'"),
+                    IsEmpty())
+            << view;
+        EXPECT_EQ(value(url_, "SELECT has_table_privilege('gateway_reader', '" + view +
+                                  "', 'INSERT, UPDATE, DELETE, TRUNCATE')"),
+                  "f")
+            << view;
+    }
+    for (const auto& view : views_of(url_, "report_pii"))
+        EXPECT_TRUE(refused(reader, "SELECT * FROM " + view)) << view;
+    for (const char* table : {"source_event", "delivery", "quarantine", "identifier", "batch"})
+        EXPECT_TRUE(refused(reader, std::string{"SELECT * FROM gateway."} + table)) << table;
+    EXPECT_TRUE(refused(reader, "SELECT identifiers FROM gateway.source_event"));
+    EXPECT_TRUE(refused(reader, "SELECT gateway.record_event('shop', 'page.viewed', 'C', now(),"
+                                " '{}', 'https://a/')"));
+    EXPECT_TRUE(refused(reader, "CREATE TABLE report.mine ()"));
+
+    // A shop's pipeline records, and sees nothing.
+    const std::string source = as_member(url_, "gateway_source");
+    EXPECT_TRUE(refused(source, "SELECT company_id FROM gateway.source_event"));
+    EXPECT_TRUE(refused(source, "SELECT * FROM report.source_event"));
+    EXPECT_TRUE(refused(source, "INSERT INTO gateway.batch VALUES (1)"));
+}
+
+TEST_F(RolesTest, ReportCommandPrintsWhatTheReaderMaySee)
+{
+    const auto command = [&](std::vector<std::string> words) {
+        words.insert(words.begin(), {GATEWAY_BINARY, "report"});
+        words.insert(words.end(), {"--config", (home_ / "reader.toml").string()});
+        return run(words);
+    };
+    write_file(home_ / "reader.toml",
+               "[listener]\naddress = '127.0.0.1:0'\n[[endpoint]]\nname = 'a'\npath = '/hook'\n"
+               "signing_keys = [ { id = 'a', file = '/nowhere' } ]\n[database]\nurl = '" +
+                   as_member(url_, "gateway_reader") + "'\n");
+
+    const auto names = command({});
+    EXPECT_EQ(names.exit_code, 0) << names.errors;
+    EXPECT_THAT(names.output, HasSubstr("attributed_orders\n    Each order once"));
+
+    const auto table = command({"source_event", "--limit", "3"});
+    EXPECT_EQ(table.exit_code, 0) << table.errors;
+    EXPECT_THAT(table.output, HasSubstr("page.vi"));
+    EXPECT_THAT(table.errors, HasSubstr("the newest 3 rows"));
+
+    const auto csv = command({"report.source_event", "--format", "csv", "--limit", "1000"});
+    EXPECT_THAT(csv.output, testing::StartsWith("company_id,occurred_at,day,"));
+    const std::string rows = value(url_, "SELECT count(*) + 1 FROM gateway.source_event");
+    EXPECT_EQ(std::to_string(std::count(csv.output.begin(), csv.output.end(), '\n')), rows);
+
+    const auto json = command({"link_clicks_daily", "--format", "json", "--company", "nobody"});
+    EXPECT_EQ(json.output, "[]\n") << json.errors;
+
+    const auto past = command({"source_event", "--until", "2020-01-01"});
+    EXPECT_EQ(past.output, "no rows\n");
+
+    const auto unknown = command({"link_click"});
+    EXPECT_EQ(unknown.exit_code, 2);
+    EXPECT_THAT(unknown.errors, HasSubstr("did you mean link_clicks?"));
+
+    const auto senseless = command({"quarantine", "--company", "C"});
+    EXPECT_EQ(senseless.exit_code, 2);
+    EXPECT_THAT(senseless.errors, HasSubstr("holds no company"));
+
+    write_file(home_ / "reader.toml",
+               "[listener]\naddress = '127.0.0.1:0'\n[[endpoint]]\nname = 'a'\npath = '/hook'\n"
+               "signing_keys = [ { id = 'a', file = '/nowhere' } ]\n[database]\nurl = '" +
+                   as_member(url_, "gateway_source") + "'\n");
+    const auto denied = command({"source_event"});
+    EXPECT_EQ(denied.exit_code, 1);
+    EXPECT_THAT(denied.errors, HasSubstr("GRANT gateway_reader"));
+}
+
+} // namespace
+} // namespace gateway

@@ -1,0 +1,59 @@
+// What the reports have to say about a story, computed from the story alone in plain code: no SQL,
+// no log, no view. Each function returns the rows of one view as text, in no certain order.
+#pragma once
+
+#include "gateway/attentive/story.hpp"
+#include "gateway/base/uuid.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace gateway::test {
+
+using text_rows = std::vector<std::vector<std::string>>;
+
+struct story_fact {
+    story_event event;
+    std::string company;
+    uuid subscriber; // by the strongest identifier that the event gave
+    uuid profile;    // the subscriber that was seen first of those that are the person
+};
+
+class reference {
+public:
+    // `zone_hours[n]`: how far the clock of company n is ahead of UTC. `now_micros`: now(), in
+    // microseconds since 1970.
+    reference(const std::vector<story_event>& story, std::vector<int> zone_hours,
+              std::int64_t now_micros);
+
+    text_rows source_event() const; // day, event_name, profile, count
+    text_rows link_clicks() const;
+    text_rows link_clicks_daily() const;
+    text_rows inbound_messages() const;
+    text_rows subscriber_timeline() const;
+    text_rows attributed_orders() const;
+    text_rows revenue_by_message() const;
+    text_rows click_to_site() const;
+    text_rows audience_quality() const;
+    text_rows audience_quality_summary() const;
+    text_rows feed_health() const;
+
+private:
+    struct order_credit;
+    std::string day(const story_fact& f) const;
+    const story_fact* credited(const story_fact& order) const;
+    std::vector<const story_fact*> of_same_profile(const story_fact& f) const;
+
+    std::vector<story_fact> facts_; // oldest first
+    std::map<uuid, std::vector<const story_fact*>> by_profile_;
+    std::vector<int> zone_hours_;
+    std::int64_t now_micros_;
+};
+
+// How long after it happened the tests let Attentive's event `e` come in.
+std::chrono::milliseconds story_delay(const story_event& e);
+
+} // namespace gateway::test
