@@ -260,6 +260,58 @@ action declare_quarantine_replay(CLI::App& app)
     return [options] { return run_quarantine_replay(*options); };
 }
 
+void declare_access(CLI::App& app, webhook_access_options& options)
+{
+    auto* const file =
+        app.add_option("--token-file", options.token_file, "File that holds the API's token");
+    file->type_name("FILE")->group("Token with the scope webhooks:write, one of");
+    auto* const environment = app.add_option("--token-env", options.token_environment,
+                                             "Environment variable that holds it");
+    environment->type_name("NAME")
+        ->group("Token with the scope webhooks:write, one of")
+        ->excludes(file);
+    app.add_option("--api-url", options.api_url, "Another server than Attentive's, for tests")
+        ->type_name("URL");
+    app.add_option("--ca", options.ca_file, "PEM certificate to trust instead of the system's")
+        ->type_name("FILE");
+    app.parse_complete_callback([file, environment] {
+        if (file->count() + environment->count() == 0)
+            throw CLI::RequiredError{"--token-file or --token-env"};
+    });
+}
+
+action declare_webhooks_list(CLI::App& app)
+{
+    auto options = std::make_shared<webhook_access_options>();
+    declare_access(app, *options);
+    return [options] { return run_webhooks_list(*options); };
+}
+
+template <int (*run)(const webhooks_change_options&), bool with_events>
+action declare_webhooks_change(CLI::App& app)
+{
+    auto options = std::make_shared<webhooks_change_options>();
+    app.add_option("URL", options->which, "Of the webhook, or its id")->required()->type_name("");
+    if (with_events) {
+        std::vector<std::string> known;
+        for (const std::string_view type : sample_types())
+            known.emplace_back(type);
+        app.add_option("--event", options->events, "Event type; repeat for more")
+            ->type_name("TYPE")
+            ->check(CLI::IsMember(known));
+    }
+    app.add_flag("--dry-run", options->dry_run, "Say what would change, change nothing");
+    declare_access(app, options->access);
+    return [options] { return run(*options); };
+}
+
+action declare_webhooks_update(CLI::App& app)
+{
+    action run = declare_webhooks_change<run_webhooks_update, true>(app);
+    app.get_option("--event")->required();
+    return run;
+}
+
 action declare_verify(CLI::App& app)
 {
     auto options = std::make_shared<verify_options>();
@@ -362,6 +414,46 @@ constexpr command commands[] = {
      "--dry-run\n"
      "  attentive-gateway quarantine replay --config gateway.toml --reason type_unknown\n",
      declare_quarantine_replay},
+    {"webhooks list", "(--token-file FILE | --token-env NAME)",
+     "List the webhooks that Attentive has for your app",
+     "Example:\n"
+     "  attentive-gateway webhooks list --token-file api-token\n",
+     declare_webhooks_list},
+    {"webhooks create", "URL (--token-file FILE | --token-env NAME) [--event TYPE]... [--dry-run]",
+     "Register a subscription webhook, unless its URL is registered",
+     "Without --event: all types that Attentive documents for its API. It documents three more\n"
+     "(sms.unsubscribed, sms.inbound_message, email.sent) for its UI only; name them here to "
+     "try.\n\n"
+     "Example:\n"
+     "  attentive-gateway webhooks create https://gateway.example.com/webhooks/attentive \\\n"
+     "      --token-file api-token --dry-run\n",
+     declare_webhooks_change<run_webhooks_create, true>},
+    {"webhooks update",
+     "URL --event TYPE [--event TYPE]... (--token-file FILE | --token-env NAME) [--dry-run]",
+     "Choose the event types of a webhook",
+     "The types given replace those that it had.\n\n"
+     "Example:\n"
+     "  attentive-gateway webhooks update https://gateway.example.com/webhooks/attentive \\\n"
+     "      --event sms.subscribed --event sms.sent --token-file api-token\n",
+     declare_webhooks_update},
+    {"webhooks enable", "URL (--token-file FILE | --token-env NAME) [--dry-run]",
+     "Switch a webhook on again, after Attentive or you switched it off",
+     "Example:\n"
+     "  attentive-gateway webhooks enable https://gateway.example.com/webhooks/attentive \\\n"
+     "      --token-file api-token\n",
+     declare_webhooks_change<run_webhooks_enable, false>},
+    {"webhooks disable", "URL (--token-file FILE | --token-env NAME) [--dry-run]",
+     "Switch a webhook off; what happens meanwhile is never sent",
+     "Example:\n"
+     "  attentive-gateway webhooks disable https://gateway.example.com/webhooks/attentive \\\n"
+     "      --token-file api-token\n",
+     declare_webhooks_change<run_webhooks_disable, false>},
+    {"webhooks delete", "URL (--token-file FILE | --token-env NAME) [--dry-run]",
+     "Remove a webhook; what happens from then on is never sent",
+     "Example:\n"
+     "  attentive-gateway webhooks delete https://gateway.example.com/webhooks/attentive \\\n"
+     "      --token-file api-token\n",
+     declare_webhooks_change<run_webhooks_delete, false>},
     {"verify", "--key-file FILE --signature HEX < BODY",
      "Say whether a signature is right for the body on standard input, or why not",
      "Tries the usual mistakes, such as a newline too many or a decoded key.\n\n"
@@ -385,6 +477,7 @@ struct command_group {
 constexpr command_group groups[] = {
     {"spool", "What waits on this host: status, verify, drain, export"},
     {"quarantine", "What was kept but is no event: list, show, replay"},
+    {"webhooks", "At Attentive's API: list, create, update, enable, disable, delete"},
 };
 
 constexpr const char* overview =

@@ -26,7 +26,7 @@ using boost::system::error_code;
 using tcp = asio::ip::tcp;
 
 constexpr std::size_t answer_header_bytes_max = 16U << 10U;
-constexpr std::size_t answer_body_bytes_max = 64U << 10U;
+constexpr std::size_t answer_body_bytes_max = 1U << 20U;
 
 bool is_address(const std::string& host)
 {
@@ -180,7 +180,8 @@ asio::awaitable<result<http_answer>> sender_connection::exchange_over(Stream& st
                               asio::redirect_error(asio::use_awaitable, error));
     if (error)
         co_return broken("waiting for the answer", error);
-    http_answer got{static_cast<int>(parser.get().result_int()), std::move(parser.get().body())};
+    http_answer got{static_cast<int>(parser.get().result_int()), std::move(parser.get().body()),
+                    std::string{parser.get()[http::field::retry_after]}};
     // Bytes behind the answer belong to no request of ours.
     if (!parser.keep_alive() || buffer_.size() != 0)
         close();

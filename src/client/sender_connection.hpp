@@ -43,6 +43,7 @@ make_client_tls(const std::optional<std::filesystem::path>& ca_file, bool insecu
 struct http_answer {
     int status = 0;
     std::string body;
+    std::string retry_after; // the header field, as given; empty without one
 };
 
 // One thread. The destination outlives it.

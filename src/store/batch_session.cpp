@@ -69,6 +69,7 @@ batch_session::batch_session(session_settings settings, watchdog& dog)
                  .statement_timeout = settings_.deadline})
 {
     check_durability();
+    prove_commit();
     read_row_types();
     call({}, {});
 }
@@ -101,8 +102,10 @@ batch_written batch_session::write(std::span<const unit> units)
 
 unwritten batch_session::write_parts(
     std::vector<unit> units,
-    const std::function<void(std::span<unit>, const batch_written&)>& written, failure& last)
+    const std::function<void(std::span<unit>, const batch_written&)>& written, failure& last,
+    std::chrono::steady_clock::time_point by)
 {
+    by_ = by;
     return write_all(std::move(units), [&](std::span<unit> part) {
         batch_written done;
         try {
@@ -124,7 +127,7 @@ pqxx::result batch_session::run(const std::string& sql,
                                 const std::vector<pqxx::binarystring>& parameters)
 {
     auto& connection = database_.connection();
-    const watchdog::guard limit{watchdog_, connection.sock(), settings_.deadline};
+    const watchdog::guard limit{watchdog_, connection.sock(), time_left()};
     try {
         pqxx::nontransaction statement{connection};
         return statement.exec_params(
@@ -133,6 +136,22 @@ pqxx::result batch_session::run(const std::string& sql,
         deadline_passed_ = limit.expired();
         throw;
     }
+}
+
+std::chrono::milliseconds batch_session::time_left() const
+{
+    if (by_ == no_limit)
+        return settings_.deadline;
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(by_ - std::chrono::steady_clock::now());
+    return std::clamp(left, std::chrono::milliseconds{0}, settings_.deadline);
+}
+
+// A server can answer and yet commit nothing, while a frozen process holds the lock on its WAL.
+// Events would be the ones to find out; this message is written and flushed, and read by nobody.
+void batch_session::prove_commit()
+{
+    run("SELECT pg_logical_emit_message(true, 'attentive-gateway', 'connected')", {});
 }
 
 // At each connect: the server may have been restarted with other settings.
@@ -205,7 +224,7 @@ void batch_session::ensure(const char* table, const std::set<sys_days>& starts,
     }
     try {
         auto& connection = database_.connection();
-        const watchdog::guard limit{watchdog_, connection.sock(), settings_.deadline};
+        const watchdog::guard limit{watchdog_, connection.sock(), time_left()};
         try {
             pqxx::nontransaction{connection}.exec_params("SELECT gateway.ensure_partitions($1, $2)",
                                                          table, times + "}");

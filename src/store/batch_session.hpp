@@ -31,8 +31,8 @@ struct batch_written {
 // One thread. After any failure of kind lost the object is of no more use.
 class batch_session {
 public:
-    // Connects, looks whether the server keeps what it commits, and proves with an empty batch
-    // that this schema can be written to. Throws what libpqxx and refuse_weak() throw.
+    // Connects, looks whether the server keeps what it commits, and proves with a commit and an
+    // empty batch that this schema can be written to. Throws what libpqxx and refuse_weak() throw.
     batch_session(session_settings settings, watchdog& dog);
 
     // Writes `units`, which stand in key order. Throws what libpqxx throws; conflicts were tried
@@ -41,17 +41,21 @@ public:
     batch_written write(std::span<const unit> units);
 
     // Writes all units but the poison among them, found as write_all() does. `written` is told of
-    // each part once it is committed. When anything failed, `last` says why. Does not throw.
+    // each part once it is committed. When anything failed, `last` says why. All of it is over at
+    // `by`, each call at the session's own deadline at the latest. Does not throw.
     unwritten write_parts(std::vector<unit> units,
                           const std::function<void(std::span<unit>, const batch_written&)>& written,
-                          failure& last);
+                          failure& last, std::chrono::steady_clock::time_point by = no_limit);
+    static constexpr auto no_limit = std::chrono::steady_clock::time_point::max();
 
     // The last call was ended by the deadline.
     bool deadline_passed() const { return deadline_passed_; }
 
 private:
     void check_durability();
+    void prove_commit();
     void read_row_types();
+    std::chrono::milliseconds time_left() const;
     void ensure_partitions(std::span<const unit> events);
     void ensure(const char* table, const std::set<std::chrono::sys_days>& starts,
                 std::set<std::chrono::sys_days>& known);
@@ -61,6 +65,7 @@ private:
     session_settings settings_;
     watchdog& watchdog_;
     database database_;
+    std::chrono::steady_clock::time_point by_ = no_limit; // of the batch under way
     bool deadline_passed_ = false;
     std::uint32_t event_type_ = 0;
     std::uint32_t delivery_type_ = 0;

@@ -7,6 +7,7 @@
 #include "gateway/model/quarantine.hpp"
 #include "gateway/store/writer.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -20,7 +21,8 @@ namespace gateway {
 struct pending {
     verified_delivery delivery;
     completion done;
-    std::optional<normalized> what{}; // once mapped
+    std::optional<normalized> what{};                                               // once mapped
+    std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now(); // submitted
 
     bool is_event() const { return std::holds_alternative<source_event>(*what); }
     const source_event& event() const { return std::get<source_event>(*what); }

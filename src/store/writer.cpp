@@ -88,8 +88,10 @@ struct writer::implementation {
     std::unique_ptr<batch_session> open(std::size_t thread);
     std::optional<failure> store(batch_session& session,
                                  std::vector<std::unique_ptr<pending>> taken, std::size_t thread);
+    std::chrono::steady_clock::time_point limit_of(const pending& oldest) const;
     void not_taken(std::vector<unit> units, const error& why);
     void divert(std::unique_ptr<pending> p, const error& why);
+    void spool_late(std::vector<std::unique_ptr<pending>>& taken);
     void refuse(std::unique_ptr<pending> p, const error& why);
     void empty_inbox();
     bool wait(std::chrono::milliseconds pause); // false: stopping
@@ -100,6 +102,7 @@ struct writer::implementation {
     log_limit connect_log{log_pause};
     log_limit batch_log{log_pause};
     log_limit poison_log{log_pause};
+    log_limit late_log{log_pause};
     std::vector<outcomes> counts; // one for each thread
     std::vector<pulse> pulses;
     std::mutex refused_mutex; // refusals happen on any thread, and seldom
@@ -118,7 +121,8 @@ struct writer::implementation {
 
 // A thread that lost its connection tries once at once: one backend may have died, not the server.
 // When that fails too, or the server hung until the deadline, the thread is down: it waits, longer
-// each time, and takes nothing from the inbox.
+// each time, and takes nothing from the inbox. What queued behind a batch that hung does not wait
+// for the next one to hang.
 void writer::implementation::run(std::size_t thread)
 {
     backoff pause;
@@ -138,8 +142,9 @@ void writer::implementation::run(std::size_t thread)
                 if (taken.empty())
                     return; // closed, and all is written
                 pulses[thread].beat();
-                map_all(taken, settings.map);
-                end = store(*session, std::move(taken), thread);
+                spool_late(taken);
+                if (!taken.empty())
+                    end = store(*session, std::move(taken), thread);
                 box.finished();
                 if (!end) {
                     failures = 0;
@@ -153,7 +158,7 @@ void writer::implementation::run(std::size_t thread)
         }
         if (!std::exchange(down, true))
             --serving;
-        if (serving == 0)
+        if (serving == 0 || (hung && spooling))
             empty_inbox();
         pulses[thread].rest();
         if (!wait(pause.next()))
@@ -185,6 +190,8 @@ std::optional<failure> writer::implementation::store(batch_session& session,
                                                      std::vector<std::unique_ptr<pending>> taken,
                                                      std::size_t thread)
 {
+    const auto by = limit_of(*taken.front());
+    map_all(taken, settings.map);
     static const histogram batch_events =
         make_histogram("attentive_gateway_batch_events",
                        "Deliveries in one batch, which is one transaction as a rule.",
@@ -197,7 +204,7 @@ std::optional<failure> writer::implementation::store(batch_session& session,
             pulses[thread].beat();
             answer_written(units, written, counts[thread]);
         },
-        last);
+        last, by);
 
     if (!last.sqlstate.empty() && left.failed.empty()) {
         if (const auto held_back = poison_log.pass())
@@ -248,6 +255,35 @@ void writer::implementation::refuse(std::unique_ptr<pending> p, const error& why
         refused.count(*p, outcome::refused);
     }
     answer(*p, why);
+}
+
+// With a spool, a sender is answered within the deadline, counted from when it was heard. Without
+// one nothing is gained by giving up early.
+std::chrono::steady_clock::time_point writer::implementation::limit_of(const pending& oldest) const
+{
+    return spooling ? oldest.since + settings.batch_deadline : batch_session::no_limit;
+}
+
+// Who has waited half of the deadline for a batch to begin goes to the spool, so that the others
+// have time enough in theirs.
+void writer::implementation::spool_late(std::vector<std::unique_ptr<pending>>& taken)
+{
+    if (!spooling)
+        return;
+    const auto late = std::chrono::steady_clock::now() - settings.batch_deadline / 2;
+    const auto in_time =
+        std::find_if(taken.begin(), taken.end(), [&](const auto& p) { return p->since > late; });
+    const auto events = in_time - taken.begin();
+    std::for_each(taken.begin(), in_time, [&](auto& p) {
+        divert(std::move(p), fail(errc::overloaded, "the database does not keep up"));
+    });
+    taken.erase(taken.begin(), in_time);
+    if (events == 0)
+        return;
+    if (const auto held_back = late_log.pass())
+        spdlog::warn("{} deliveries waited too long for the database, spooled; {} more times like "
+                     "this",
+                     events, *held_back);
 }
 
 void writer::implementation::empty_inbox()

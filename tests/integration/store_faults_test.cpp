@@ -2,13 +2,15 @@
 // time, what was answered "stored" is there, and the writer comes back by itself.
 #include "gateway/store/migrations.hpp"
 #include "support/cluster.hpp"
-#include "support/process.hpp"
 #include "support/events.hpp"
+#include "support/process.hpp"
+#include "support/spool_events.hpp"
 
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <csignal>
+#include <sstream>
 #include <thread>
 
 namespace gateway {
@@ -174,6 +176,45 @@ TEST(BackendTest, AFrozenBackendIsLeftAtTheDeadline)
         EXPECT_NE(backends(url), std::to_string(backend));
     }
     ::kill(backend, SIGCONT);
+}
+
+void signal_all(const std::string& pids, int signal)
+{
+    std::istringstream each{pids};
+    for (pid_t pid = 0; each >> pid;)
+        ::kill(pid, signal);
+}
+
+// A second batch that begins behind a stuck one would hang for a whole deadline of its own.
+TEST(BackendTest, WithASpoolNobodyWaitsForTwoFrozenBackends)
+{
+    const std::string url = fresh_database();
+    const memory_directory home;
+    spool_settings kept;
+    kept.directory = home / "spool";
+    kept.any_file_system = true;
+    auto spooled = spool::open(kept).value();
+    writer_settings s = settings_for(url, 2);
+    s.batch_deadline = 1'000ms;
+    s.fallback.to = &spooled;
+    answers all;
+    std::string frozen;
+    {
+        writer w{s};
+        std::this_thread::sleep_for(300ms); // both threads are connected, and the drainer
+        frozen = backends(url);
+        signal_all(frozen, SIGSTOP);
+        const auto start = steady_clock::now();
+        for (int i = 0; i < 45; ++i) { // the 33rd begins a batch beside the first
+            all.submit(w, click(i));
+            std::this_thread::sleep_for(20ms);
+        }
+
+        EXPECT_EQ(all.count(disposition::stored), 45U);
+
+        EXPECT_LT(steady_clock::now() - start, 1'500ms);
+        signal_all(frozen, SIGCONT);
+    }
 }
 
 TEST(BackendTest, DeliveriesAreRefusedAtOnceWhileTheDatabaseIsAway)

@@ -130,6 +130,8 @@ struct scripted_server::implementation {
             http::response<http::string_body> response{static_cast<http::status>(told.status), 11,
                                                        told.body};
             response.keep_alive(told.act != scripted_answer::what::reply_and_close);
+            if (!told.retry_after.empty())
+                response.set(http::field::retry_after, told.retry_after);
             response.prepare_payload();
             co_await http::async_write(stream, response,
                                        asio::redirect_error(asio::use_awaitable, error));
@@ -144,7 +146,9 @@ struct scripted_server::implementation {
         requests.push_back({number, std::string{request.target()},
                             std::string{request[http::field::host]},
                             std::string{request[http::field::content_type]},
-                            std::string{request["x-attentive-hmac-sha256"]}, request.body()});
+                            std::string{request["x-attentive-hmac-sha256"]}, request.body(),
+                            std::string{request.method_string()},
+                            std::string{request[http::field::authorization]}});
         return requests.size() - 1;
     }
 

@@ -21,7 +21,8 @@ struct scripted_answer {
     } act = what::reply;
     int status = 200;
     std::string body = R"({"status":"stored"})";
-    int delay_ms = 0; // before the answer
+    int delay_ms = 0;          // before the answer
+    std::string retry_after{}; // header field, when not empty
 };
 
 struct seen_request {
@@ -31,6 +32,8 @@ struct seen_request {
     std::string content_type;
     std::string signature;
     std::string body;
+    std::string method;
+    std::string authorization;
 };
 
 // Serves from construction to destruction, on a thread of its own.

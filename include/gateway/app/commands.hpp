@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace gateway {
 
@@ -82,6 +83,20 @@ struct quarantine_replay_options {
     bool dry_run = false;
 };
 
+struct webhook_access_options {
+    std::filesystem::path token_file; // exactly one of the two
+    std::string token_environment;
+    std::string api_url;           // empty: Attentive's
+    std::filesystem::path ca_file; // empty: the system's authorities
+};
+
+struct webhooks_change_options {
+    webhook_access_options access;
+    std::string which;               // URL; but for create also an id
+    std::vector<std::string> events; // empty: those that the API documents, or as they are
+    bool dry_run = false;
+};
+
 struct verify_options {
     std::filesystem::path key_file;
     std::string signature;
@@ -125,6 +140,16 @@ int run_quarantine_show(const quarantine_show_options& options);
 
 // Maps what waits once more and stores what now is an event.
 int run_quarantine_replay(const quarantine_replay_options& options);
+
+// The webhooks that Attentive has for this app.
+int run_webhooks_list(const webhook_access_options& options);
+
+// Changes one of them, or says what would change.
+int run_webhooks_create(const webhooks_change_options& options);
+int run_webhooks_update(const webhooks_change_options& options);
+int run_webhooks_enable(const webhooks_change_options& options);
+int run_webhooks_disable(const webhooks_change_options& options);
+int run_webhooks_delete(const webhooks_change_options& options);
 
 // Reads a body from standard input and says whether the signature is the key's, or why not.
 int run_verify(const verify_options& options);
