@@ -81,6 +81,7 @@ BEGIN
             gateway.consent, gateway.consent_daily, gateway.message, gateway.message_member,
             gateway.message_stats, gateway.subject_vote, gateway.subject_bridge
             TO gateway_reader;
+        GRANT EXECUTE ON FUNCTION gateway.count_members(text, text, text[]) TO gateway_reader;
     END IF;
     RETURN v_missing;
 END $$;
