@@ -672,7 +672,7 @@ BEGIN
     SELECT coalesce(sum(n.events), 0) INTO arriving
     FROM (SELECT b.events, b.committed_at FROM batch b
           WHERE b.projected_at IS NULL AND b.set_aside_at IS NULL
-          ORDER BY b.batch_id DESC LIMIT 200) n
+          ORDER BY b.batch_id DESC LIMIT 1000) n
     WHERE n.committed_at > clock_timestamp() - interval '1 second';
 END $$;
 COMMENT ON FUNCTION gateway.project(integer) IS
