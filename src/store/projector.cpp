@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::chrono::seconds log_pause{10};
 constexpr std::chrono::seconds stand_by_pause{2};
-constexpr std::size_t busy_events_min = 1'000; // a second: whoever writes them needs the processor
+constexpr std::size_t busy_events_min = 4'000; // a second: whoever writes them needs the processor
 constexpr std::size_t step_events_min = 1;     // a step takes one batch at least, however large
 
 struct step {

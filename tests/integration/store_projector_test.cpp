@@ -4,8 +4,9 @@
 #include "gateway/store/projector.hpp"
 #include "gateway/store/read_models.hpp"
 #include "support/cluster.hpp"
+#include "support/gateway_process.hpp"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <algorithm>
 #include <map>
@@ -18,6 +19,7 @@ namespace {
 
 using namespace test;
 using test::query; // not the product's
+using testing::HasSubstr;
 using rows = std::vector<std::vector<std::string>>;
 
 const std::vector<std::string> tables = {"company",          "identifier",     "identity",
@@ -537,6 +539,35 @@ TEST(ProjectorTest, TheWritersRoleSufficesAndTheReadersSeesTheReports)
     EXPECT_ANY_THROW(query(url, "SET ROLE gateway_reader; SELECT * FROM gateway.identifier"));
 }
 
+TEST(ProjectorTest, TheDaemonProjectsAndTheCommandsWorkBesideIt)
+{
+    const gateway_process daemon;
+    const std::string& url = daemon.database_url();
+    const auto command = [&daemon](std::vector<std::string> arguments) {
+        arguments.insert(arguments.begin(), GATEWAY_BINARY);
+        arguments.insert(arguments.end(), {"--config", daemon.config_file()});
+        return run(arguments);
+    };
+    const std::vector<std::string> who = {"--company", "C", "--subscriber",
+                                          "00000000-0000-0000-0000-000000000002"};
+    store(url, identified("2026-03-01", "1", R"({"email": ["anna@mail.org"]})"));
+    store(url, identified("2026-03-02", "2", R"({"email": ["anna@mail.org"]})"));
+    for (int i = 0; i < 200 && profiles(url) != "1=1 2=1"; ++i)
+        std::this_thread::sleep_for(std::chrono::milliseconds{50});
+
+    const auto explained = command({"explain-identity", who[0], who[1], who[2], who[3]});
+    const auto split = command({"identity", "split", who[0], who[1], who[2], who[3]});
+    const auto rebuilt = command({"rebuild", "--model", "identity"});
+    const auto wrong = command({"rebuild", "--model", "everything"});
+
+    EXPECT_THAT(explained.output, HasSubstr("a***@mail.org")) << explained.errors;
+    EXPECT_EQ(split.exit_code, 0) << split.errors;
+    EXPECT_EQ(rebuilt.exit_code, 0) << rebuilt.errors;
+    EXPECT_THAT(rebuilt.output, HasSubstr("identifier"));
+    EXPECT_EQ(wrong.exit_code, 2);
+    EXPECT_EQ(profiles(url), "1=1 2=2");
+}
+
 TEST(IdentityTest, AHubJoinsNobodyAndUndoesWhatItJoined)
 {
     const std::string url = fresh_database();
@@ -669,6 +700,36 @@ TEST(MessageTest, EmailSendsAreJoinedBySubjectOnlyOnStrongEvidence)
               (rows{{"Message:7", "Spring", "4", "4", "3", "0.7500", "t"},
                     {"Message:9", "NULL", "0", "0", "1", "NULL", "f"},
                     {"subject:Weekly", "Weekly", "1", "1", "0", "0.0000", "f"}}));
+}
+
+TEST(MessageTest, RecipientsOfSeveralSubjectLinesOfOneMessageAreCountedOnce)
+{
+    const std::string url = fresh_database();
+    const auto send_and_open = [&url](const std::string& who, const std::string& day,
+                                      const std::string& subject) {
+        store(url, {.at = day + " 10:00",
+                    .action = "sent",
+                    .subscriber = who,
+                    .channel = "email",
+                    .more_columns = ", message_subject",
+                    .more_values = ", '" + subject + "'"});
+        store(url, {.at = day + " 11:00",
+                    .action = "opened",
+                    .subscriber = who,
+                    .channel = "email",
+                    .more_columns = ", message_key",
+                    .more_values = ", 'Message:7'"});
+    };
+
+    for (const std::string who : {"1", "2", "3"})
+        send_and_open(who, "2026-03-01", "Spring");
+    for (const std::string who : {"1", "4", "5"})
+        send_and_open(who, "2026-03-05", "Spring again");
+    project_all(url);
+
+    EXPECT_EQ(query(url, "SET ROLE gateway_reader; SELECT message_key, sent, recipients, opens,"
+                         " unique_openers, open_rate FROM report.message_performance"),
+              (rows{{"Message:7", "6", "5", "6", "5", "1.0000"}}));
 }
 
 TEST(MessageTest, AnOptOutIsChargedToTheLastMessageBeforeItAlsoWhenThatComesLate)

@@ -4,8 +4,8 @@
 #include "store/batch_rows.hpp"
 #include "store/database.hpp"
 #include "support/cluster.hpp"
-#include "support/process.hpp"
 #include "support/events.hpp"
+#include "support/process.hpp"
 
 #include <gtest/gtest.h>
 
@@ -483,8 +483,9 @@ TEST(WriterTest, MembershipInTheWritersRoleSuffices)
     for (const std::string table : {"source_event", "delivery", "quarantine", "batch"})
         EXPECT_THROW(query(as_user(url, "daemon_user"), "DELETE FROM gateway." + table),
                      pqxx::insufficient_privilege);
-    EXPECT_THROW(query(as_user(url, "daemon_user"), "SELECT identifiers FROM gateway.source_event"),
-                 pqxx::insufficient_privilege);
+    EXPECT_THROW(
+        query(as_user(url, "daemon_user"), "SELECT recipient_address FROM gateway.source_event"),
+        pqxx::insufficient_privilege);
 }
 
 TEST(WriterTest, ReadersSeeReportsWithoutPersonalData)

@@ -158,6 +158,10 @@ CREATE TABLE gateway.consent (
     PRIMARY KEY (company_id, subscriber_id, channel, subscription_type)
 ) WITH (fillfactor = 85);
 
+-- Counts of report.current_subscribers are read from it alone.
+CREATE INDEX consent_state ON gateway.consent
+    (company_id, channel, subscription_type, decision, decided_at);
+
 COMMENT ON TABLE gateway.consent IS
     'State now: the greatest of (occurred_at, revoked after granted, event_id), so that an opt-out wins a tie and the order of arrival does not matter.';
 COMMENT ON COLUMN gateway.consent.company_id IS 'As in gateway.source_event.';

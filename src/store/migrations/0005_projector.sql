@@ -510,12 +510,15 @@ BEGIN
         SELECT a.*, s.key AS now_key, s.occurred_at AS now_at
         FROM asked a
         LEFT JOIN LATERAL (
+            -- OFFSET: the primary key has this order, and would be walked through the company.
             SELECT gateway.stat_key(e.message_key, e.message_subject) AS key, e.occurred_at
-            FROM gateway.source_event e
-            WHERE e.company_id = a.company_id AND e.subscriber_id = a.subscriber_id
-                AND e.occurred_at <= a.occurred_at
-                AND e.occurred_at > a.occurred_at - interval '7 days'
-                AND e.channel = a.channel AND e.action = 'sent'
+            FROM (SELECT x.message_key, x.message_subject, x.occurred_at, x.event_id
+                  FROM gateway.source_event x
+                  WHERE x.company_id = a.company_id AND x.subscriber_id = a.subscriber_id
+                      AND x.occurred_at <= a.occurred_at
+                      AND x.occurred_at > a.occurred_at - interval '7 days'
+                      AND x.channel = a.channel AND x.action = 'sent'
+                  OFFSET 0) e
             ORDER BY e.occurred_at DESC, e.event_id DESC LIMIT 1) s ON true),
     changed AS (
         SELECT * FROM answered
@@ -669,7 +672,7 @@ BEGIN
     SELECT coalesce(sum(n.events), 0) INTO arriving
     FROM (SELECT b.events, b.committed_at FROM batch b
           WHERE b.projected_at IS NULL AND b.set_aside_at IS NULL
-          ORDER BY b.batch_id DESC LIMIT 200) n
+          ORDER BY b.batch_id DESC LIMIT 1000) n
     WHERE n.committed_at > clock_timestamp() - interval '1 second';
 END $$;
 COMMENT ON FUNCTION gateway.project(integer) IS

@@ -99,6 +99,7 @@ BEGIN
             gateway.message_stats, gateway.subject_vote, gateway.subject_bridge,
             gateway.local_day, gateway.attribution_rule
             TO gateway_reader;
+        GRANT EXECUTE ON FUNCTION gateway.count_members(text, text, text[]) TO gateway_reader;
     END IF;
     RETURN v_missing;
 END $$;
