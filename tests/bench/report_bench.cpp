@@ -95,7 +95,8 @@ int main(int argc, char** argv)
     const std::uint64_t people = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 65'000;
     const std::string url = fresh_database();
     tell(url, people);
-    for (const auto& view : list_reports(url).value())
+    const auto views = list_reports(url);
+    for (const auto& view : views.value())
         std::printf("%-26s %8.1f ms\n", view.name.c_str(),
                     median_milliseconds(url, question(url, view.name)));
     return 0;

@@ -118,8 +118,8 @@ TEST(ConfigTest, NamesUnknownKeysAndWhatWasMeant)
                 HasSubstr("listener.body_bytes_max: stands in [limits]"));
     EXPECT_THAT(faults_of({.rest = "[limts]\n"}),
                 HasSubstr("limts: unknown section, did you mean limits?"));
-    EXPECT_THAT(faults_of({.rest = "[retention]\ndirectory = \"/x\"\n"}),
-                HasSubstr("retention: unknown section; allowed: listener, endpoint"));
+    EXPECT_THAT(faults_of({.rest = "[archive]\ndirectory = \"/x\"\n"}),
+                HasSubstr("archive: unknown section; allowed: listener, endpoint"));
 }
 
 TEST(ConfigTest, ReportsAllFaultsInTheOrderOfTheFile)
