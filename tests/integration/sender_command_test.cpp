@@ -36,7 +36,7 @@ protected:
 
 TEST_F(SendCommandTest, SendsEachSampleOnceAndSums)
 {
-    const scripted_server server{[](std::size_t n) {
+    const scripted_server server{[](std::size_t n, const seen_request&) {
         return scripted_answer{.body =
                                    n == 0 ? R"({"status":"duplicate"})" : R"({"status":"stored"})"};
     }};
@@ -55,8 +55,9 @@ TEST_F(SendCommandTest, SendsEachSampleOnceAndSums)
 
 TEST_F(SendCommandTest, FailsOnAnyAnswerThatIsNoSuccess)
 {
-    const scripted_server server{
-        [](std::size_t n) { return scripted_answer{.status = n == 4 ? 503 : 200}; }};
+    const scripted_server server{[](std::size_t n, const seen_request&) {
+        return scripted_answer{.status = n == 4 ? 503 : 200};
+    }};
 
     const auto shown = send_to(server, {"--count", "6", "--type", "sms.sent"});
 
@@ -66,7 +67,7 @@ TEST_F(SendCommandTest, FailsOnAnyAnswerThatIsNoSuccess)
 
 TEST_F(SendCommandTest, FailsWhenAnAnswerIsMissing)
 {
-    const scripted_server server{[](std::size_t n) {
+    const scripted_server server{[](std::size_t n, const seen_request&) {
         return scripted_answer{.act = n == 1 ? scripted_answer::what::cut
                                              : scripted_answer::what::reply};
     }};
@@ -79,7 +80,8 @@ TEST_F(SendCommandTest, FailsWhenAnAnswerIsMissing)
 
 TEST_F(SendCommandTest, SendsAFile)
 {
-    const scripted_server server{[](std::size_t) { return scripted_answer{}; }};
+    const scripted_server server{
+        [](std::size_t, const seen_request&) { return scripted_answer{}; }};
     const auto file =
         std::filesystem::temp_directory_path() / ("sender-command-" + std::to_string(::getpid()));
     std::ofstream{file} << "{ }\n";

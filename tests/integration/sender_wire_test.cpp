@@ -24,7 +24,7 @@ using json = nlohmann::json;
 
 const std::string key = "a-signing-key-of-the-test";
 
-scripted_answer always_stored(std::size_t)
+scripted_answer always_stored(std::size_t, const seen_request&)
 {
     return {};
 }
@@ -138,7 +138,7 @@ TEST(SenderTest, SendsTheGivenBytesUntouched)
 
 TEST(SenderTest, CountsStatusesThatAreNoSuccess)
 {
-    const scripted_server server{[](std::size_t n) {
+    const scripted_server server{[](std::size_t n, const seen_request&) {
         scripted_answer a;
         a.status = n % 2 == 0 ? 503 : 202;
         a.body = n % 2 == 0 ? R"({"error":{"code":"overloaded"}})" : R"({"status":"quarantined"})";
@@ -156,7 +156,7 @@ TEST(SenderTest, CountsStatusesThatAreNoSuccess)
 
 TEST(SenderTest, ConnectsAgainAfterACutAndCountsIt)
 {
-    const scripted_server server{[](std::size_t n) {
+    const scripted_server server{[](std::size_t n, const seen_request&) {
         return n == 3 ? scripted_answer{.act = what::cut} : scripted_answer{};
     }};
 
@@ -172,7 +172,7 @@ TEST(SenderTest, ConnectsAgainAfterACutAndCountsIt)
 
 TEST(SenderTest, FollowsConnectionCloseWithoutCountingAFailure)
 {
-    const scripted_server server{[](std::size_t n) {
+    const scripted_server server{[](std::size_t n, const seen_request&) {
         return n % 5 == 4 ? scripted_answer{.act = what::reply_and_close} : scripted_answer{};
     }};
 
@@ -186,8 +186,9 @@ TEST(SenderTest, FollowsConnectionCloseWithoutCountingAFailure)
 
 TEST(SenderTest, ResumesItsTlsSession)
 {
-    const scripted_server server{
-        [](std::size_t) { return scripted_answer{.act = what::reply_and_close}; }};
+    const scripted_server server{[](std::size_t, const seen_request&) {
+        return scripted_answer{.act = what::reply_and_close};
+    }};
 
     const auto report = send(request_to(server, 5));
 
@@ -198,7 +199,7 @@ TEST(SenderTest, ResumesItsTlsSession)
 
 TEST(SenderTest, GivesUpOnAnAnswerThatNeverComes)
 {
-    const scripted_server server{[](std::size_t n) {
+    const scripted_server server{[](std::size_t n, const seen_request&) {
         return n == 0 ? scripted_answer{.act = what::never} : scripted_answer{};
     }};
     send_request request = request_to(server, 3);
@@ -232,7 +233,7 @@ TEST(SenderTest, KeepsToItsRate)
 // One slow answer on one connection delays what was due meanwhile: closed-loop figures hide it.
 TEST(SenderTest, MeasuresFromWhenARequestWasDue)
 {
-    const scripted_server server{[](std::size_t n) {
+    const scripted_server server{[](std::size_t n, const seen_request&) {
         return n == 0 ? scripted_answer{.delay_ms = 500} : scripted_answer{};
     }};
     send_request request = request_to(server, 20);
@@ -247,8 +248,9 @@ TEST(SenderTest, MeasuresFromWhenARequestWasDue)
 
 TEST(SenderTest, ShowsExactPercentiles)
 {
-    const scripted_server server{
-        [](std::size_t n) { return scripted_answer{.delay_ms = n < 9 ? 0 : 300}; }};
+    const scripted_server server{[](std::size_t n, const seen_request&) {
+        return scripted_answer{.delay_ms = n < 9 ? 0 : 300};
+    }};
 
     const auto report = send(request_to(server, 10));
 
@@ -260,8 +262,9 @@ TEST(SenderTest, ShowsExactPercentiles)
 
 TEST(SenderTest, DropsAnIdleConnectionThatTheServerHasClosed)
 {
-    const scripted_server server{
-        [](std::size_t) { return scripted_answer{.act = what::reply_and_hang_up}; }};
+    const scripted_server server{[](std::size_t, const seen_request&) {
+        return scripted_answer{.act = what::reply_and_hang_up};
+    }};
     send_request request = request_to(server, 3);
     request.rate = 10;
 
@@ -387,7 +390,7 @@ TEST(SenderTest, RefusesWhatItCannotDo)
 
 TEST_F(SenderJournalTest, HoldsEachAttemptBeforeItsAnswer)
 {
-    const scripted_server server{[](std::size_t n) {
+    const scripted_server server{[](std::size_t n, const seen_request&) {
         return n == 5 ? scripted_answer{.act = what::cut} : scripted_answer{};
     }};
     send_request request = request_to(server, 30);
@@ -455,7 +458,7 @@ TEST_F(SenderJournalTest, HasNoEventIdForWhatDoesNotMap)
 TEST_F(SenderJournalTest, HasTheAttemptOnDiskWhileTheAnswerIsAwaited)
 {
     std::atomic<std::size_t> lines_at_request = 0;
-    const scripted_server server{[this, &lines_at_request](std::size_t) {
+    const scripted_server server{[this, &lines_at_request](std::size_t, const seen_request&) {
         lines_at_request = lines().size();
         return scripted_answer{};
     }};

@@ -116,7 +116,8 @@ struct scripted_server::implementation {
                 goodbyes += error == http::error::end_of_stream ? 1U : 0U;
                 co_return;
             }
-            const scripted_answer told = answer(remember(request, number));
+            const seen_request seen = seen_as(request, number);
+            const scripted_answer told = answer(remember(seen), seen);
             if (told.delay_ms > 0 || told.act == scripted_answer::what::never) {
                 const bool never = told.act == scripted_answer::what::never;
                 asio::steady_timer timer{io};
@@ -140,15 +141,22 @@ struct scripted_server::implementation {
         }
     }
 
-    std::size_t remember(const http::request<http::string_body>& request, std::size_t number)
+    static seen_request seen_as(const http::request<http::string_body>& request, std::size_t number)
+    {
+        return {number,
+                std::string{request.target()},
+                std::string{request[http::field::host]},
+                std::string{request[http::field::content_type]},
+                std::string{request["x-attentive-hmac-sha256"]},
+                request.body(),
+                std::string{request.method_string()},
+                std::string{request[http::field::authorization]}};
+    }
+
+    std::size_t remember(const seen_request& seen)
     {
         const std::lock_guard lock{mutex};
-        requests.push_back({number, std::string{request.target()},
-                            std::string{request[http::field::host]},
-                            std::string{request[http::field::content_type]},
-                            std::string{request["x-attentive-hmac-sha256"]}, request.body(),
-                            std::string{request.method_string()},
-                            std::string{request[http::field::authorization]}});
+        requests.push_back(seen);
         return requests.size() - 1;
     }
 

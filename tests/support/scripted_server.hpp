@@ -39,8 +39,8 @@ struct seen_request {
 // Serves from construction to destruction, on a thread of its own.
 class scripted_server {
 public:
-    // Called with the request's number, from 0, on the server's thread.
-    using script = std::function<scripted_answer(std::size_t)>;
+    // Called with the request and its number, from 0, on the server's thread.
+    using script = std::function<scripted_answer(std::size_t, const seen_request&)>;
 
     explicit scripted_server(script answer, bool tls = true);
     ~scripted_server();
