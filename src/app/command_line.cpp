@@ -9,6 +9,8 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <chrono>
+#include <cinttypes>
 #include <csignal>
 #include <cstdio>
 #include <functional>
@@ -32,12 +34,15 @@ struct command {
     declaration declare;
 };
 
+void declare_config(CLI::App& app, std::filesystem::path& config)
+{
+    app.add_option("--config", config, "Configuration (TOML)")->required()->type_name("FILE");
+}
+
 action declare_serve(CLI::App& app)
 {
     auto options = std::make_shared<serve_options>(); // shared by the parser and the action
-    app.add_option("--config", options->config, "Configuration (TOML)")
-        ->required()
-        ->type_name("FILE");
+    declare_config(app, options->config);
     app.add_flag("--migrate", options->migrate, "First bring the database's schema up to date");
     return [options] { return run_serve(*options); };
 }
@@ -45,9 +50,7 @@ action declare_serve(CLI::App& app)
 action declare_migrate(CLI::App& app)
 {
     auto options = std::make_shared<migrate_options>();
-    app.add_option("--config", options->config, "Configuration (TOML)")
-        ->required()
-        ->type_name("FILE");
+    declare_config(app, options->config);
     return [options] { return run_migrate(*options); };
 }
 
@@ -61,9 +64,7 @@ action declare_check_config(CLI::App& app)
 action declare_doctor(CLI::App& app)
 {
     auto options = std::make_shared<doctor_options>();
-    app.add_option("--config", options->config, "Configuration (TOML)")
-        ->required()
-        ->type_name("FILE");
+    declare_config(app, options->config);
     return [options] { return run_doctor(*options); };
 }
 
@@ -151,11 +152,6 @@ T valid(std::optional<T> parsed, const std::string& message)
     if (!parsed)
         throw CLI::ValidationError{message};
     return *parsed;
-}
-
-void declare_config(CLI::App& app, std::filesystem::path& config)
-{
-    app.add_option("--config", config, "Configuration (TOML)")->required()->type_name("FILE");
 }
 
 void declare_spool(CLI::App& app, spool_options& options)
@@ -764,6 +760,17 @@ int report_failure(const error& e)
         std::fprintf(stderr, "attentive-gateway: %s\n", e.detail.c_str());
     const bool usage = e.code == errc::config_invalid || e.code == errc::secret_invalid;
     return usage ? exit_usage : exit_failed;
+}
+
+std::function<void(std::uint64_t)> progress_lines(std::string what)
+{
+    using clock = std::chrono::steady_clock;
+    return [what = std::move(what), shown = clock::now()](std::uint64_t done) mutable {
+        if (clock::now() - shown < std::chrono::seconds{5})
+            return;
+        shown = clock::now();
+        std::fprintf(stderr, "%" PRIu64 " %s so far\n", done, what.c_str());
+    };
 }
 
 int run_command_line(int argc, const char* const* argv)

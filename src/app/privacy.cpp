@@ -4,8 +4,6 @@
 
 #include "gateway/app/command_line.hpp"
 #include "gateway/app/commands.hpp"
-#include "gateway/app/config.hpp"
-#include "gateway/app/log.hpp"
 #include "gateway/app/stores.hpp"
 
 #include <cinttypes>
@@ -13,19 +11,6 @@
 
 namespace gateway {
 namespace {
-
-struct configured {
-    config settings;
-    open_database database;
-};
-
-result<configured> connect(const std::filesystem::path& file)
-{
-    set_up_log("warn", "text");
-    BOOST_OUTCOME_TRY(auto c, load_config(file));
-    BOOST_OUTCOME_TRY(auto database, open_beside(c));
-    return configured{std::move(c), std::move(database)};
-}
 
 // Events that wait in the spool of this host; none when it cannot be told.
 std::uint64_t spooled(const config& c)

@@ -2,12 +2,9 @@
 // of it once a mapping has been corrected. Bodies are personal data: only `show --body` prints one.
 #include "gateway/app/command_line.hpp"
 #include "gateway/app/commands.hpp"
-#include "gateway/app/config.hpp"
-#include "gateway/app/log.hpp"
 #include "gateway/app/stores.hpp"
 #include "gateway/app/table.hpp"
 #include "gateway/attentive/normalizer.hpp"
-#include "gateway/store/migrations.hpp"
 
 #include <cinttypes>
 #include <cstdio>
@@ -16,37 +13,21 @@
 namespace gateway {
 namespace {
 
-using steady = std::chrono::steady_clock;
-
-struct configured {
-    config settings;
-    open_database database;
-};
-
-result<configured> connect(const std::filesystem::path& file)
-{
-    set_up_log("warn", "text");
-    BOOST_OUTCOME_TRY(auto c, load_config(file));
-    BOOST_OUTCOME_TRY(auto database, open_beside(c));
-    BOOST_OUTCOME_TRY(check_schema(database.url));
-    return configured{std::move(c), std::move(database)};
-}
-
 result<quarantine_listing> list(const quarantine_list_options& options)
 {
-    BOOST_OUTCOME_TRY(const auto at, connect(options.config));
+    BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(options.config));
     return list_quarantine(at.database.url, options.only, options.limit);
 }
 
 result<std::optional<quarantine_entry>> read(const quarantine_show_options& options)
 {
-    BOOST_OUTCOME_TRY(const auto at, connect(options.config));
+    BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(options.config));
     return read_quarantine(at.database.url, options.id);
 }
 
 result<replay_report> replay(const quarantine_replay_options& options)
 {
-    BOOST_OUTCOME_TRY(const auto at, connect(options.config));
+    BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(options.config));
     replay_settings settings;
     settings.database_url = at.database.url;
     settings.only = options.only;
@@ -54,12 +35,7 @@ result<replay_report> replay(const quarantine_replay_options& options)
     settings.dry_run = options.dry_run;
     settings.accept_weak_durability = at.settings.database.accept_weak_durability;
     settings.batch_deadline = at.settings.batch_deadline;
-    settings.progress = [shown = steady::now()](std::uint64_t examined) mutable {
-        if (steady::now() - shown < std::chrono::seconds{5})
-            return;
-        shown = steady::now();
-        std::fprintf(stderr, "%" PRIu64 " rows so far\n", examined);
-    };
+    settings.progress = progress_lines("rows");
     return replay_quarantine(settings);
 }
 

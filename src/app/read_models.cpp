@@ -3,56 +3,36 @@
 #include "gateway/store/read_models.hpp"
 #include "gateway/app/command_line.hpp"
 #include "gateway/app/commands.hpp"
-#include "gateway/app/config.hpp"
-#include "gateway/app/log.hpp"
 #include "gateway/app/stores.hpp"
 #include "gateway/app/table.hpp"
-#include "gateway/store/migrations.hpp"
 
-#include <cinttypes>
 #include <cstdio>
 
 namespace gateway {
 namespace {
 
-using steady = std::chrono::steady_clock;
-
-result<open_database> connect(const std::filesystem::path& file)
-{
-    set_up_log("warn", "text");
-    BOOST_OUTCOME_TRY(const auto c, load_config(file));
-    BOOST_OUTCOME_TRY(auto database, open_beside(c));
-    BOOST_OUTCOME_TRY(check_schema(database.url));
-    return database;
-}
-
 result<query_table> rebuild_as(const rebuild_options& options)
 {
-    BOOST_OUTCOME_TRY(const auto at, connect(options.config));
+    BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(options.config));
     rebuild_settings settings;
-    settings.database_url = at.url;
+    settings.database_url = at.database.url;
     if (!options.model.empty())
         settings.models = {options.model};
-    settings.progress = [shown = steady::now()](std::uint64_t batches) mutable {
-        if (steady::now() - shown < std::chrono::seconds{5})
-            return;
-        shown = steady::now();
-        std::fprintf(stderr, "%" PRIu64 " batches so far\n", batches);
-    };
+    settings.progress = progress_lines("batches");
     return rebuild(settings);
 }
 
 result<query_table> split_as(const identity_split_options& options)
 {
-    BOOST_OUTCOME_TRY(const auto at, connect(options.config));
-    return split_identity(at.url,
+    BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(options.config));
+    return split_identity(at.database.url,
                           {options.company, options.subscriber, options.kind, options.undo});
 }
 
 result<query_table> explain_as(const explain_identity_options& options)
 {
-    BOOST_OUTCOME_TRY(const auto at, connect(options.config));
-    return explain_identity(at.url, options.company, options.subscriber);
+    BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(options.config));
+    return explain_identity(at.database.url, options.company, options.subscriber);
 }
 
 int print(const result<query_table>& table)

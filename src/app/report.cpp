@@ -4,8 +4,6 @@
 
 #include "gateway/app/command_line.hpp"
 #include "gateway/app/commands.hpp"
-#include "gateway/app/config.hpp"
-#include "gateway/app/log.hpp"
 #include "gateway/app/nearest.hpp"
 #include "gateway/app/stores.hpp"
 #include "gateway/app/table.hpp"
@@ -119,10 +117,9 @@ void print_rows(query_table table, const report_options& options)
 
 result<void> report(const report_options& options)
 {
-    set_up_log("warn", "text");
-    BOOST_OUTCOME_TRY(const auto c, load_config(options.config));
-    BOOST_OUTCOME_TRY(const auto database, open_beside(c));
-    BOOST_OUTCOME_TRY(const auto reports, list_reports(database.url));
+    BOOST_OUTCOME_TRY(const auto at, connect(options.config));
+    const std::string& url = at.database.url;
+    BOOST_OUTCOME_TRY(const auto reports, list_reports(url));
     if (options.name.empty()) {
         print_names(reports);
         return boost::outcome_v2::success();
@@ -134,7 +131,7 @@ result<void> report(const report_options& options)
     request.until = options.until;
     request.limit = options.limit + 1; // one more tells that there are more
     request.as_json = options.format == report_format::json;
-    BOOST_OUTCOME_TRY(auto rows, read_report(database.url, request));
+    BOOST_OUTCOME_TRY(auto rows, read_report(url, request));
     print_rows(std::move(rows), options);
     return boost::outcome_v2::success();
 }

@@ -17,8 +17,6 @@
 namespace gateway {
 namespace {
 
-using steady = std::chrono::steady_clock;
-
 result<config> config_with_spool(const std::filesystem::path& file)
 {
     BOOST_OUTCOME_TRY(auto c, load_config(file));
@@ -105,12 +103,7 @@ result<drain_report> drain_configured(const spool_drain_options& options)
     settings.batch_bytes_max = c.batch_bytes_max;
     settings.batch_deadline = c.batch_deadline;
     settings.accept_weak_durability = c.database.accept_weak_durability;
-    settings.progress = [shown = steady::now()](std::uint64_t drained) mutable {
-        if (steady::now() - shown < std::chrono::seconds{5})
-            return;
-        shown = steady::now();
-        std::fprintf(stderr, "%" PRIu64 " events drained so far\n", drained);
-    };
+    settings.progress = progress_lines("events drained");
     return drain(from, settings);
 }
 

@@ -1,6 +1,8 @@
 #include "gateway/app/stores.hpp"
 
+#include "gateway/app/log.hpp"
 #include "gateway/app/secrets.hpp"
+#include "gateway/store/migrations.hpp"
 
 namespace gateway {
 
@@ -24,6 +26,21 @@ result<open_database> open_beside(const config& c)
             return open_database{std::nullopt, std::move(*url)};
     }
     return open(c);
+}
+
+result<configured> connect(const std::filesystem::path& file)
+{
+    set_up_log("warn", "text");
+    BOOST_OUTCOME_TRY(auto c, load_config(file));
+    BOOST_OUTCOME_TRY(auto database, open_beside(c));
+    return configured{std::move(c), std::move(database)};
+}
+
+result<configured> connect_to_current_schema(const std::filesystem::path& file)
+{
+    BOOST_OUTCOME_TRY(auto at, connect(file));
+    BOOST_OUTCOME_TRY(check_schema(at.database.url));
+    return at;
 }
 
 spool_settings spool_settings_of(const config& c)

@@ -12,6 +12,8 @@
 
 namespace gateway {
 
+struct query_table; // gateway/store/query.hpp
+
 struct database_settings {
     std::string url;         // libpq connection string or URI; what it says wins over ours
     std::string application; // application_name
@@ -56,6 +58,9 @@ failure_kind kind_of(const std::string& sqlstate);
 // The failure as a result: database_unavailable when the connection was lost, else
 // database_failed, with what is known in plain words.
 error to_error(const failure& f);
+
+// A whole result as text.
+query_table table_from(const pqxx::result& rows);
 
 // The connection string with our time-outs for everything it leaves open.
 std::string complete_url(const database_settings& settings, bool with_options);

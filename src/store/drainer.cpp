@@ -49,19 +49,14 @@ drainer::drainer(drainer_settings settings, watchdog& dog, std::function<bool()>
 
 drainer::~drainer()
 {
-    {
-        const std::lock_guard lock{mutex_};
-        stopping_ = true;
-    }
-    changed_.notify_all();
+    stopping_.stop();
     thread_.join();
 }
 
 bool drainer::pause(std::chrono::milliseconds time)
 {
     pulse_.rest();
-    std::unique_lock lock{mutex_};
-    return !changed_.wait_for(lock, time, [this] { return stopping_; });
+    return stopping_.rest(time);
 }
 
 void drainer::run()

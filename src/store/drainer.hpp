@@ -8,13 +8,12 @@
 #include "store/batch_session.hpp"
 #include "store/log_limit.hpp"
 #include "store/pulse.hpp"
+#include "store/stop_signal.hpp"
 #include "store/watchdog.hpp"
 
 #include <atomic>
-#include <condition_variable>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <thread>
 
 namespace gateway {
@@ -59,9 +58,7 @@ private:
     const std::function<bool()> worth_trying_;
     log_limit failed_log_;
     pulse pulse_;
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    bool stopping_ = false;
+    stop_signal stopping_;
     std::thread thread_;
 };
 

@@ -1,9 +1,9 @@
 #include "gateway/store/observer.hpp"
 #include "store/database.hpp"
 #include "store/signals.hpp"
+#include "store/stop_signal.hpp"
 #include "store/watchdog.hpp"
 
-#include <condition_variable>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -27,16 +27,14 @@ struct database_observer::implementation {
     void ask();
     pqxx::result query(const char* sql);
     void note(bool reachable, std::string trouble);
-    bool pause();
 
     const std::string url;
     watchdog dog;
     std::unique_ptr<database> connected;
     steady_clock::time_point count_again{};
-    mutable std::mutex mutex;
-    std::condition_variable changed;
+    mutable std::mutex mutex; // guards `seen`
     observation seen;
-    bool stopping = false;
+    stop_signal stopping;
     std::thread thread;
 };
 
@@ -83,14 +81,7 @@ void database_observer::implementation::run()
                 note(false, to_error(f).detail);
             connected.reset();
         }
-    } while (pause());
-}
-
-// False when this stops.
-bool database_observer::implementation::pause()
-{
-    std::unique_lock lock{mutex};
-    return !changed.wait_for(lock, interval, [this] { return stopping; });
+    } while (stopping.rest(interval));
 }
 
 database_observer::database_observer(std::string database_url)
@@ -102,11 +93,7 @@ database_observer::database_observer(std::string database_url)
 
 database_observer::~database_observer()
 {
-    {
-        const std::lock_guard lock{implementation_->mutex};
-        implementation_->stopping = true;
-    }
-    implementation_->changed.notify_all();
+    implementation_->stopping.stop();
     implementation_->thread.join();
 }
 

@@ -2,11 +2,11 @@
 #include "gateway/store/privacy.hpp"
 
 #include "store/database.hpp"
+#include "store/signals.hpp"
+#include "store/stop_signal.hpp"
 
 #include <spdlog/spdlog.h>
 
-#include <condition_variable>
-#include <mutex>
 #include <thread>
 
 namespace gateway {
@@ -74,13 +74,9 @@ result<std::vector<retention_dropped>> apply_retention(const std::string& databa
 struct retention_keeper::implementation {
     void run()
     {
-        std::unique_lock lock{mutex};
-        for (auto pause = std::chrono::seconds{30};
-             !stopped.wait_for(lock, pause, [this] { return stopping; });) {
-            lock.unlock();
+        std::chrono::seconds pause{30};
+        while (stopping.rest(pause))
             pause = once() ? std::chrono::seconds{24h} : std::chrono::seconds{1h};
-            lock.lock();
-        }
     }
 
     bool once() const
@@ -98,9 +94,7 @@ struct retention_keeper::implementation {
 
     std::string url;
     retention_settings settings;
-    std::mutex mutex;
-    std::condition_variable stopped;
-    bool stopping = false;
+    stop_signal stopping;
     std::thread thread;
 };
 
@@ -109,16 +103,13 @@ retention_keeper::retention_keeper(std::string database_url, const retention_set
 {
     implementation_->url = std::move(database_url);
     implementation_->settings = settings;
+    const signals_blocked during_start;
     implementation_->thread = std::thread{[i = implementation_.get()] { i->run(); }};
 }
 
 retention_keeper::~retention_keeper()
 {
-    {
-        const std::lock_guard lock{implementation_->mutex};
-        implementation_->stopping = true;
-    }
-    implementation_->stopped.notify_all();
+    implementation_->stopping.stop();
     implementation_->thread.join();
 }
 

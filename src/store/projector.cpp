@@ -5,13 +5,12 @@
 #include "store/database.hpp"
 #include "store/log_limit.hpp"
 #include "store/signals.hpp"
+#include "store/stop_signal.hpp"
 #include "store/watchdog.hpp"
 
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -57,7 +56,6 @@ struct projector::implementation {
     void project_with(pqxx::connection& connection);
     std::chrono::milliseconds after(const step& done);
     void failed();
-    bool pause(std::chrono::milliseconds time); // false: stopping
 
     const projector_settings settings;
     std::size_t events_max; // halved by each failure, doubled by each success
@@ -65,17 +63,9 @@ struct projector::implementation {
     backoff failures;
     log_limit failed_log{log_pause};
     log_limit set_aside_log{log_pause};
-    std::mutex mutex;
-    std::condition_variable changed;
-    bool stopping = false;
+    stop_signal stopping;
     std::thread thread;
 };
-
-bool projector::implementation::pause(std::chrono::milliseconds time)
-{
-    std::unique_lock lock{mutex};
-    return !changed.wait_for(lock, time, [this] { return stopping; });
-}
 
 void projector::implementation::failed()
 {
@@ -112,7 +102,7 @@ std::chrono::milliseconds projector::implementation::after(const step& done)
 void projector::implementation::project_with(pqxx::connection& connection)
 {
     std::chrono::milliseconds rest{0};
-    while (pause(rest)) {
+    while (stopping.rest(rest)) {
         const watchdog::guard limit{dog, connection.sock(), settings.step_deadline};
         try {
             rest = after(take_step(connection, events_max));
@@ -130,7 +120,7 @@ void projector::implementation::project_with(pqxx::connection& connection)
 void projector::implementation::run()
 {
     std::chrono::milliseconds rest{0};
-    while (pause(rest)) {
+    while (stopping.rest(rest)) {
         try {
             database db{{.url = settings.database_url,
                          .application = "attentive-gateway projector",
@@ -153,11 +143,7 @@ projector::projector(projector_settings settings)
 
 projector::~projector()
 {
-    {
-        const std::lock_guard lock{implementation_->mutex};
-        implementation_->stopping = true;
-    }
-    implementation_->changed.notify_all();
+    implementation_->stopping.stop();
     implementation_->thread.join();
 }
 

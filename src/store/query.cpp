@@ -1,9 +1,8 @@
 #include "gateway/store/query.hpp"
 
-#include <pqxx/pqxx>
+#include "store/database.hpp"
 
 namespace gateway {
-namespace {
 
 query_table table_from(const pqxx::result& rows)
 {
@@ -17,8 +16,6 @@ query_table table_from(const pqxx::result& rows)
     }
     return table;
 }
-
-} // namespace
 
 result<query_table> query(const std::string& database_url, const std::string& sql)
 {

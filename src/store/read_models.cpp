@@ -11,19 +11,6 @@ database_settings settings_for(const std::string& url)
     return {.url = url, .application = "attentive-gateway read models"};
 }
 
-query_table table_from(const pqxx::result& rows)
-{
-    query_table table;
-    for (pqxx::row::size_type column = 0; column < rows.columns(); ++column)
-        table.columns.emplace_back(rows.column_name(column));
-    for (const auto& row : rows) {
-        auto& cells = table.rows.emplace_back();
-        for (const auto& field : row)
-            cells.emplace_back(field.is_null() ? "" : field.c_str());
-    }
-    return table;
-}
-
 // "{company,identity}". The names are ours.
 std::string array_of(const std::vector<std::string>& models)
 {

@@ -1,4 +1,4 @@
-// Statements on the catalogue and on one view. Names are quoted, values go as parameters.
+// Statements on the catalogue and on one view. Names and values are quoted by the connection.
 #include "gateway/store/report.hpp"
 
 #include "store/database.hpp"
@@ -56,7 +56,7 @@ std::string bound(const std::string& column, const std::string& parameter)
     return column == "day" ? "(" + at + " AT TIME ZONE 'UTC')::date" : at;
 }
 
-// Each parameter is null when it restricts nothing, and then does not appear as a condition.
+// Only what restricts appears as a condition.
 result<std::string> statement(pqxx::transaction_base& t, const report_request& request)
 {
     const auto columns = columns_of(t, request.name);
@@ -80,19 +80,6 @@ result<std::string> statement(pqxx::transaction_base& t, const report_request& r
     for (std::size_t n = 1; n <= std::min<std::size_t>(columns.size(), 8); ++n)
         sql += (n == 1 ? "" : ", ") + std::to_string(n);
     return sql + " LIMIT " + std::to_string(request.limit) + ") r";
-}
-
-query_table table_from(const pqxx::result& rows)
-{
-    query_table table;
-    for (pqxx::row::size_type column = 0; column < rows.columns(); ++column)
-        table.columns.emplace_back(rows.column_name(column));
-    for (const auto& row : rows) {
-        auto& cells = table.rows.emplace_back();
-        for (const auto& field : row)
-            cells.emplace_back(field.is_null() ? "" : field.c_str());
-    }
-    return table;
 }
 
 } // namespace

@@ -10,6 +10,7 @@
 #include "store/sabotage.hpp"
 #include "store/signals.hpp"
 #include "store/spooler.hpp"
+#include "store/stop_signal.hpp"
 #include "store/watchdog.hpp"
 
 #include <spdlog/spdlog.h>
@@ -17,7 +18,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <condition_variable>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -94,7 +94,6 @@ struct writer::implementation {
     void refuse(std::unique_ptr<pending> p, const error& why);
     void spool_late(std::vector<std::unique_ptr<pending>>& taken);
     void empty_inbox();
-    bool wait(std::chrono::milliseconds pause); // false: stopping
 
     const writer_settings settings;
     inbox box;
@@ -111,9 +110,7 @@ struct writer::implementation {
     // Threads that have a connection or may have one at once. At zero nothing is queued for them:
     // submissions go to the spool, or are refused, and so does what was in the inbox.
     std::atomic<std::size_t> serving;
-    std::mutex stop_mutex;
-    std::condition_variable stop_changed;
-    bool stopping = false;
+    stop_signal stopping;
     std::vector<std::thread> threads;
     std::unique_ptr<spooler> spooling; // with a spool only
     std::unique_ptr<drainer> draining;
@@ -161,7 +158,7 @@ void writer::implementation::run(std::size_t thread)
         if (serving == 0 || (hung && spooling))
             empty_inbox();
         pulses[thread].rest();
-        if (!wait(pause.next()))
+        if (!stopping.rest(pause.next()))
             return;
     }
 }
@@ -292,12 +289,6 @@ void writer::implementation::empty_inbox()
         divert(std::move(p), fail(errc::database_unavailable, "the database is out of reach"));
 }
 
-bool writer::implementation::wait(std::chrono::milliseconds pause)
-{
-    std::unique_lock lock{stop_mutex};
-    return !stop_changed.wait_for(lock, pause, [this] { return stopping; });
-}
-
 writer::writer(writer_settings settings)
     : implementation_(std::make_unique<implementation>(std::move(settings)))
 {
@@ -325,11 +316,7 @@ writer::~writer()
 {
     implementation_->draining.reset();
     implementation_->box.close();
-    {
-        const std::lock_guard lock{implementation_->stop_mutex};
-        implementation_->stopping = true;
-    }
-    implementation_->stop_changed.notify_all();
+    implementation_->stopping.stop();
     for (auto& thread : implementation_->threads)
         thread.join();
     implementation_->empty_inbox();

@@ -26,16 +26,21 @@ bool becomes_true(const std::function<bool()>& condition, std::chrono::milliseco
     return true;
 }
 
-TEST(StoreHealthTest, AThreadThatHangsIsSeenAndOneThatWaitsIsNot)
+// A writer's settings with a mapping that waits for `released`.
+writer_settings held_until(const std::shared_future<void>& released)
 {
-    std::promise<void> release;
-    const auto released = release.get_future().share();
     auto settings = settings_for(fresh_database());
     settings.map = [released](const verified_delivery& d) {
         released.wait();
         return as_given(d);
     };
-    writer w{settings};
+    return settings;
+}
+
+TEST(StoreHealthTest, AThreadThatHangsIsSeenAndOneThatWaitsIsNot)
+{
+    std::promise<void> release;
+    writer w{held_until(release.get_future().share())};
     await_available(w);
     std::this_thread::sleep_for(300ms);
     const auto waiting = w.status().stalled_for;
@@ -55,13 +60,7 @@ TEST(StoreHealthTest, AThreadThatHangsIsSeenAndOneThatWaitsIsNot)
 TEST(StoreHealthTest, TheInboxTellsWhatWaits)
 {
     std::promise<void> release;
-    const auto released = release.get_future().share();
-    auto settings = settings_for(fresh_database());
-    settings.map = [released](const verified_delivery& d) {
-        released.wait();
-        return as_given(d);
-    };
-    writer w{settings};
+    writer w{held_until(release.get_future().share())};
     await_available(w);
     answers received;
 

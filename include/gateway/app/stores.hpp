@@ -6,6 +6,7 @@
 #include "gateway/store/embedded_cluster.hpp"
 #include "gateway/store/spool.hpp"
 
+#include <filesystem>
 #include <optional>
 #include <string>
 
@@ -22,6 +23,19 @@ result<open_database> open(const config& c);
 
 // The same for a command beside the daemon: an embedded cluster that runs already is used as it is.
 result<open_database> open_beside(const config& c);
+
+// What a command by hand works with.
+struct configured {
+    config settings;
+    open_database database;
+};
+
+// Reads `file`, sends warnings to standard error as text, and opens the database beside the
+// daemon. Fails as load_config() and open_beside() do.
+result<configured> connect(const std::filesystem::path& file);
+
+// The same, for commands that take the schema to be this binary's: schema_mismatch when it is not.
+result<configured> connect_to_current_schema(const std::filesystem::path& file);
 
 // How the daemon opens its spool; meaningless without a spool.directory.
 spool_settings spool_settings_of(const config& c);
