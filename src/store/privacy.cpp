@@ -4,6 +4,7 @@
 #include "store/database.hpp"
 #include "store/signals.hpp"
 #include "store/stop_signal.hpp"
+#include "store/watchdog.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -55,7 +56,11 @@ result<std::vector<retention_dropped>> apply_retention(const std::string& databa
                                                        const retention_settings& settings)
 {
     try {
-        database db{{.url = database_url, .application = "attentive-gateway retention"}};
+        database db{{.url = database_url,
+                     .application = "attentive-gateway retention",
+                     .statement_timeout = settings.limit}};
+        watchdog dog;
+        const watchdog::guard limit{dog, db.connection().sock(), settings.limit};
         pqxx::work t{db.connection()};
         std::vector<retention_dropped> out;
         for (const auto& row : t.exec_params(

@@ -3,6 +3,7 @@
 #include "gateway/store/privacy.hpp"
 #include "support/cluster.hpp"
 #include "support/events.hpp"
+#include "support/faulty_relay.hpp"
 #include "support/process.hpp"
 #include "support/reference.hpp"
 #include "support/story_store.hpp"
@@ -228,6 +229,18 @@ TEST(RetentionTest, DropsWholePartitionsByAge)
     EXPECT_THAT(again.value(), IsEmpty());
     ASSERT_EQ(log_too.value().size(), 1U);
     EXPECT_THAT(log_too.value()[0].what, testing::StartsWith("gateway.source_event_20"));
+}
+
+TEST(RetentionTest, EndsOnABackendThatHangs)
+{
+    using namespace std::chrono_literals;
+    faulty_relay relay{fresh_database(), {.what = relay_harm::hold_answer, .at = 3}};
+
+    const auto dropped = apply_retention(relay.url(), {.limit = 1s});
+
+    ASSERT_TRUE(dropped.has_error());
+    EXPECT_EQ(dropped.error().code, errc::database_unavailable);
+    EXPECT_GE(relay.calls(), 3);
 }
 
 } // namespace

@@ -37,6 +37,8 @@ struct retention_settings { // days; 0 keeps for ever
     std::size_t delivery_days = 30;
     std::size_t quarantine_days = 90;
     std::size_t source_event_days = 0;
+    // Less than a service manager waits for a stop: on a frozen backend nothing else ends the call.
+    std::chrono::milliseconds limit = std::chrono::seconds{30};
 };
 
 struct retention_dropped {
@@ -44,7 +46,8 @@ struct retention_dropped {
     std::uint64_t rows = 0; // an estimate for partitions
 };
 
-// Drops what is older. Fails with database_unavailable or database_failed; trying again is safe.
+// Drops what is older, within the limit. Fails with database_unavailable or database_failed; trying
+// again is safe.
 result<std::vector<retention_dropped>> apply_retention(const std::string& database_url,
                                                        const retention_settings& settings);
 
