@@ -1,5 +1,5 @@
-// `erase` and `retention`: what takes people and old data out, by hand. What waits in a spool is
-// reached when it drains: the database, which has a tombstone by then, drops it.
+// `erase` and `retention`: what takes people and old data out, by hand. What waits in the spool of
+// a stopped gateway is brought in first; a running one drains by itself.
 #include "gateway/store/privacy.hpp"
 
 #include "gateway/app/command_line.hpp"
@@ -12,30 +12,43 @@
 namespace gateway {
 namespace {
 
-// Events that wait in the spool of this host; none when it cannot be told.
-std::uint64_t spooled(const config& c)
-{
-    std::uint64_t events = 0;
-    if (c.spool.directory.empty() || !std::filesystem::exists(c.spool.directory))
-        return events;
-    if (const auto files = verify_spool(c.spool.directory)) {
-        for (const auto& file : files.value())
-            events += file.events;
-    }
-    return events;
-}
-
 struct erased {
     erase_report found;
-    std::uint64_t spooled;
+    std::uint64_t spooled = 0; // by a running gateway, which drains by itself
 };
+
+// What waits in a spool nobody uses has to be in the log first: an event that the tombstone drops
+// would be missing from the counts, and until then the person's data would lie on the disk.
+result<std::uint64_t> bring_in_spool(const configured& at)
+{
+    const auto& directory = at.settings.spool.directory;
+    if (directory.empty() || !std::filesystem::exists(directory))
+        return 0;
+    BOOST_OUTCOME_TRY(const auto files, verify_spool(directory));
+    std::uint64_t waiting = 0;
+    for (const auto& file : files)
+        waiting += file.events;
+    BOOST_OUTCOME_TRY(const bool in_use, spool_in_use(directory));
+    if (waiting == 0 || in_use)
+        return waiting;
+    BOOST_OUTCOME_TRY(const auto done, drain_spool(at, progress_lines("events drained")));
+    if (done.kept > 0)
+        return fail(errc::spool_failed, "the database refuses " + std::to_string(done.kept) +
+                                            " events of the spool, perhaps some of the person's: "
+                                            "see spool export, then erase again");
+    return 0;
+}
 
 result<erased> erase_person(const erase_options& options)
 {
-    BOOST_OUTCOME_TRY(const auto at, connect(options.config));
-    BOOST_OUTCOME_TRY(const auto found, erase(at.database.url, {options.company, options.kind,
-                                                                options.value, options.dry_run}));
-    return erased{found, spooled(at.settings)};
+    BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(options.config));
+    erased done;
+    if (!options.dry_run) {
+        BOOST_OUTCOME_TRY(done.spooled, bring_in_spool(at));
+    }
+    BOOST_OUTCOME_TRY(done.found, erase(at.database.url, {options.company, options.kind,
+                                                          options.value, options.dry_run}));
+    return done;
 }
 
 result<std::vector<retention_dropped>> drop_old(const retention_options& options)
@@ -60,9 +73,8 @@ int run_erase(const erase_options& options)
         std::printf("nothing was written (--dry-run)\n");
     if (spooled > 0)
         std::fprintf(stderr,
-                     "%" PRIu64 " events wait in the spool, perhaps some of the person's: the "
-                     "database drops those when they drain. See spool status; a stopped gateway's "
-                     "spool needs spool drain.\n",
+                     "%" PRIu64 " events wait in the spool of the running gateway, perhaps some of "
+                     "the person's: the database drops those when they drain (see spool status)\n",
                      spooled);
     return exit_ok;
 }

@@ -3,13 +3,9 @@
 #include "gateway/app/command_line.hpp"
 #include "gateway/app/commands.hpp"
 #include "gateway/app/config.hpp"
-#include "gateway/app/log.hpp"
 #include "gateway/app/stores.hpp"
 #include "gateway/app/table.hpp"
 #include "gateway/app/units.hpp"
-#include "gateway/attentive/normalizer.hpp"
-#include "gateway/store/drain.hpp"
-#include "gateway/store/migrations.hpp"
 
 #include <cinttypes>
 #include <cstdio>
@@ -17,12 +13,9 @@
 namespace gateway {
 namespace {
 
-result<config> config_with_spool(const std::filesystem::path& file)
+error has_no_spool(const std::filesystem::path& file)
 {
-    BOOST_OUTCOME_TRY(auto c, load_config(file));
-    if (c.spool.directory.empty())
-        return fail(errc::config_invalid, file.string() + ": has no [spool] with a directory");
-    return c;
+    return fail(errc::config_invalid, file.string() + ": has no [spool] with a directory");
 }
 
 struct location {
@@ -34,7 +27,9 @@ result<location> locate(const spool_options& options)
 {
     if (!options.directory.empty())
         return location{options.directory, 0};
-    BOOST_OUTCOME_TRY(const auto c, config_with_spool(options.config));
+    BOOST_OUTCOME_TRY(const auto c, load_config(options.config));
+    if (c.spool.directory.empty())
+        return has_no_spool(options.config);
     return location{c.spool.directory, c.spool.bytes_max};
 }
 
@@ -86,25 +81,10 @@ query_table table_of(const std::vector<spool_file_report>& files)
 
 result<drain_report> drain_configured(const spool_drain_options& options)
 {
-    BOOST_OUTCOME_TRY(const auto c, config_with_spool(options.config));
-    BOOST_OUTCOME_TRY(const bool in_use, spool_in_use(c.spool.directory));
-    if (in_use)
-        return fail(errc::spool_failed,
-                    "a running gateway uses " + c.spool.directory.string() +
-                        " and drains it by itself, as soon as its database takes events; to "
-                        "drain it by hand, stop that gateway first");
-    BOOST_OUTCOME_TRY(auto from, spool::open(spool_settings_of(c)));
-    BOOST_OUTCOME_TRY(const auto database, open_beside(c));
-    BOOST_OUTCOME_TRY(check_schema(database.url));
-    drain_settings settings;
-    settings.database_url = database.url;
-    settings.map = [](const verified_delivery& d) { return normalize(d); };
-    settings.batch_events_max = c.batch_events_max;
-    settings.batch_bytes_max = c.batch_bytes_max;
-    settings.batch_deadline = c.batch_deadline;
-    settings.accept_weak_durability = c.database.accept_weak_durability;
-    settings.progress = progress_lines("events drained");
-    return drain(from, settings);
+    BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(options.config));
+    if (at.settings.spool.directory.empty())
+        return has_no_spool(options.config);
+    return drain_spool(at, progress_lines("events drained"));
 }
 
 } // namespace
@@ -143,7 +123,6 @@ int run_spool_verify(const spool_options& options)
 
 int run_spool_drain(const spool_drain_options& options)
 {
-    set_up_log("warn", "text");
     const auto done = drain_configured(options);
     if (!done)
         return report_failure(done.error());

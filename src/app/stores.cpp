@@ -2,6 +2,7 @@
 
 #include "gateway/app/log.hpp"
 #include "gateway/app/secrets.hpp"
+#include "gateway/attentive/normalizer.hpp"
 #include "gateway/store/migrations.hpp"
 
 namespace gateway {
@@ -51,6 +52,27 @@ spool_settings spool_settings_of(const config& c)
     s.any_file_system = c.spool.any_file_system;
     s.event_bytes_max = 2 * c.limits.body_bytes_max;
     return s;
+}
+
+result<drain_report> drain_spool(const configured& at, std::function<void(std::uint64_t)> progress)
+{
+    const config& c = at.settings;
+    BOOST_OUTCOME_TRY(const bool in_use, spool_in_use(c.spool.directory));
+    if (in_use)
+        return fail(errc::spool_failed,
+                    "a running gateway uses " + c.spool.directory.string() +
+                        " and drains it by itself, as soon as its database takes events; to "
+                        "drain it by hand, stop that gateway first");
+    BOOST_OUTCOME_TRY(auto from, spool::open(spool_settings_of(c)));
+    drain_settings settings;
+    settings.database_url = at.database.url;
+    settings.map = [](const verified_delivery& d) { return normalize(d); };
+    settings.batch_events_max = c.batch_events_max;
+    settings.batch_bytes_max = c.batch_bytes_max;
+    settings.batch_deadline = c.batch_deadline;
+    settings.accept_weak_durability = c.database.accept_weak_durability;
+    settings.progress = std::move(progress);
+    return drain(from, settings);
 }
 
 } // namespace gateway

@@ -177,6 +177,50 @@ TEST_F(OperatorCommandsTest, DrainKeepsEverythingWhenTheDatabaseRefuses)
     EXPECT_EQ(value(url_, "SELECT count(*) FROM gateway.source_event"), "11");
 }
 
+// Of everything below `directory`.
+std::string all_bytes(const fs::path& directory)
+{
+    std::string all;
+    for (const auto& entry : fs::recursive_directory_iterator{directory}) {
+        if (entry.is_regular_file())
+            all += read_file(entry.path());
+    }
+    return all;
+}
+
+TEST_F(OperatorCommandsTest, EraseReachesTheSpoolOfAStoppedGateway)
+{
+    const std::string phone = "+12062000023";
+    {
+        auto s = open_spool();
+        fill(s);
+        const auto theirs =
+            delivery_of(R"({"type":"sms.subscribed","timestamp":1767225600000,"company":)"
+                        R"({"company_id":"c"},"subscriber":{"phone":")" +
+                        phone + R"("}})");
+        ASSERT_TRUE(s.append({&theirs}));
+    }
+    ASSERT_THAT(all_bytes(spool_), HasSubstr(phone));
+    const std::vector<std::string> erase = {"erase", "--company", "c", "--phone", phone};
+
+    auto tried = erase;
+    tried.emplace_back("--dry-run");
+    const auto would = command(tried);
+    const auto after_trying = all_bytes(spool_);
+    const auto done = command(erase);
+
+    EXPECT_EQ(would.exit_code, 0) << would.errors;
+    EXPECT_THAT(after_trying, HasSubstr(phone));
+    EXPECT_EQ(done.exit_code, 0) << done.errors;
+    EXPECT_THAT(done.output, HasSubstr("events blanked         1\n"));
+    EXPECT_THAT(all_bytes(spool_), Not(HasSubstr(phone)));
+    EXPECT_EQ(value(url_, "SELECT count(*) FROM gateway.source_event"), "12");
+    EXPECT_EQ(value(url_, "SELECT count(*) FROM gateway.source_event e"
+                          " WHERE position('" +
+                              phone + "' IN e::text) > 0"),
+              "0");
+}
+
 TEST_F(OperatorCommandsTest, ExportLeavesTheSpoolAndOverwritesNothing)
 {
     auto s = open_spool();

@@ -3,10 +3,13 @@
 
 #include "gateway/app/config.hpp"
 #include "gateway/base/result.hpp"
+#include "gateway/store/drain.hpp"
 #include "gateway/store/embedded_cluster.hpp"
 #include "gateway/store/spool.hpp"
 
+#include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -39,5 +42,9 @@ result<configured> connect_to_current_schema(const std::filesystem::path& file);
 
 // How the daemon opens its spool; meaningless without a spool.directory.
 spool_settings spool_settings_of(const config& c);
+
+// Empties the configured spool into the database. Fails as drain() does, and with spool_failed when
+// a running gateway holds it: that drains by itself.
+result<drain_report> drain_spool(const configured& at, std::function<void(std::uint64_t)> progress);
 
 } // namespace gateway
