@@ -50,7 +50,15 @@ action declare_serve(CLI::App& app)
 action declare_migrate(CLI::App& app)
 {
     auto options = std::make_shared<migrate_options>();
-    declare_config(app, options->config);
+    auto* const config = app.add_option("--config", options->config,
+                                        "Configuration (TOML) with the database's owner");
+    config->type_name("FILE")->group("Database, one of");
+    auto* const url = app.add_option("--url", options->url, "Where and as whom: a URI of libpq");
+    url->type_name("URL")->group("Database, one of")->excludes(config);
+    app.parse_complete_callback([config, url] {
+        if (config->count() + url->count() == 0)
+            throw CLI::RequiredError{"--config or --url"};
+    });
     return [options] { return run_migrate(*options); };
 }
 
@@ -445,10 +453,12 @@ constexpr command commands[] = {
      "  attentive-gateway serve --config /etc/attentive-gateway/gateway.toml\n"
      "  attentive-gateway serve --config gateway.toml --migrate\n",
      declare_serve},
-    {"migrate", "--config FILE", "Bring the database's schema up to date",
-     "Safe to repeat, and to run from several replicas at once.\n\n"
-     "Example:\n"
-     "  attentive-gateway migrate --config /etc/attentive-gateway/gateway.toml\n",
+    {"migrate", "--config FILE | --url URL", "Bring the database's schema up to date",
+     "Safe to repeat, and to run from several replicas at once. The user has to own the schema;\n"
+     "--url is for where the gateway's own does not, and should not.\n\n"
+     "Examples:\n"
+     "  attentive-gateway migrate --config /etc/attentive-gateway/gateway.toml\n"
+     "  sudo -u postgres attentive-gateway migrate --url postgresql:///attentive\n",
      declare_migrate},
     {"check-config", "FILE",
      "Say whether a configuration would be accepted, and what is wrong with it",

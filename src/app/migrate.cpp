@@ -1,7 +1,6 @@
 // `migrate`: the schema's way to this binary's version.
 #include "gateway/app/command_line.hpp"
 #include "gateway/app/commands.hpp"
-#include "gateway/app/config.hpp"
 #include "gateway/app/stores.hpp"
 #include "gateway/store/migrations.hpp"
 
@@ -10,26 +9,21 @@
 namespace gateway {
 namespace {
 
-result<std::vector<std::string>> migrate_configured(const config& c)
+result<std::vector<std::string>> migrate_as(const migrate_options& options)
 {
-    BOOST_OUTCOME_TRY(const auto database, open(c));
-    return migrate(database.url);
+    if (!options.url.empty())
+        return migrate(options.url);
+    BOOST_OUTCOME_TRY(const auto at, connect(options.config));
+    return migrate(at.database.url);
 }
 
 } // namespace
 
 int run_migrate(const migrate_options& options)
 {
-    const auto loaded = load_config(options.config);
-    if (!loaded) {
-        std::fprintf(stderr, "%s\n", loaded.error().detail.c_str());
-        return exit_usage;
-    }
-    const auto applied = migrate_configured(loaded.value());
-    if (!applied) {
-        std::fprintf(stderr, "attentive-gateway: %s\n", applied.error().detail.c_str());
-        return exit_failed;
-    }
+    const auto applied = migrate_as(options);
+    if (!applied)
+        return report_failure(applied.error());
     for (const auto& name : applied.value())
         std::printf("applied %s\n", name.c_str());
     if (applied.value().empty())

@@ -1,5 +1,6 @@
 #include "support/process.hpp"
 
+#include <algorithm>
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
@@ -48,8 +49,13 @@ process::process(const std::vector<std::string>& arguments, const options& o)
 
     std::vector<std::string> words = arguments;
     std::vector<std::string> environment = o.environment;
-    for (char** entry = environ; *entry != nullptr; ++entry)
-        environment.emplace_back(*entry);
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+        const std::string_view inherited{*entry};
+        const auto name = inherited.substr(0, inherited.find('=') + 1);
+        if (std::none_of(o.environment.begin(), o.environment.end(),
+                         [&](const auto& given) { return given.starts_with(name); }))
+            environment.emplace_back(inherited);
+    }
     const int failed = ::posix_spawnp(&pid_, words.front().c_str(), &actions, nullptr,
                                       pointers(words).data(), pointers(environment).data());
     ::posix_spawn_file_actions_destroy(&actions);

@@ -20,8 +20,9 @@ struct serve_options {
     bool migrate = false; // apply missing migrations first
 };
 
-struct migrate_options {
+struct migrate_options { // one of them
     std::filesystem::path config;
+    std::string url; // of libpq, for a user who owns the schema
 };
 
 struct check_config_options {
