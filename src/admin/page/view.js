@@ -90,7 +90,8 @@
     const today = at.toDateString() === new Date().toDateString();
     const day = today ? "" : at.toLocaleDateString(undefined, { day: "numeric", month: "short",
       year: at.getFullYear() === new Date().getFullYear() ? undefined : "numeric" }) + ", ";
-    const made = element("time", day + at.toLocaleTimeString());
+    const time = today ? {} : { hour: "numeric", minute: "2-digit" };
+    const made = element("time", day + at.toLocaleTimeString(undefined, time));
     made.dateTime = at.toISOString();
     made.title = at.toISOString().replace("T", " ").replace(/\.\d+Z$/, " UTC");
     return made;
@@ -282,7 +283,7 @@
         interaction: { mode: "index", intersect: false },
         scales: {
           x: { stacked: true, grid: { display: false }, ticks: { maxRotation: 0, autoSkipPadding: 16 } },
-          y: { stacked: true, suggestedMax: 1, ticks: { maxTicksLimit: 5, precision: 0, callback: (v) => number(Math.abs(v)) } },
+          y: { stacked: true, suggestedMax: 1, ticks: { maxTicksLimit: 5, precision: 0, callback: (v) => v.toLocaleString() } },
         },
         plugins: {
           legend: { position: "bottom", labels: { boxWidth: 14, boxHeight: 10, padding: 10 } },
@@ -339,8 +340,11 @@
     const all = outcomes.map((o) => perSecond(o.id));
     text("tile-rate", seconds > 0 ? rate(all.reduce((sum, n) => sum + n, 0)) : "–");
     fill("outcomes", [
-      { label: "Outcome", cell: (r) => outcomeOf(r.key) },
-      { label: "", cell: (r) => element("span", r.meaning, "quiet") },
+      { label: "Outcome", cell: (r) => {
+        const box = document.createDocumentFragment();
+        box.append(outcomeOf(r.key), " ", element("span", r.meaning, "quiet"));
+        return box;
+      } },
       { label: "a second", number: true, cell: (r) => r.rate },
       { label: "since start", number: true, cell: (r) => r.total },
     ], outcomes.map((o, n) => ({ key: o.id, meaning: o.meaning, rate: all[n] === null ? "–" : rate(all[n]),
@@ -445,7 +449,7 @@
       { label: "Newest event", cell: (r) => clock(r.newest_event) },
       { label: "Silent for", number: true, cell: (r) => r.silent_for },
       { label: "Usual", number: true, cell: (r) => r.usual },
-      { label: "State", cell: (r) => (r.is_silent ? element("strong", "! silent", "refused") : r.usual_seconds === null ? "not known" : "as usual") },
+      { label: "State", cell: (r) => (r.is_silent ? element("strong", "! silent", "refused") : r.usual_seconds === null ? "not known yet" : "as usual") },
     ], rows, unread(part, "No events yet. Send one: attentive-gateway send --url … --key-file … --type all"), true);
   }
 
