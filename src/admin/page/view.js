@@ -72,7 +72,8 @@
     if (seconds < 1) return (seconds * 1e3).toPrecision(seconds < 0.1 ? 2 : 3) + " ms";
     if (seconds < 60) return (seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)) + " s";
     if (seconds < 3600) return Math.floor(seconds / 60) + " min";
-    if (seconds < 172800) return Math.floor(seconds / 3600) + " h " + Math.floor(seconds % 3600 / 60) + " min";
+    const minutes = Math.floor(seconds % 3600 / 60);
+    if (seconds < 172800) return Math.floor(seconds / 3600) + " h" + (minutes ? " " + minutes + " min" : "");
     return Math.floor(seconds / 86400) + " days";
   }
 
@@ -106,11 +107,13 @@
     return box;
   }
 
-  function company(row) {
-    const made = element("span", row.company_name || row.company_id || "–");
-    if (row.company_id) made.title = row.company_id;
+  function titled(said, title) {
+    const made = element("span", said, "free");
+    if (title) made.title = title;
     return made;
   }
+
+  const company = (row) => titled(row.company_name || row.company_id || "–", row.company_id);
 
   function outcomeOf(id) {
     const o = outcomes.find((known) => known.id === id) || { mark: "?", label: id };
@@ -153,6 +156,11 @@
     }
     table.append(element("thead"), body);
     table.tHead.append(head);
+    if (wide) {
+      table.tHead.setAttribute("role", "rowgroup");
+      head.setAttribute("role", "row");
+      for (const cell of head.cells) cell.setAttribute("role", "columnheader");
+    }
     for (const row of rows) {
       const line = element("tr");
       if (wide) line.setAttribute("role", "row");
@@ -207,7 +215,8 @@
     return sample;
   }
 
-  // As Prometheus' histogram_quantile: the bucket, and a straight line within it.
+  // As Prometheus' histogram_quantile: the bucket, and a straight line within it. Beyond the last
+  // bucket all that is known is its bound.
   function quantile(q, from, to) {
     const counts = to.map(([le, n], i) => [le, n - (from && from[i] ? from[i][1] : 0)]);
     const all = counts.length ? counts[counts.length - 1][1] : 0;
@@ -352,7 +361,12 @@
 
     const minute = ago(60);
     const rows = durations.map((d) => {
-      const took = (q) => span(quantile(q, minute === last ? null : minute.buckets[d.id], last.buckets[d.id]));
+      const to = last.buckets[d.id];
+      const bound = to.length > 1 ? to[to.length - 2][0] : 0;
+      const took = (q) => {
+        const seconds = minute === last ? null : quantile(q, minute.buckets[d.id], to);
+        return (seconds !== null && seconds >= bound ? "> " : "") + span(seconds);
+      };
       return { key: d.id, label: d.label, half: took(0.5), most: took(0.95), nearly: took(0.99) };
     });
     text("tile-latency", rows[0].most);
@@ -430,7 +444,7 @@
     text("tile-quarantine", part.as_of ? number(part.rows.reduce((sum, r) => sum + r.waiting, 0)) : "–");
     fill("quarantine", [
       { label: "Reason", cell: (r) => known(reasons, r.reason) },
-      { label: "Field", cell: (r) => element("code", r.field || "–") },
+      { label: "Field", cell: (r) => element("code", r.field || "–", "free") },
       { label: "Found", cell: (r) => r.found || "–" },
       { label: "Expected", cell: (r) => r.expected || "–" },
       { label: "Newest", cell: (r) => clock(r.newest) },
@@ -441,15 +455,15 @@
   function showSilence(part) {
     text("tile-silent", part.as_of ? number(part.rows.filter((r) => r.is_silent).length) : "–");
     // Rounded, so that the table is drawn anew only when something to see has changed.
-    const rows = part.rows.map((r) => ({ ...r, silence_seconds: undefined, silent_for: span(r.silence_seconds),
+    const rows = part.rows.map((r) => ({ ...r, silence_seconds: undefined, silent_for: r.silence_seconds < 60 ? "< 1 min" : span(r.silence_seconds),
       usual: r.usual_seconds === null ? "–" : span(r.usual_seconds) }));
     fill("silence", [
       { label: "Company", cell: company },
-      { label: "Event", cell: (r) => known(events, r.event_name) },
+      { label: "Event", cell: (r) => titled(Object.hasOwn(events, r.event_name) ? events[r.event_name] : r.event_name, r.event_name) },
       { label: "Newest event", cell: (r) => clock(r.newest_event) },
       { label: "Silent for", number: true, cell: (r) => r.silent_for },
       { label: "Usual", number: true, cell: (r) => r.usual },
-      { label: "State", cell: (r) => (r.is_silent ? element("strong", "! silent", "refused") : r.usual_seconds === null ? "not known yet" : "as usual") },
+      { label: "State", cell: (r) => (r.is_silent ? element("strong", "! silent", "refused one-line") : element("span", r.usual_seconds === null ? "not known" : "as usual", "one-line")) },
     ], rows, unread(part, "No events yet. Send one: attentive-gateway send --url … --key-file … --type all"), true);
   }
 
@@ -473,7 +487,7 @@
     const columns = [
       { label: "Opt-ins", number: true, cell: (r) => number(r.ins) },
       { label: "Opt-outs", number: true, cell: (r) => number(r.outs) },
-      { label: "Subscribers", number: true, cell: (r) => signed(r.net) },
+      { label: "Net change", number: true, cell: (r) => signed(r.net) },
     ];
     fill("consent", [{ label: "Channel", cell: (r) => channel(r.key) }, ...columns],
       [...sums.values()].sort((a, b) => (a.key < b.key ? 1 : -1)), unread(part, "No opt-in or opt-out in the last 30 days."));
@@ -493,7 +507,7 @@
 
   function showMessages(part) {
     fill("messages", [
-      { label: "Message", cell: (r) => element("span", r.message_name || r.message_subject || r.message_key) },
+      { label: "Message", cell: (r) => element("span", r.message_name || r.message_subject || r.message_key, "free") },
       { label: "By", cell: (r) => channel(r.channel) },
       { label: "Last sent", cell: (r) => clock(r.last_sent_at) },
       { label: "People", number: true, cell: (r) => number(r.recipients) },
@@ -509,7 +523,7 @@
     text("tile-spool", spool ? number(spool.events) : "none");
     text("tile-spool-note", spool ? "events wait here" : "no [spool] is set");
     text("tile-lag", lag ? (lag.events > 0 ? span(lag.oldest_seconds) : "0 s") : "–");
-    text("tile-lag-note", lag ? number(lag.events) + " events to go" : "not read yet");
+    text("tile-lag-note", lag ? number(lag.events) + (lag.events === 1 ? " event" : " events") + " to go" : "not read yet");
     const rows = [
       ["Database", page.database.reachable ? "answers since" : "out of reach since", page.database.since],
       ["New events go", page.database.takes_events ? "to the database" : spool ? "to the spool" : "nowhere: they are refused"],
