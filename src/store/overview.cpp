@@ -70,7 +70,8 @@ std::string trouble_of(const failure& f)
         return "the database user may not read it: run attentive-gateway migrate";
     if (f.sqlstate.starts_with("42"))
         return "the schema does not have it: run attentive-gateway migrate";
-    return "the database does not answer: " + to_error(f).detail;
+    return f.kind == failure_kind::lost ? "the database does not answer"
+                                        : "the database refuses: " + to_error(f).detail;
 }
 
 } // namespace

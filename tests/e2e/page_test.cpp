@@ -277,7 +277,7 @@ TEST(PageOutageTest, ADatabaseThatDiesIsOnThePageWithinFiveSeconds)
     server.reset();
 
     EXPECT_TRUE(browser.wait_for("return document.querySelector('#trouble').innerText.includes("
-                                 "'the database is out of reach since 2')",
+                                 "'The database is out of reach since 2')",
                                  GATEWAY_SANITIZED ? 60s : 5s))
         << browser.text("main");
     EXPECT_EQ(browser.text("#state"), "! Taking events, needs attention");

@@ -410,7 +410,7 @@
     $("trouble").dataset.level = level;
     if (troubles === said.join("\n")) return;
     troubles = said.join("\n");
-    $("trouble-list").replaceChildren(...said.map((reason) => element("li", reason)));
+    $("trouble-list").replaceChildren(...said.map((reason) => element("li", reason.charAt(0).toUpperCase() + reason.slice(1))));
   }
 
   function showDeliveries(page) {
@@ -438,10 +438,12 @@
     else at.replaceChildren("As of ", clock(part.as_of), ".");
   }
 
+  const note = (part, said) => (part.trouble ? "old, see below" : said);
   const unread = (part, empty) => (part.as_of ? empty : "Not read yet.");
 
   function showQuarantine(part) {
     text("tile-quarantine", part.as_of ? number(part.rows.reduce((sum, r) => sum + r.waiting, 0)) : "–");
+    text("tile-quarantine-note", note(part, "wait for a look"));
     fill("quarantine", [
       { label: "Reason", cell: (r) => known(reasons, r.reason) },
       { label: "Field", cell: (r) => element("code", r.field || "–", "free") },
@@ -454,6 +456,7 @@
 
   function showSilence(part) {
     text("tile-silent", part.as_of ? number(part.rows.filter((r) => r.is_silent).length) : "–");
+    text("tile-silent-note", note(part, "against their rhythm"));
     // Rounded, so that the table is drawn anew only when something to see has changed.
     const rows = part.rows.map((r) => ({ ...r, silence_seconds: undefined, silent_for: r.silence_seconds < 60 ? "< 1 min" : span(r.silence_seconds),
       usual: r.usual_seconds === null ? "–" : span(r.usual_seconds) }));
@@ -523,7 +526,7 @@
     text("tile-spool", spool ? number(spool.events) : "none");
     text("tile-spool-note", spool ? "events wait here" : "no [spool] is set");
     text("tile-lag", lag ? (lag.events > 0 ? span(lag.oldest_seconds) : "0 s") : "–");
-    text("tile-lag-note", lag ? number(lag.events) + (lag.events === 1 ? " event" : " events") + " to go" : "not read yet");
+    text("tile-lag-note", projector.trouble ? "old" : lag ? number(lag.events) + (lag.events === 1 ? " event" : " events") + " to go" : "not read yet");
     const rows = [
       ["Database", page.database.reachable ? "answers since" : "out of reach since", page.database.since],
       ["New events go", page.database.takes_events ? "to the database" : spool ? "to the spool" : "nowhere: they are refused"],
