@@ -32,12 +32,14 @@ bool has_token(std::string_view authorization, std::string_view token)
 bool is_local_name(std::string_view host)
 {
     const bool bracketed = host.starts_with('[');
-    const auto end = bracketed ? host.find(']') : host.rfind(':');
-    std::string name{host.substr(0, end)};
+    auto name = host.substr(0, bracketed ? host.find(']') : host.rfind(':'));
+    const auto port = host.substr(std::min(name.size() + (bracketed ? 1 : 0), host.size()));
+    if (!port.empty() && port.front() != ':')
+        return false;
     if (bracketed)
-        name.erase(0, 1);
+        name.remove_prefix(1);
     boost::system::error_code none;
-    boost::asio::ip::make_address(name, none);
+    boost::asio::ip::make_address(std::string{name}, none);
     return !none || equal_but_for_case(name, "localhost");
 }
 

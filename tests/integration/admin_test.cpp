@@ -181,7 +181,7 @@ TEST_F(AdminTest, AWebPageThatHadItsNameResolvedToThisHostGetsNoData)
 
     for (const char* path : {"/metrics", "/page.json"}) {
         for (const char* host : {"evil.example", "evil.example:9464", "localhost.evil.example",
-                                 "127.0.0.1.evil.example", "[::1].evil.example", ""})
+                                 "127.0.0.1.evil.example", "[::1].evil.example", "[", ":", ""})
             EXPECT_EQ(status_for(path, host), 421) << path << " " << host;
         for (const char* host :
              {"localhost", "LocalHost:9464", "127.0.0.1:9464", "[::1]:9464", "[::1]", "10.1.2.3"})
