@@ -55,7 +55,7 @@ constexpr std::array<question, 5> questions = {{
                   " FROM gateway.projection_lag()"},
     {"silence", "SELECT s.company_id, c.company_name, s.event_name, s.newest_event,"
                 " extract(epoch FROM s.silence) AS silence_seconds,"
-                " extract(epoch FROM s.usual_silence) AS usual_seconds, s.is_silent"
+                " extract(epoch FROM s.usual_silence) AS usual_seconds, s.is_silent, s.state"
                 " FROM report.feed_silence s"
                 " LEFT JOIN gateway.company c ON c.company_id = s.company_id"
                 " ORDER BY s.is_silent DESC NULLS LAST, s.silence DESC NULLS LAST,"

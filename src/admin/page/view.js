@@ -466,7 +466,7 @@
       { label: "Newest event", cell: (r) => clock(r.newest_event) },
       { label: "Silent for", number: true, cell: (r) => r.silent_for },
       { label: "Usual", number: true, cell: (r) => r.usual },
-      { label: "State", cell: (r) => (r.is_silent ? element("strong", "! silent", "refused one-line") : element("span", r.usual_seconds === null ? "not known" : "as usual", "one-line")) },
+      { label: "State", cell: (r) => (r.is_silent ? element("strong", "! silent", "refused one-line") : titled(r.state === "usual" ? "as usual" : r.state)) },
     ], rows, unread(part, "No events yet. Send one: attentive-gateway send --url … --key-file … --type all"), true);
   }
 

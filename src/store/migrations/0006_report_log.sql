@@ -419,7 +419,8 @@ COMMENT ON VIEW report.feed_health IS
 
 CREATE VIEW report.feed_silence WITH (security_invoker = true) AS
 SELECT company_id, event_name, max(occurred_at) AS newest_event,
-       now() - max(received_at) AS silence, NULL::interval AS usual_silence, false AS is_silent
+       now() - max(received_at) AS silence, NULL::interval AS usual_silence, false AS is_silent,
+       'not known yet' AS state
 FROM gateway.source_event
 WHERE occurred_at > now() - interval '7 days'
 GROUP BY 1, 2;
@@ -532,6 +533,7 @@ BEGIN
             ('*', 'silence', 'How long ago the newest event of the type came in.'),
             ('*', 'usual_silence', 'How long the type is silent as a rule; null while that is not known.'),
             ('*', 'is_silent', 'Whether it is silent for longer than it should be.'),
+            ('*', 'state', 'not known yet, usual, silent or ended.'),
             ('*', 'external_id', 'Attentive''s external_id. Personal data.'),
             ('*', 'phone', 'Newest phone number, E.164. Personal data.'),
             ('*', 'email', 'Newest e-mail address. Personal data.'),
