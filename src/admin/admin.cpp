@@ -1,5 +1,7 @@
 #include "gateway/admin/admin.hpp"
 
+#include "access.hpp"
+#include "assets.hpp"
 #include "gateway/base/metrics.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -17,6 +19,7 @@
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
+#include <optional>
 #include <utility>
 
 namespace gateway {
@@ -31,15 +34,39 @@ using response = http::response<http::string_body>;
 
 constexpr std::size_t connections_max = 32;
 constexpr std::uint32_t header_bytes_max = 4U << 10U;
-constexpr std::chrono::seconds exchange_timeout{2}; // from accept to the answer's last byte
+constexpr std::chrono::seconds exchange_timeout{2};    // from accept to the header's last byte
+constexpr std::size_t bytes_a_second_min = 16U << 10U; // what a slow line gets time for
 constexpr std::chrono::milliseconds accept_pause{100};
+
+// Scripts, styles, images and connections of our own and nothing else, in no frame.
+constexpr std::string_view content_security_policy =
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+response text_response(http::status status, beast::string_view type, std::string body)
+{
+    response r{status, 11};
+    r.set(http::field::content_type, type);
+    r.set(http::field::cache_control, "no-store");
+    r.set("X-Content-Type-Options", "nosniff");
+    r.body() = std::move(body);
+    return r;
+}
 
 response json_response(http::status status, const nlohmann::json& body)
 {
-    response r{status, 11};
-    r.set(http::field::content_type, "application/json");
-    r.set(http::field::cache_control, "no-store");
-    r.body() = body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+    return text_response(status, "application/json",
+                         body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) +
+                             "\n");
+}
+
+response asset_response(const asset& file)
+{
+    auto r = text_response(http::status::ok, file.content_type, std::string{file.text});
+    r.set(http::field::cache_control, file.cache_control);
+    r.set("Content-Security-Policy", content_security_policy);
+    r.set("Referrer-Policy", "no-referrer");
+    r.set("Cross-Origin-Resource-Policy", "same-origin");
     return r;
 }
 
@@ -64,27 +91,56 @@ response metrics(const admin_settings& settings)
 {
     if (settings.before_metrics)
         settings.before_metrics();
-    response r{http::status::ok, 11};
-    r.set(http::field::content_type, "text/plain; version=0.0.4; charset=utf-8");
-    r.set(http::field::cache_control, "no-store");
-    r.body() = metrics_text();
+    return text_response(http::status::ok, "text/plain; version=0.0.4; charset=utf-8",
+                         metrics_text());
+}
+
+response page_document(const admin_settings& settings)
+{
+    return text_response(http::status::ok, "application/json",
+                         settings.page_document ? settings.page_document() : "{}\n");
+}
+
+// Why `req` may not read what the gateway knows; nothing when it may.
+std::optional<response> refusal(const request& req, const admin_settings& settings, bool loopback)
+{
+    if (settings.token.empty()) {
+        if (!loopback || is_local_name(req[http::field::host]))
+            return std::nullopt;
+        return json_response(http::status::misdirected_request,
+                             {{"status", "misdirected"},
+                              {"message", "ask for an IP address or localhost, not for a name"}});
+    }
+    if (has_token(req[http::field::authorization], settings.token))
+        return std::nullopt;
+    auto r = json_response(http::status::unauthorized,
+                           {{"status", "unauthorized"},
+                            {"message", "send the token of [admin] as Authorization: Bearer …"}});
+    r.set(http::field::www_authenticate, "Bearer");
     return r;
 }
 
-response respond_to(const request& req, const admin_settings& settings)
+response respond_to(const request& req, const admin_settings& settings, bool loopback)
 {
     const beast::string_view path = req.target().substr(0, req.target().find('?'));
-    if (path != "/livez" && path != "/readyz" && path != "/metrics")
+    const asset* const file = find_asset(path);
+    const bool guarded = path == "/metrics" || path == "/page.json";
+    if (file == nullptr && !guarded && path != "/livez" && path != "/readyz")
         return json_response(http::status::not_found, {{"status", "not_found"}});
     if (req.method() != http::verb::get && req.method() != http::verb::head) {
         auto r = json_response(http::status::method_not_allowed, {{"status", "not_allowed"}});
         r.set(http::field::allow, "GET, HEAD");
         return r;
     }
+    if (file != nullptr)
+        return asset_response(*file);
+    if (guarded) {
+        if (auto refused = refusal(req, settings, loopback))
+            return std::move(*refused);
+        return path == "/metrics" ? metrics(settings) : page_document(settings);
+    }
     if (path == "/readyz")
         return readiness(settings);
-    if (path == "/metrics")
-        return metrics(settings);
     return json_response(http::status::ok, {{"status", "alive"}});
 }
 
@@ -92,7 +148,8 @@ response respond_to(const request& req, const admin_settings& settings)
 
 struct admin_server::implementation {
     implementation(asio::ip::tcp::acceptor a, admin_settings s)
-        : acceptor(std::move(a)), pause(acceptor.get_executor()), settings(std::move(s))
+        : acceptor(std::move(a)), pause(acceptor.get_executor()), settings(std::move(s)),
+          loopback(acceptor.local_endpoint().address().is_loopback())
     {
     }
 
@@ -104,6 +161,7 @@ struct admin_server::implementation {
     asio::ip::tcp::acceptor acceptor;
     asio::steady_timer pause;
     admin_settings settings;
+    bool loopback;
     std::size_t connections = 0;
 };
 
@@ -152,9 +210,11 @@ asio::awaitable<void> admin_server::implementation::exchange(beast::tcp_stream& 
                                      asio::redirect_error(asio::use_awaitable, ec));
     if (ec)
         co_return;
-    response answer = respond_to(parser.get(), settings);
+    response answer = respond_to(parser.get(), settings, loopback);
     answer.keep_alive(false);
     answer.prepare_payload();
+    stream.expires_after(exchange_timeout +
+                         std::chrono::seconds{answer.body().size() / bytes_a_second_min});
     if (parser.get().method() == http::verb::head)
         answer.body().clear();
     http::response_serializer<http::string_body> serializer{answer};

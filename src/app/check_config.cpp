@@ -5,6 +5,7 @@
 #include "gateway/app/config.hpp"
 #include "gateway/app/secrets.hpp"
 #include "gateway/listener/tls.hpp"
+#include "settings.hpp"
 
 #include <cstdio>
 #include <sys/stat.h>
@@ -67,6 +68,17 @@ void check_database(const config& c, findings& found)
                                     "answered 200 can be lost when the server's host goes down");
 }
 
+void check_admin(const config& c, findings& found)
+{
+    if (const auto token = read_admin_token(c); !token)
+        found.faults.push_back(token.error().detail);
+    if (c.admin.token)
+        check_source(c.admin.token->file, "admin.token", found);
+    else if (!is_loopback(c.admin.address))
+        found.warnings.push_back("admin: whoever reaches " + c.admin.address +
+                                 " reads the page and the metrics; set token in [admin]");
+}
+
 void print_summary(const config& c)
 {
     const char* const scheme = c.listener.tls_certificate.empty() ? "http" : "https";
@@ -103,6 +115,7 @@ int run_check_config(const check_config_options& options)
     check_secrets(loaded.value(), found);
     check_tls(loaded.value(), found);
     check_database(loaded.value(), found);
+    check_admin(loaded.value(), found);
     const std::string file = options.config.string();
     for (const std::string& warning : found.warnings)
         std::fprintf(stderr, "%s: warning: %s\n", file.c_str(), warning.c_str());

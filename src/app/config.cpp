@@ -224,6 +224,8 @@ std::vector<std::string> keys_of(std::string_view section)
     }
     if (section == "database")
         keys.emplace_back("password");
+    if (section == "admin")
+        keys.emplace_back("token");
     return keys;
 }
 
@@ -295,7 +297,11 @@ private:
                   const toml::node& value)
     {
         if (section == "database" && key == "password") {
-            config_.database.password = read_password(at, value);
+            config_.database.password = read_secret_table("database.password", at, value);
+            return;
+        }
+        if (section == "admin" && key == "token") {
+            config_.admin.token = read_secret_table("admin.token", at, value);
             return;
         }
         for (const setting& s : settings()) {
@@ -308,11 +314,12 @@ private:
         add_unknown(faults_, at, section, key, keys_of(section));
     }
 
-    std::optional<secret_source> read_password(position at, const toml::node& value)
+    std::optional<secret_source> read_secret_table(const std::string& path, position at,
+                                                   const toml::node& value)
     {
         const toml::table* const table = value.as_table();
         if (table == nullptr) {
-            faults_.add(value.source().begin, "database.password",
+            faults_.add(value.source().begin, path,
                         value.is_string() ? secret_remedy
                                           : "a table is expected, not " + kind_of(value),
                         "{ file = \"/path\" } or another source");
@@ -320,10 +327,9 @@ private:
         }
         for (const auto& [key, node] : *table) {
             if (std::find(source_keys.begin(), source_keys.end(), key.str()) == source_keys.end())
-                add_unknown(faults_, key.source().begin, "database.password",
-                            std::string{key.str()}, source_keys);
+                add_unknown(faults_, key.source().begin, path, std::string{key.str()}, source_keys);
         }
-        return read_source(*table, at, "database.password");
+        return read_source(*table, at, path);
     }
 
     // The text of `key`, checked; empty when it is missing, after saying so if `required`.
@@ -561,6 +567,7 @@ std::vector<config_key> config_keys()
                         value_text(s.how, config{})});
     }
     keys.push_back({"database.password", std::string{source_allowed}, {}});
+    keys.push_back({"admin.token", std::string{source_allowed}, {}});
     keys.push_back({"endpoint.name", std::string{name_allowed}, {}});
     keys.push_back({"endpoint.path", std::string{endpoint_path_allowed}, {}});
     keys.push_back({"endpoint.signing_keys", std::string{signing_keys_allowed}, {}});

@@ -3,7 +3,9 @@
 #include "gateway/admin/admin.hpp"
 #include "gateway/app/gauges.hpp"
 #include "gateway/app/log.hpp"
+#include "gateway/app/page.hpp"
 #include "gateway/app/reload.hpp"
+#include "gateway/app/secrets.hpp"
 #include "gateway/app/service_manager.hpp"
 #include "gateway/app/stores.hpp"
 #include "gateway/attentive/normalizer.hpp"
@@ -115,6 +117,7 @@ struct daemon::implementation {
     std::optional<spool> local_spool;
     std::unique_ptr<gateway::writer> writer;
     std::optional<database_observer> observer;
+    std::optional<overview> looked_at;
     std::optional<gauges> shown_state;
     std::optional<retention_keeper> retention;
     std::unique_ptr<gateway::projector> projector;
@@ -126,6 +129,7 @@ struct daemon::implementation {
     std::optional<asio::steady_timer> ticking; // cancelled at the end
     std::optional<std::chrono::microseconds> watchdog = watchdog_interval();
     steady_clock::time_point pinged{};
+    const timestamp started_at = now();
     counter reloads = reload_count("taken");
     counter reloads_refused = reload_count("refused");
     std::string status;
@@ -238,11 +242,19 @@ result<void> daemon::implementation::open_admin()
     BOOST_OUTCOME_TRY(auto acceptor, open_acceptor(io, settings.admin.address));
     addresses.admin = shown(acceptor.local_endpoint());
     observer.emplace(database.url);
+    looked_at.emplace(database.url);
     shown_state.emplace();
     admin_settings s;
     s.not_ready_because = [this] { return gateway::not_ready_because(state()); };
     s.degraded_because = [this] { return gateway::degraded_because(state()); };
     s.before_metrics = [this] { shown_state->set(state()); };
+    s.page_document = [this] {
+        return gateway::page_document({.state = state(),
+                                       .started_at = started_at,
+                                       .deliveries = newest_deliveries().newest_first(),
+                                       .answers = looked_at->look()});
+    };
+    BOOST_OUTCOME_TRY(s.token, read_admin_token(settings));
     admin = std::make_unique<admin_server>(std::move(acceptor), std::move(s));
     return boost::outcome_v2::success();
 }
@@ -457,6 +469,7 @@ void daemon::run()
     for (auto& thread : threads)
         thread.join();
     i.observer.reset();
+    i.looked_at.reset();
     i.projector.reset();
     i.writer.reset();
     spdlog::info("stopped");

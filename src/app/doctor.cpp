@@ -13,6 +13,7 @@
 #include "gateway/store/durability.hpp"
 #include "gateway/store/migrations.hpp"
 #include "gateway/store/query.hpp"
+#include "settings.hpp"
 
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
@@ -141,12 +142,26 @@ void check_permissions(const config& c, findings& found)
     }
     if (c.database.password)
         secrets.emplace_back(c.database.password->file);
+    if (c.admin.token)
+        secrets.emplace_back(c.admin.token->file);
     const auto open_one = std::find_if(secrets.begin(), secrets.end(), world_readable);
     if (open_one == secrets.end())
         found.good("permissions", "no secret is readable by everybody");
     else
         found.doubtful("permissions", open_one->string() + " is readable by everybody",
                        "chmod o-r " + open_one->string());
+}
+
+void check_admin(const config& c, findings& found)
+{
+    if (const auto token = read_admin_token(c); !token)
+        found.bad("admin port", token.error().detail, "the gateway does not start without it");
+    else if (token.value().empty() && !is_loopback(c.admin.address))
+        found.doubtful("admin port", c.admin.address + " is open to the network, without a token",
+                       "set token in [admin], or bind it to 127.0.0.1");
+    else
+        found.good("admin port",
+                   c.admin.address + (token.value().empty() ? ", loopback" : ", with a token"));
 }
 
 void check_files(const config& c, findings& found)
@@ -365,6 +380,7 @@ int run_doctor(const doctor_options& options)
     check_keys(c, found);
     check_certificate(c, found);
     check_permissions(c, found);
+    check_admin(c, found);
     check_files(c, found);
     check_database(c, found);
     check_spool(c, found);

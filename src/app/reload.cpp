@@ -86,6 +86,8 @@ std::vector<std::string> left_for_restart(const config& running, const config& n
     }
     if (!same(running.database.password, next.database.password))
         keys.emplace_back("database.password");
+    if (!same(running.admin.token, next.admin.token))
+        keys.emplace_back("admin.token");
     return keys;
 }
 

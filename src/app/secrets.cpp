@@ -2,6 +2,7 @@
 
 #include "gateway/app/read_file.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace gateway {
@@ -135,6 +136,23 @@ result<std::string> database_url(const config& c)
         return url + " password=" + conninfo_quoted(password.value());
     const char joint = url.find('?') == std::string::npos ? '?' : '&';
     return url + joint + "password=" + percent_encoded(password.value());
+}
+
+result<std::string> read_admin_token(const config& c)
+{
+    if (!c.admin.token)
+        return std::string{};
+    auto token = read_secret(*c.admin.token);
+    if (!token)
+        return fail(errc::secret_invalid, "admin.token: " + token.error().detail);
+    const auto fits = [](char b) { return b > ' ' && b < '\x7f'; }; // of an HTTP field
+    if (token.value().size() < admin_token_bytes_min ||
+        !std::all_of(token.value().begin(), token.value().end(), fits))
+        return fail(errc::secret_invalid,
+                    "admin.token: at least " + std::to_string(admin_token_bytes_min) +
+                        " printable ASCII characters without blanks are needed; make one: "
+                        "openssl rand -hex 16");
+    return token;
 }
 
 } // namespace gateway

@@ -1,6 +1,8 @@
 // The steps of a delivery, and nothing else; see pipeline.hpp.
 #include "gateway/ingest/pipeline.hpp"
 
+#include "gateway/model/newest_deliveries.hpp"
+
 namespace gateway {
 
 namespace {
@@ -12,7 +14,7 @@ constexpr std::array signature_faults = {errc::signature_missing, errc::signatur
 
 pipeline::pipeline(verifier v, writer& w, const std::string& endpoint,
                    const std::vector<std::string>& key_ids)
-    : verifier_(std::move(v)), writer_(w)
+    : verifier_(std::move(v)), writer_(w), endpoint_(endpoint)
 {
     for (const auto& id : key_ids)
         keys_.push_back({id, make_counter("attentive_gateway_signatures_verified_total",
@@ -35,9 +37,12 @@ void pipeline::count_failure(errc why) const
 
 void pipeline::accept(delivery d, completion done) const
 {
+    const timestamp received_at = d.received_at;
     auto verified = verifier_.verify(std::move(d));
     if (verified.has_error()) {
         count_failure(verified.error().code);
+        newest_deliveries().note_unsigned(
+            {received_at, endpoint_, {}, "refused", name(verified.error().code), {}, {}});
         return done(std::move(verified).error());
     }
     for (const auto& key : keys_) {

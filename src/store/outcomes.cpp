@@ -1,4 +1,5 @@
 #include "store/outcomes.hpp"
+#include "gateway/model/newest_deliveries.hpp"
 #include "store/pending.hpp"
 
 #include <algorithm>
@@ -27,6 +28,25 @@ const histogram& delay()
 bool is_mapped_event(const pending& p)
 {
     return p.what && p.is_event();
+}
+
+delivery_note note_of(const pending& p, outcome what)
+{
+    delivery_note n{.received_at = p.delivery.received_at(),
+                    .endpoint = p.delivery.endpoint(),
+                    .type = "unknown",
+                    .outcome = names[static_cast<std::size_t>(what)],
+                    .reason = what == outcome::refused ? "not_stored" : "",
+                    .company_id = {},
+                    .company_name = {}};
+    if (is_mapped_event(p)) {
+        n.type = p.event().source_event_type;
+        n.company_id = p.event().company_id;
+        n.company_name = p.event().company_name;
+    } else if (p.what && what == outcome::quarantined) {
+        n.reason = name(p.refusal().reason);
+    }
+    return n;
 }
 
 } // namespace
@@ -74,6 +94,7 @@ void outcomes::count(const pending& p, outcome what)
     const bool event = is_mapped_event(p);
     const std::string& type = event ? p.event().source_event_type : unknown;
     handles(p.delivery.endpoint(), type)[static_cast<std::size_t>(what)].add();
+    newest_deliveries().note(note_of(p, what));
     if (!event || what == outcome::refused)
         return;
     heard_of(p);

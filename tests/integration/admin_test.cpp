@@ -1,4 +1,5 @@
-// The admin port over a real socket: both questions, their answers, and callers that misbehave.
+// The admin port over a real socket: its questions, their answers, who gets none, the page's files,
+// and callers that misbehave.
 #include "gateway/admin/admin.hpp"
 #include "gateway/base/metrics.hpp"
 
@@ -10,6 +11,7 @@
 
 #include <mutex>
 #include <optional>
+#include <regex>
 #include <thread>
 
 namespace gateway::test {
@@ -20,7 +22,7 @@ using namespace std::chrono_literals;
 
 class AdminTest : public testing::Test {
 protected:
-    AdminTest()
+    explicit AdminTest(const std::string& token = {})
     {
         asio::ip::tcp::acceptor acceptor{io_, {asio::ip::address_v4::loopback(), 0}};
         options_.port = acceptor.local_endpoint().port();
@@ -37,6 +39,8 @@ protected:
         settings.before_metrics = [] {
             make_gauge("test_admin_asked", "Set when somebody asks.").set(1);
         };
+        settings.page_document = [] { return std::string{R"({"page":1})"}; };
+        settings.token = token;
         server_.emplace(std::move(acceptor), std::move(settings));
         server_->start();
         thread_ = std::thread{[this] { io_.run(); }};
@@ -53,6 +57,11 @@ protected:
         tls_client client{options_};
         client.send(request);
         return client.read_reply().value_or(reply{});
+    }
+
+    reply get(const std::string& path, const std::string& fields = {}) const
+    {
+        return ask("GET " + path + " HTTP/1.1\r\nHost: localhost\r\n" + fields + "\r\n");
     }
 
     client_options options_;
@@ -82,7 +91,7 @@ TEST_F(AdminTest, SaysWhatIsWrongThoughItIsReady)
 
 TEST_F(AdminTest, ShowsMetricsThatAreOfTheMoment)
 {
-    const auto answer = ask("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
+    const auto answer = get("/metrics");
 
     EXPECT_EQ(answer.status, 200);
     EXPECT_EQ(answer.fields.at("content-type"), "text/plain; version=0.0.4; charset=utf-8");
@@ -116,10 +125,98 @@ TEST_F(AdminTest, IsReadyUntilThereIsAReasonAgainstIt)
 
 TEST_F(AdminTest, OtherPathsAndMethodsAreRefused)
 {
-    EXPECT_EQ(ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n").status, 404);
+    EXPECT_EQ(get("/index.html").status, 404);
+    EXPECT_EQ(get("/../page.json").status, 404);
     const reply post = ask("POST /livez HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
     EXPECT_EQ(post.status, 405);
     EXPECT_EQ(post.fields.at("allow"), "GET, HEAD");
+}
+
+TEST_F(AdminTest, ServesThePageAndAllThatItNeedsUnderAStrictPolicy)
+{
+    const reply page = get("/");
+
+    EXPECT_EQ(page.status, 200);
+    EXPECT_EQ(page.fields.at("content-type"), "text/html; charset=utf-8");
+    EXPECT_EQ(page.fields.at("x-content-type-options"), "nosniff");
+    EXPECT_EQ(page.fields.at("referrer-policy"), "no-referrer");
+    const std::string policy = page.fields.at("content-security-policy");
+    EXPECT_EQ(policy.find("default-src 'none'"), 0U) << policy;
+    EXPECT_NE(policy.find("frame-ancestors 'none'"), std::string::npos) << policy;
+    EXPECT_EQ(policy.find("unsafe"), std::string::npos) << policy;
+    EXPECT_EQ(policy.find("http"), std::string::npos) << "works without internet: " << policy;
+
+    // Every file that the page names is there.
+    const std::regex reference{R"re((?:href|src)="(/[^"]*)")re"};
+    int files = 0;
+    for (std::sregex_iterator i{page.body.begin(), page.body.end(), reference}, end; i != end; ++i)
+        files += get((*i)[1]).status == 200 || (*i)[1] == "/readyz" ? 1 : 100;
+    EXPECT_EQ(files, 6) << page.body;
+    const reply chart = get("/chart.js?v=3.9.1");
+    EXPECT_EQ(chart.fields.at("content-type"), "text/javascript; charset=utf-8");
+    EXPECT_NE(chart.body.find("Chart.js v3.9.1"), std::string::npos);
+    EXPECT_EQ(chart.body.size(), std::stoul(chart.fields.at("content-length")));
+    EXPECT_EQ(get("/page.json").body, R"({"page":1})");
+    EXPECT_EQ(get("/page.json").fields.at("cache-control"), "no-store");
+}
+
+TEST_F(AdminTest, HeadHasTheHeaderOfTheAnswerAlone)
+{
+    tls_client client{options_};
+    client.send("HEAD /chart.js HTTP/1.1\r\nHost: localhost\r\n\r\n");
+
+    const auto head = client.read_head();
+
+    ASSERT_TRUE(head);
+    EXPECT_EQ(head->status, 200);
+    EXPECT_GT(std::stoul(head->fields.at("content-length")), 100'000U);
+    EXPECT_EQ(client.read_all(), "");
+}
+
+TEST_F(AdminTest, AWebPageThatHadItsNameResolvedToThisHostGetsNoData)
+{
+    const auto status_for = [this](const std::string& path, const std::string& host) {
+        return ask("GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\n\r\n").status;
+    };
+
+    for (const char* path : {"/metrics", "/page.json"}) {
+        for (const char* host : {"evil.example", "evil.example:9464", "localhost.evil.example",
+                                 "127.0.0.1.evil.example", "[::1].evil.example", "[", ":", ""})
+            EXPECT_EQ(status_for(path, host), 421) << path << " " << host;
+        for (const char* host :
+             {"localhost", "LocalHost:9464", "127.0.0.1:9464", "[::1]:9464", "[::1]", "10.1.2.3"})
+            EXPECT_EQ(status_for(path, host), 200) << path << " " << host;
+    }
+    EXPECT_EQ(status_for("/livez", "balancer.example"), 200);
+    EXPECT_EQ(status_for("/readyz", "balancer.example"), 200);
+}
+
+class AdminTokenTest : public AdminTest {
+protected:
+    AdminTokenTest() : AdminTest("sesame-0123456789") {}
+};
+
+TEST_F(AdminTokenTest, DataIsForWhoeverHasTheTokenAndHealthForEverybody)
+{
+    for (const char* path : {"/metrics", "/page.json", "/page.json?token=sesame-0123456789"}) {
+        const reply without = get(path);
+        EXPECT_EQ(without.status, 401) << path;
+        EXPECT_EQ(without.fields.at("www-authenticate"), "Bearer");
+        EXPECT_EQ(without.body.find("sesame"), std::string::npos);
+        for (const char* wrong :
+             {"Bearer sesame-0123456788", "Bearer sesame-012345678", "Bearer sesame-01234567890",
+              "Bearer", "Bearer ", "sesame-0123456789", "Basic sesame-0123456789"})
+            EXPECT_EQ(get(path, std::string{"Authorization: "} + wrong + "\r\n").status, 401)
+                << wrong;
+        EXPECT_EQ(get(path, "Authorization: Bearer sesame-0123456789\r\n").status, 200);
+        EXPECT_EQ(get(path, "authorization: bearer sesame-0123456789\r\n").status, 200);
+    }
+    EXPECT_EQ(ask("GET /metrics HTTP/1.1\r\nHost: gateway.example\r\n"
+                  "Authorization: Bearer sesame-0123456789\r\n\r\n")
+                  .status,
+              200);
+    for (const char* path : {"/", "/view.js", "/style.css", "/livez", "/readyz"})
+        EXPECT_EQ(get(path).status, 200) << path;
 }
 
 TEST_F(AdminTest, CallersThatMisbehaveCostNothingForLong)

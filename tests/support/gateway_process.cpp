@@ -48,7 +48,7 @@ std::string gateway_process::configuration() const
          << "url = '" << database_url_ << "'\n"
          << options_.database << "[admin]\n"
          << "address = '127.0.0.1:0'\n"
-         << "[limits]\n"
+         << options_.admin << "[limits]\n"
          << "drain_delay = '0s'\n"
          << options_.configuration;
     return text.str();
@@ -95,14 +95,20 @@ void gateway_process::restart()
     start();
 }
 
-std::string gateway_process::value(const std::string& sql) const
+std::vector<std::vector<std::string>> gateway_process::rows(const std::string& sql) const
 {
-    const auto table = gateway::query(database_url_, sql);
+    auto table = gateway::query(database_url_, sql);
     if (!table) {
         std::fprintf(stderr, "%s: %s\n", sql.c_str(), table.error().detail.c_str());
         std::abort();
     }
-    return table.value().rows.empty() ? "" : table.value().rows.front().front();
+    return std::move(table.value().rows);
+}
+
+std::string gateway_process::value(const std::string& sql) const
+{
+    const auto all = rows(sql);
+    return all.empty() ? "" : all.front().front();
 }
 
 } // namespace gateway::test

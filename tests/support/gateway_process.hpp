@@ -15,6 +15,7 @@ struct gateway_options {
     std::string configuration{}; // appended to the generated TOML
     std::string listener{};      // lines for its section [listener]
     std::string database{};      // lines for its section [database]
+    std::string admin{};         // lines for its section [admin]
     std::string database_url{};  // empty: a fresh database on the shared cluster
     bool migrate = true;         // --migrate
     bool wait_until_up = true;
@@ -44,6 +45,8 @@ public:
 
     // First column of the first row; aborts the test when the statement fails.
     std::string value(const std::string& sql) const;
+    // The whole answer, likewise.
+    std::vector<std::vector<std::string>> rows(const std::string& sql) const;
 
 private:
     std::string configuration() const;

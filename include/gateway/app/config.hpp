@@ -62,6 +62,7 @@ struct config {
     retention_settings retention;
     struct {
         std::string address = "127.0.0.1:9464";
+        std::optional<secret_source> token; // for metrics and page
     } admin;
     struct {
         std::string level = "info";  // trace, debug, info, warn, error

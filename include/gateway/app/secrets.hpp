@@ -7,6 +7,7 @@
 namespace gateway {
 
 inline constexpr std::size_t secret_bytes_max = 4U << 10U;
+inline constexpr std::size_t admin_token_bytes_min = 16;
 
 // The secret itself. Fails with secret_invalid, saying which source and what to do; the value
 // never enters the message. A file that others may read is a warning in `check-config`, not here.
@@ -19,5 +20,9 @@ result<std::vector<signing_key>> read_signing_keys(const endpoint_config& endpoi
 // database.url with database.password in it: for libpq only, never for a message or a log. As
 // configured when there is no password. Fails with secret_invalid.
 result<std::string> database_url(const config& c);
+
+// The token that the admin port wants for metrics and page; empty when none is configured. Fails
+// with secret_invalid, also for one that is short or cannot stand in an HTTP header.
+result<std::string> read_admin_token(const config& c);
 
 } // namespace gateway

@@ -36,6 +36,7 @@ private:
 
     verifier verifier_;
     writer& writer_;
+    std::string endpoint_;
     std::vector<signing_key_count> keys_;
     std::array<counter, 4> failures_; // by reason, in the order of errc
 };

@@ -417,6 +417,16 @@ GROUP BY 1, 2, 3;
 COMMENT ON VIEW report.feed_health IS
     'Events of the last seven days by the hour they came in, how late they were, and for how long their type has been silent. Filter on company_id.';
 
+CREATE VIEW report.feed_silence WITH (security_invoker = true) AS
+SELECT company_id, event_name, max(occurred_at) AS newest_event,
+       now() - max(received_at) AS silence, NULL::interval AS usual_silence, false AS is_silent,
+       'not known yet' AS state
+FROM gateway.source_event
+WHERE occurred_at > now() - interval '7 days'
+GROUP BY 1, 2;
+COMMENT ON VIEW report.feed_silence IS
+    'For how long each company''s types have been silent.';
+
 CREATE VIEW report.quarantine WITH (security_invoker = true) AS
 SELECT quarantine_id, endpoint, reason, detail, http_status, key_id, version, batch_id,
        received_at, last_received_at, deliveries, replayed_at
@@ -521,6 +531,9 @@ BEGIN
             ('*', 'p95_delay_s', 'Its 95th percentile, in seconds.'),
             ('*', 'flagged', 'Events with a quality flag.'),
             ('*', 'silence', 'How long ago the newest event of the type came in.'),
+            ('*', 'usual_silence', 'How long the type is silent as a rule; null while that is not known.'),
+            ('*', 'is_silent', 'Whether it is silent for longer than it should be.'),
+            ('*', 'state', 'not known yet, usual, silent or ended.'),
             ('*', 'external_id', 'Attentive''s external_id. Personal data.'),
             ('*', 'phone', 'Newest phone number, E.164. Personal data.'),
             ('*', 'email', 'Newest e-mail address. Personal data.'),

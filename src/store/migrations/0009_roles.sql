@@ -64,6 +64,13 @@ BEGIN
         END LOOP;
         GRANT EXECUTE ON FUNCTION gateway.apply_retention(interval, interval, interval)
             TO gateway_writer;
+
+        -- The admin port's page.
+        GRANT USAGE ON SCHEMA report TO gateway_writer;
+        GRANT SELECT ON report.consent_movement_daily, report.message_performance,
+            report.feed_silence TO gateway_writer;
+        GRANT SELECT (event_name, received_at) ON gateway.source_event TO gateway_writer;
+        GRANT EXECUTE ON FUNCTION gateway.count_members(text, text, text[]) TO gateway_writer;
     END IF;
 
     IF to_regrole('gateway_privacy') IS NOT NULL THEN

@@ -193,6 +193,24 @@ TEST_F(CommandLineTest, CheckConfigReadsTheSecretsButPrintsNone)
                 HasSubstr("warning: endpoint attentive, signing key a: every user"));
 }
 
+TEST_F(CommandLineTest, CheckConfigWarnsOfAnAdminPortThatIsOpenToAll)
+{
+    const std::string sound = sound_config(file("key", key));
+    const auto with = [&](const std::string& admin) {
+        std::stringstream text;
+        text << std::ifstream{sound}.rdbuf();
+        return run({"check-config", file("admin.toml", text.str() + "[admin]\n" + admin)});
+    };
+    const std::string token = "token = { file = \"" + file("token", key) + "\" }\n";
+
+    const auto open = with("address = \"0.0.0.0:9464\"\n");
+    EXPECT_EQ(open.exit_code, 0);
+    EXPECT_THAT(open.errors, HasSubstr("warning: admin: whoever reaches 0.0.0.0:9464"));
+    EXPECT_EQ(with("address = \"0.0.0.0:9464\"\n" + token).errors, "");
+    EXPECT_EQ(with("address = \"[::1]:9464\"\n").errors, "");
+    EXPECT_EQ(with("token = { file = \"/nonexistent\" }\n").exit_code, 2);
+}
+
 TEST_F(CommandLineTest, CheckConfigLoadsTheCertificate)
 {
     const std::string config = sound_config(file("key", key));

@@ -57,7 +57,7 @@ TEST(ConfigTest, TakesWhatTheFileSays)
                              "\"E\" } ]\n",
                  .database = "url = \"host=h user=u\"\npassword = { file = \"/pw\" }\n"
                              "accept_weak_durability = true\n",
-                 .rest = "[admin]\naddress = \"127.0.0.1:1\"\n"
+                 .rest = "[admin]\naddress = \"127.0.0.1:1\"\ntoken = { credential = \"t\" }\n"
                          "[log]\nlevel = \"debug\"\nformat = \"text\"\n"
                          "[limits]\nbody_bytes_max = \"1MiB\"\nretry_after = \"1m\"\n"
                          "batch_deadline = \"1500ms\"\ninbox_events_max = 7\n"}),
@@ -73,6 +73,7 @@ TEST(ConfigTest, TakesWhatTheFileSays)
     EXPECT_EQ(c.endpoints[0].signing_keys[0].secret.credential, "c");
     EXPECT_EQ(c.endpoints[0].signing_keys[1].secret.environment, "E");
     EXPECT_EQ(c.database.password->file, "/pw");
+    EXPECT_EQ(c.admin.token->credential, "t");
     EXPECT_TRUE(c.database.accept_weak_durability);
     EXPECT_EQ(c.log.level, "debug");
     EXPECT_EQ(c.limits.body_bytes_max, 1U << 20U);
@@ -98,7 +99,8 @@ TEST(ConfigTest, ExampleHoldsEveryKeyWithItsDefaultAndRange)
     for (const config_key& key : config_keys()) {
         const std::string name = key.path.substr(key.path.rfind('.') + 1);
         EXPECT_THAT(text, HasSubstr(name + " = ")) << key.path;
-        if (key.path.rfind("endpoint.signing_keys", 0) == 0 || key.path == "database.password")
+        if (key.path.rfind("endpoint.signing_keys", 0) == 0 || key.path == "database.password" ||
+            key.path == "admin.token")
             continue;
         EXPECT_THAT(text, HasSubstr("Allowed: " + key.allowed)) << key.path;
         if (!key.default_value.empty()) {
@@ -283,6 +285,8 @@ TEST(ConfigTest, RefusesADatabasePasswordInTheFile)
     }
     EXPECT_THAT(faults_of({.database = "url = \"postgresql:///x\"\npassword = \"hunter2\"\n"}),
                 HasSubstr("database.password: a secret never stands in this file"));
+    EXPECT_THAT(faults_of({.rest = "[admin]\ntoken = \"sesame-0123456789\"\n"}),
+                HasSubstr("admin.token: a secret never stands in this file"));
 }
 
 TEST(ConfigTest, TakesDatabaseUrlsWithoutAPassword)

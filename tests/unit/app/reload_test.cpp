@@ -25,11 +25,12 @@ TEST(ReloadTest, NamesWhatWaitsForARestartAndOnlyThat)
     next.spool.directory = "/spool";
     next.admin.address = "127.0.0.1:1";
     next.database.password = secret_source{.file = "/password"};
+    next.admin.token = secret_source{.file = "/token"};
 
     EXPECT_EQ(left_for_restart(running, next),
               (std::vector<std::string>{"listener.address", "database.writers", "spool.directory",
                                         "admin.address", "limits.inbox_events_max",
-                                        "database.password"}));
+                                        "database.password", "admin.token"}));
 }
 
 class CertificateWatchTest : public testing::Test {

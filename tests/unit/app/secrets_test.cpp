@@ -164,5 +164,23 @@ TEST_F(SecretsTest, PutsThePasswordIntoTheDatabaseUrl)
     EXPECT_EQ(as_words, "host=h user=u password='p\\'w\\\\d/ä'");
 }
 
+TEST_F(SecretsTest, ATokenOfTheAdminPortIsOneThatAnHttpFieldCanHold)
+{
+    config c;
+    EXPECT_EQ(read_admin_token(c).value(), "");
+
+    for (const char* refused :
+         {"short", "with blanks 0123456789", "\xc3\xbcmlaut-0123456789", ""}) {
+        c.admin.token = secret_source{.file = file_with(refused)};
+        const auto token = read_admin_token(c);
+        ASSERT_TRUE(token.has_error()) << refused;
+        EXPECT_EQ(token.error().code, errc::secret_invalid);
+        EXPECT_EQ(token.error().detail.find("admin.token: "), 0U) << token.error().detail;
+        EXPECT_EQ(token.error().detail.find("0123456789"), std::string::npos);
+    }
+    c.admin.token = secret_source{.file = file_with("sesame-0123456789\n")};
+    EXPECT_EQ(read_admin_token(c).value(), "sesame-0123456789");
+}
+
 } // namespace
 } // namespace gateway

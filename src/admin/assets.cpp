@@ -1,0 +1,44 @@
+#include "assets.hpp"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+namespace gateway {
+
+// Made by CMake out of src/admin/page and Debian's libjs-chart.js.
+struct embedded_file {
+    std::string_view name;
+    std::string_view text;
+};
+extern const std::vector<embedded_file> embedded_page;
+
+namespace {
+
+constexpr std::string_view each_time = "no-cache";
+constexpr std::string_view a_day = "max-age=86400"; // its address holds its version
+
+std::string_view text_of(std::string_view name)
+{
+    const auto found = std::find_if(embedded_page.begin(), embedded_page.end(),
+                                    [&](const embedded_file& f) { return f.name == name; });
+    return found == embedded_page.end() ? std::string_view{} : found->text;
+}
+
+} // namespace
+
+const asset* find_asset(std::string_view path)
+{
+    static const std::array<asset, 5> all = {{
+        {"/", "text/html; charset=utf-8", each_time, text_of("page")},
+        {"/style.css", "text/css; charset=utf-8", each_time, text_of("style")},
+        {"/view.js", "text/javascript; charset=utf-8", each_time, text_of("view")},
+        {"/icon.svg", "image/svg+xml", a_day, text_of("icon")},
+        {"/chart.js", "text/javascript; charset=utf-8", a_day, text_of("chart")},
+    }};
+    const auto* const found =
+        std::find_if(all.begin(), all.end(), [&](const asset& a) { return a.path == path; });
+    return found == all.end() ? nullptr : found;
+}
+
+} // namespace gateway
