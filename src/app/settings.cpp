@@ -146,6 +146,17 @@ std::vector<setting> make_listener_settings()
         {"admin", "address",
          text_rule{[](config& c) -> std::string& { return c.admin.address; }, check_address,
                    address_allowed}},
+        {"alarms", "wrong_key_after",
+         duration_rule<milliseconds>{
+             [](config& c) -> milliseconds& { return c.alarms.wrong_key_after; },
+             milliseconds{1'000}, milliseconds{86'400'000}}},
+        {"alarms", "wrong_key_failures",
+         count_rule{[](config& c) -> std::size_t& { return c.alarms.wrong_key_failures; }, 1,
+                    1'000'000}},
+        {"alarms", "silence_grace",
+         duration_rule<milliseconds>{
+             [](config& c) -> milliseconds& { return c.alarms.silence_grace; }, milliseconds{0},
+             milliseconds{86'400'000}}},
         {"log", "level",
          choice_rule{[](config& c) -> std::string& { return c.log.level; },
                      {"trace", "debug", "info", "warn", "error"}}},

@@ -2,6 +2,7 @@
 #include "store/pending.hpp"
 
 #include <algorithm>
+#include <atomic>
 
 namespace gateway {
 
@@ -24,12 +25,34 @@ const histogram& delay()
     return instance;
 }
 
+// Milliseconds since 1970; 0 while deliveries are kept. Of the process, as the counters are.
+std::atomic<std::int64_t> refused_from{0};
+
+void note(bool kept)
+{
+    if (kept) {
+        if (refused_from.load(std::memory_order_relaxed) != 0)
+            refused_from = 0;
+        return;
+    }
+    std::int64_t none = 0;
+    refused_from.compare_exchange_strong(none, now().time_since_epoch().count());
+}
+
 bool is_mapped_event(const pending& p)
 {
     return p.what && p.is_event();
 }
 
 } // namespace
+
+std::optional<timestamp> refusing_since()
+{
+    const std::int64_t from = refused_from;
+    if (from == 0)
+        return std::nullopt;
+    return timestamp{timestamp::duration{from}};
+}
 
 const std::array<counter, outcomes::kinds>& outcomes::handles(const std::string& endpoint,
                                                               const std::string& type)
@@ -72,6 +95,7 @@ void outcomes::count(const pending& p, outcome what)
 {
     static const std::string unknown = "unknown";
     const bool event = is_mapped_event(p);
+    note(what != outcome::refused);
     const std::string& type = event ? p.event().source_event_type : unknown;
     handles(p.delivery.endpoint(), type)[static_cast<std::size_t>(what)].add();
     if (!event || what == outcome::refused)

@@ -48,7 +48,8 @@ BEGIN
         GRANT SELECT, INSERT, UPDATE, DELETE ON gateway.company, gateway.identifier,
             gateway.identity, gateway.identity_split, gateway.consent_decision, gateway.consent,
             gateway.consent_daily, gateway.message, gateway.message_member,
-            gateway.message_stats, gateway.last_send, gateway.subject_vote TO gateway_writer;
+            gateway.message_stats, gateway.last_send, gateway.subject_vote,
+            gateway.feed_day TO gateway_writer;
         GRANT SELECT ON gateway.identity_rule, gateway.identity_block, gateway.subject_bridge
             TO gateway_writer;
         FOR v_function IN
@@ -59,11 +60,15 @@ BEGIN
                     'project_last_send', 'project_batches', 'project_or_set_aside', 'project',
                     'projection_lag', 'read_model_tables', 'rebuild_begin', 'rebuild_step',
                     'rebuild_end', 'set_timezone', 'split_identity', 'mask',
-                    'explain_identity') LOOP
+                    'explain_identity', 'longest_pause', 'project_feed',
+                    'projected_until') LOOP
             EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO gateway_writer', v_function);
         END LOOP;
         GRANT EXECUTE ON FUNCTION gateway.apply_retention(interval, interval, interval)
             TO gateway_writer;
+        -- The daemon says itself when data stopped.
+        GRANT USAGE ON SCHEMA report TO gateway_writer;
+        GRANT SELECT ON report.feed_silence TO gateway_writer;
     END IF;
 
     IF to_regrole('gateway_privacy') IS NOT NULL THEN
@@ -94,12 +99,15 @@ BEGIN
             batch_id, received_at, last_received_at, deliveries, replayed_at)
             ON gateway.quarantine TO gateway_reader;
 
+        GRANT SELECT (batch_id, committed_at, events, duplicates, quarantined, projected_at,
+            set_aside_at) ON gateway.batch TO gateway_reader;
         GRANT SELECT ON gateway.company, gateway.identity, gateway.consent_decision,
             gateway.consent, gateway.consent_daily, gateway.message, gateway.message_member,
             gateway.message_stats, gateway.subject_vote, gateway.subject_bridge,
-            gateway.local_day, gateway.attribution_rule
+            gateway.local_day, gateway.attribution_rule, gateway.feed_day
             TO gateway_reader;
-        GRANT EXECUTE ON FUNCTION gateway.count_members(text, text, text[]) TO gateway_reader;
+        GRANT EXECUTE ON FUNCTION gateway.count_members(text, text, text[]),
+            gateway.projected_until() TO gateway_reader;
     END IF;
     RETURN v_missing;
 END $$;
