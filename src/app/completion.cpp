@@ -129,7 +129,7 @@ std::string cases(const std::vector<offered_command>& commands, const std::strin
 std::string bash_script(const std::vector<offered_command>& commands)
 {
     const auto offer = [](value_kind kind, const std::string& words) -> std::string {
-        const std::string files = "compopt -o filenames; COMPREPLY+=($(compgen ";
+        const std::string files = "compopt -o filenames 2> /dev/null; COMPREPLY+=($(compgen ";
         switch (kind) {
         case value_kind::file: return files + "-f -- \"$current\"));";
         case value_kind::directory: return files + "-d -- \"$current\"));";
