@@ -42,7 +42,7 @@ std::pair<value_kind, std::string> value_of(const CLI::Option& option)
 {
     const std::string type = option.get_type_name();
     const std::string name = type.substr(0, type.find(':'));
-    if (option.get_type_size() == 0)
+    if (option.get_items_expected_max() == 0)
         return {value_kind::none, {}};
     if (name == "FILE" || name == "DIR")
         return {name == "FILE" ? value_kind::file : value_kind::directory, {}};
@@ -129,7 +129,8 @@ std::string cases(const std::vector<offered_command>& commands, const std::strin
 std::string bash_script(const std::vector<offered_command>& commands)
 {
     const auto offer = [](value_kind kind, const std::string& words) -> std::string {
-        const std::string files = "compopt -o filenames 2> /dev/null; COMPREPLY+=($(compgen ";
+        const std::string files =
+            "compopt -o filenames 2> /dev/null; IFS=$'\\n'; COMPREPLY+=($(compgen ";
         switch (kind) {
         case value_kind::file: return files + "-f -- \"$current\"));";
         case value_kind::directory: return files + "-d -- \"$current\"));";

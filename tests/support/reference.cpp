@@ -482,10 +482,10 @@ std::vector<std::string> rhythm(std::set<std::int64_t> times, std::int64_t now_m
     const std::int64_t newest = *times.rbegin();
     const std::int64_t newest_day = newest / day_length * day_length;
     times.erase(times.begin(), times.lower_bound(newest_day - 28 * day_length));
-    std::set<std::int64_t> hours;
+    std::set<std::int64_t> heard;
     for (const std::int64_t t : times)
-        hours.insert(t / hour_length);
-    if (hours.size() < 10 || newest - *times.begin() < 7 * day_length)
+        heard.insert(t / hour_length);
+    if (heard.size() < 10 || newest - *times.begin() < 7 * day_length)
         return {"NULL", "f"};
     const std::int64_t pause = longest_pause(times);
     const std::int64_t now = now_micros / 1'000;
@@ -494,7 +494,7 @@ std::vector<std::string> rhythm(std::set<std::int64_t> times, std::int64_t now_m
          (h + 1) * hour_length <= now && h * hour_length < newest_day + 7 * day_length; ++h) {
         bool always = true;
         for (const int week : {1, 2, 3, 4})
-            always = always && hours.count(h - week * 7 * 24) != 0;
+            always = always && heard.count(h - week * 7 * 24) != 0;
         missed += always ? 1 : 0;
     }
     const bool silent = now_micros - newest * 1'000 > (2 * pause + 15 * minute_length) * 1'000 ||

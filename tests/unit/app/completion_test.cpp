@@ -53,6 +53,7 @@ TEST(CompletionTest, OffersTheOptionsOfTheSubcommandThatStandsThere)
 {
     EXPECT_THAT(offered("attentive-gateway serve --"),
                 AllOf(IsSupersetOf({"--config", "--migrate"}), Each(StartsWith("--"))));
+    EXPECT_THAT(offered("attentive-gateway serve --migrate --c"), ElementsAre("--config"));
     EXPECT_THAT(offered("attentive-gateway spool export --config gateway.toml --d"),
                 ElementsAre("--directory"));
     EXPECT_THAT(offered("attentive-gateway webhooks create --tok"),
