@@ -468,7 +468,7 @@ std::int64_t longest_pause(const std::set<std::int64_t>& times)
     for (auto next = times.begin(), before = next++; next != times.end(); before = next++) {
         const bool same_day = *before / day_length == *next / day_length;
         const std::int64_t pause =
-            same_day ? (*next / minute_length - *before / minute_length - 1) * minute_length
+            same_day ? (*next / minute_length - *before / minute_length) * minute_length
                      : *next - *before;
         longest = std::max(longest, pause);
     }

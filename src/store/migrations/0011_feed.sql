@@ -53,7 +53,7 @@ BEGIN
                max(e.received_at) AS last
         FROM gateway.source_event e WHERE e.batch_id = ANY (p_batches)
         GROUP BY e.batch_id, e.company_id, e.event_name,
-                 date_trunc('minute', e.received_at, 'UTC')),
+                 date_bin('1 minute', e.received_at, timestamptz '2000-01-01 00:00+00')),
     heard AS (
         SELECT t.company_id, t.event_name, least(t.first, c.last) AS first, c.last,
                c.last AT TIME ZONE 'UTC' AS at
@@ -118,14 +118,14 @@ weekday AS ( -- counted from the newest day on
     SELECT d.company_id, d.event_name, d.newest_day, (d.day - d.newest_day + 28) % 7 AS number,
            max(d.last_received_at) AS newest, min(d.first_received_at) AS oldest,
            sum(bit_count(d.hours::bit(24)))::integer AS hours_heard,
-           greatest(max(d.pause_minutes) * interval '1 minute',
+           greatest((max(d.pause_minutes) + 1) * interval '1 minute',
                max(d.first_received_at - d.before)) AS pause,
            CASE WHEN count(*) FILTER (WHERE d.day < d.newest_day) = 4
                 THEN bit_and(d.hours) FILTER (WHERE d.day < d.newest_day) ELSE 0 END AS always
     FROM dated d GROUP BY 1, 2, 3, 4),
 feed AS (
     SELECT w.company_id, w.event_name, w.newest_day, max(w.newest) AS newest,
-           greatest(max(w.pause), interval '1 minute') AS pause,
+           max(w.pause) AS pause,
            sum(w.hours_heard) >= 10 AND max(w.newest) - min(w.oldest) >= interval '7 days'
                AS is_known,
            array_agg(w.number) AS numbers, array_agg(w.always) AS always
@@ -160,7 +160,7 @@ COMMENT ON COLUMN report.feed_silence.company_id IS 'As in gateway.source_event.
 COMMENT ON COLUMN report.feed_silence.event_name IS 'As in gateway.source_event.';
 COMMENT ON COLUMN report.feed_silence.newest_event IS 'When the newest event of the type was received.';
 COMMENT ON COLUMN report.feed_silence.silence IS 'How long ago that was.';
-COMMENT ON COLUMN report.feed_silence.usual_silence IS 'The longest pause between two events within 28 days; null until there were events in ten hours and over seven days.';
+COMMENT ON COLUMN report.feed_silence.usual_silence IS 'The longest pause between two events within 28 days, to the minute; null until there were events in ten hours and over seven days.';
 COMMENT ON COLUMN report.feed_silence.is_silent IS 'Whether data stopped: silent for twice the longest pause and 15 minutes more, or for six hours that brought events in each of the last four weeks. False after 28 days: it has ended.';
 COMMENT ON COLUMN report.feed_silence.missed_hours IS 'Hours since the newest event that brought some in each of the last four weeks; counted when it is six hours old.';
 COMMENT ON COLUMN report.feed_silence.state IS 'not known yet (too few events to judge by), usual, silent, or ended: nothing for 28 days.';
