@@ -170,8 +170,8 @@ TEST_F(TailCommandTest, ShowsEachEventOfConcurrentWritersOnceAndEndsOnSigint)
 
 TEST_F(TailCommandTest, GoesOnAfterTheDatabaseWasAway)
 {
-    process following{tail({"--lines", "0", "--format", "json"})};
     store(url_, "before");
+    process following{tail({"--lines", "1", "--format", "json"})};
     ASSERT_TRUE(following.wait_for_output("before", patience)) << following.errors();
 
     query(url_, "ALTER ROLE tail_reader NOLOGIN");
