@@ -39,8 +39,8 @@ BEGIN
             gateway.delivery_row[], gateway.quarantine_row[]) TO gateway_writer;
 
         -- The projector, and the operator's rebuild.
-        GRANT SELECT (channel, action, company_name, subscriber_id, identifiers,
-            subscription_type, creative_name, creative_type, creative_subtype, message_key,
+        GRANT SELECT (event_name, channel, action, company_name, subscriber_id, identifiers,
+            received_at, subscription_type, creative_name, creative_type, creative_subtype, message_key,
             message_type, message_name, message_subject, business_address, batch_id)
             ON gateway.source_event TO gateway_writer;
         GRANT SELECT, UPDATE (projected_at, set_aside_at, set_aside_error)
