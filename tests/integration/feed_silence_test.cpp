@@ -84,6 +84,12 @@ TEST_F(FeedSilenceTest, ANightIsNoSilenceButSixHoursThatWereNeverEmptyAre)
 
     EXPECT_EQ(state(url_), "silent"); // 18 hours, less than twice ten
     EXPECT_EQ(value(url_, "SELECT missed_hours BETWEEN 6 AND 8 FROM report.feed_silence"), "t");
+
+    const std::string young = fresh_database(); // the same, but three weeks are no habit
+    receive(young, days + rests +
+                       " AND t BETWEEN now() - interval '25 days' AND now() - interval"
+                       " '18 hours'");
+    EXPECT_EQ(state(young), "usual");
 }
 
 TEST_F(FeedSilenceTest, TooLittleIsNotJudged)
@@ -164,7 +170,9 @@ TEST_F(FeedSilenceTest, TheObserverBringsFeedsAndLag)
     receive(url_, every("1 minute", "9 days", "5 hours"));
     project_all(url_);
     receive(url_, "SELECT now()", "now() - interval '3 minutes'");
-    const database_observer observer{url_};
+    query(url_, "DO $$ BEGIN CREATE ROLE feed_writer LOGIN IN ROLE gateway_writer;"
+                " EXCEPTION WHEN duplicate_object THEN NULL; END $$");
+    const database_observer observer{as_user(url_, "feed_writer")}; // as the daemon does
 
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{30};
     while (!observer.last().quarantine_waiting && std::chrono::steady_clock::now() < deadline)
