@@ -39,9 +39,10 @@ BEGIN
             gateway.delivery_row[], gateway.quarantine_row[]) TO gateway_writer;
 
         -- The projector, and the operator's rebuild.
-        GRANT SELECT (event_name, channel, action, company_name, subscriber_id, identifiers,
-            received_at, subscription_type, creative_name, creative_type, creative_subtype, message_key,
-            message_type, message_name, message_subject, business_address, batch_id)
+        GRANT SELECT (channel, action, event_name, company_name, subscriber_id, identifiers,
+            subscription_type, creative_name, creative_type, creative_subtype, message_key,
+            message_type, message_name, message_subject, business_address, received_at,
+            batch_id)
             ON gateway.source_event TO gateway_writer;
         GRANT SELECT, UPDATE (projected_at, set_aside_at, set_aside_error)
             ON gateway.batch TO gateway_writer;
