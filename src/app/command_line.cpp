@@ -1,5 +1,6 @@
 #include "gateway/app/command_line.hpp"
 
+#include "completion.hpp"
 #include "gateway/app/commands.hpp"
 #include "gateway/app/nearest.hpp"
 #include "gateway/app/units.hpp"
@@ -351,6 +352,39 @@ action declare_report(CLI::App& app)
     return [options] { return run_report(*options); };
 }
 
+action declare_tail(CLI::App& app)
+{
+    auto options = std::make_shared<tail_options>();
+    declare_config(app, options->config);
+    app.add_option("--type", options->type, "Only events of this type, as sms.sent")
+        ->type_name("TYPE");
+    app.add_option("--company", options->company, "Only this company_id")->type_name("ID");
+    auto* const lines = app.add_option("--lines", options->lines,
+                                       "Begin with the newest of what is stored (default: 10)");
+    lines->type_name("N")->check(CLI::Range(std::size_t{0}, std::size_t{100'000}));
+    declare_time(app, "--since", options->since,
+                 "Begin with all that was stored at this day or time (UTC) or later");
+    app.get_option("--since")->excludes(lines);
+    const auto format = [options](const std::string& text) { options->as_json = text == "json"; };
+    app.add_option_function<std::string>("--format", format, "text or json (default: text)")
+        ->type_name("FORMAT")
+        ->check(CLI::IsMember({"text", "json"}));
+    return [options] { return run_tail(*options); };
+}
+
+action declare_completion(CLI::App& app)
+{
+    auto shell = std::make_shared<std::string>(); // shared by the parser and the action
+    app.add_option("SHELL", *shell, "bash, zsh or fish")
+        ->required()
+        ->type_name("")
+        ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+    return [&app, shell] {
+        std::fputs(completion_script(*app.get_parent(), *shell).c_str(), stdout);
+        return exit_ok;
+    };
+}
+
 action declare_erase(CLI::App& app)
 {
     auto options = std::make_shared<erase_options>();
@@ -390,7 +424,8 @@ action declare_rebuild(CLI::App& app)
 {
     auto options = std::make_shared<rebuild_options>();
     declare_config(app, options->config);
-    app.add_option("--model", options->model, "Only this one: company, identity, consent, message")
+    app.add_option("--model", options->model,
+                   "Only this one: company, identity, consent, message, feed")
         ->type_name("MODEL")
         ->check(CLI::IsMember(read_models()));
     return [options] { return run_rebuild(*options); };
@@ -585,6 +620,15 @@ constexpr command commands[] = {
      "  attentive-gateway report attributed_orders --config gateway.toml --format csv > "
      "orders.csv\n",
      declare_report},
+    {"tail",
+     "--config FILE [--type TYPE] [--company ID] [--lines N | --since TIME] [--format FORMAT]",
+     "Follow what is stored, a line for each event, without anything personal",
+     "When it was received (UTC), company, event, subscriber, and the name of the message or the\n"
+     "link's host. Needs the rights of gateway_reader. Ctrl-C ends it.\n\n"
+     "Examples:\n"
+     "  attentive-gateway tail --config gateway.toml --type sms.inbound_message\n"
+     "  attentive-gateway tail --config gateway.toml --lines 0 --format json | jq .event_name\n",
+     declare_tail},
     {"erase", "--config FILE --company ID (--phone V | --email V | --external-id V) [--dry-run]",
      "Remove a person from everything that is stored",
      "Everybody who is one profile with the identifier. Counts in reports stay, nobody is behind\n"
@@ -634,6 +678,11 @@ constexpr command commands[] = {
      "Example:\n"
      "  attentive-gateway explain < body.json\n",
      declare_explain},
+    {"completion", "bash|zsh|fish", "Print what makes your shell complete subcommands and options",
+     "The package installs all three.\n\n"
+     "Example:\n"
+     "  source <(attentive-gateway completion bash)\n",
+     declare_completion},
 };
 
 // Commands of two words stand below their first.

@@ -86,8 +86,8 @@ const std::string secret_remedy = "a secret never stands in this file; name wher
                                   "instead: file = \"/path\", credential = \"name\" "
                                   "(systemd LoadCredential) or environment = \"VARIABLE\"";
 
-const std::vector<std::string> section_keys = {"listener", "endpoint", "database", "admin",
-                                               "log",      "limits",   "spool",    "retention"};
+const std::vector<std::string> section_keys = {"listener", "endpoint", "database",  "admin", "log",
+                                               "limits",   "spool",    "retention", "alarms"};
 const std::vector<std::string> endpoint_keys = {"name", "path", "signing_keys"};
 const std::vector<std::string> signing_key_keys = {"id", "file", "credential", "environment"};
 const std::vector<std::string> source_keys = {"file", "credential", "environment"};

@@ -1,6 +1,7 @@
 #include "gateway/app/daemon.hpp"
 
 #include "gateway/admin/admin.hpp"
+#include "gateway/app/alarms.hpp"
 #include "gateway/app/gauges.hpp"
 #include "gateway/app/log.hpp"
 #include "gateway/app/page.hpp"
@@ -89,7 +90,7 @@ result<tcp::acceptor> duplicate(tcp::acceptor& original, asio::io_context& io)
 } // namespace
 
 struct daemon::implementation {
-    explicit implementation(const config& c) : settings{c} {}
+    explicit implementation(const config& c) : settings{c}, watch_for{c} {}
 
     result<void> prepare_database(bool migrate_first);
     result<void> open_writer();
@@ -119,6 +120,7 @@ struct daemon::implementation {
     std::optional<database_observer> observer;
     std::optional<overview> looked_at;
     std::optional<gauges> shown_state;
+    alarms watch_for;
     std::optional<retention_keeper> retention;
     std::unique_ptr<gateway::projector> projector;
     generation serving;
@@ -200,6 +202,7 @@ process_state daemon::implementation::state() const
         s.certificate_ends = expires_at(serving.tls);
     s.accepting = writer->available();
     s.draining = draining;
+    watch_for.add_to(s);
     return s;
 }
 
@@ -306,6 +309,7 @@ void daemon::implementation::take(generation next)
         spdlog::warn("{} has changed: it takes effect at the next restart", key);
     serving = std::move(next);
     set_log_level(serving.from.log.level);
+    watch_for.serve(serving.from);
     for (auto& each : lanes) {
         auto replace = [&each, s = served_settings()]() mutable {
             each.serving->replace(std::move(s));
@@ -365,6 +369,7 @@ void daemon::implementation::tick()
     if (draining)
         return;
     renew_certificate();
+    watch_for.look(state(), now());
     if (auto line = status_line(state()); line != status) {
         status = std::move(line);
         notify_status(status);

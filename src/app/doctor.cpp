@@ -233,6 +233,54 @@ void check_partitions(const std::string& url, findings& found)
                        "they move when a partition of their time is made; see the log");
 }
 
+void check_projector(const std::string& url, findings& found)
+{
+    const auto lag = query(url, "SELECT batches, events, extract(epoch FROM oldest)::bigint,"
+                                " failed FROM gateway.projection_lag()");
+    if (!lag)
+        return found.doubtful("read models", lag.error().detail,
+                              "connect as a member of gateway_writer");
+    const auto& row = lag.value().rows.front();
+    const std::chrono::seconds oldest{std::strtoll(row[2].c_str(), nullptr, 10)};
+    if (row[3] != "0")
+        return found.doubtful("read models", row[3] + " batches could not be projected",
+                              "see set_aside_error in gateway.batch, then attentive-gateway "
+                              "rebuild");
+    if (oldest > std::chrono::minutes{1})
+        return found.doubtful("read models",
+                              row[1] + " events wait, the oldest for " + rough_text(oldest),
+                              "they catch up while the gateway runs; see its log");
+    found.good("read models", row[1] + " events wait");
+}
+
+void check_silence(const std::string& url, findings& found)
+{
+    const auto feeds =
+        query(url, "SELECT event_name, company_id, to_char(newest_event AT TIME ZONE 'UTC',"
+                   " 'YYYY-MM-DD\"T\"HH24:MI\"Z\"'), extract(epoch FROM usual_silence)::bigint,"
+                   " extract(epoch FROM silence)::bigint FROM report.feed_silence"
+                   " WHERE is_silent ORDER BY silence DESC");
+    const auto newest = ask(url, "SELECT extract(epoch FROM min(silence))::bigint"
+                                 " FROM report.feed_silence");
+    if (!feeds || !newest)
+        return found.doubtful("silence", (!feeds ? feeds.error() : newest.error()).detail,
+                              "attentive-gateway migrate, as the owner of the schema");
+    const auto ago = [](const std::string& seconds) {
+        return rough_text(std::chrono::seconds{std::strtoll(seconds.c_str(), nullptr, 10)});
+    };
+    if (newest.value().empty())
+        return found.good("silence", "no event was projected yet");
+    if (feeds.value().rows.empty())
+        return found.good("silence", "the newest event came " + ago(newest.value()) + " ago");
+    for (const auto& row : feeds.value().rows)
+        found.doubtful("silence",
+                       "no " + row[0] + " of company " + row[1] + " since " + row[2] + ", " +
+                           ago(row[4]) + "; its longest pause was " + ago(row[3]),
+                       "see in Attentive (integrations, the app, tab Webhooks) that Event Webhook "
+                       "Status is on and the event is ticked, or attentive-gateway webhooks list; "
+                       "of your own systems: look at those");
+}
+
 void check_database(const config& c, findings& found)
 {
     const bool spooled = !c.spool.directory.empty();
@@ -271,6 +319,8 @@ void check_database(const config& c, findings& found)
                          "attentive-gateway migrate --config FILE");
     check_rights(url, found);
     check_partitions(url, found);
+    check_projector(url, found);
+    check_silence(url, found);
     check_clock(url, found);
 }
 
@@ -352,7 +402,12 @@ void check_port(const config& c, findings& found)
     if (opened)
         return found.good("port", c.listener.address + " is free");
     const auto running = running_gateway(c.admin.address);
-    if (running && running->find("not_ready") == std::string::npos)
+    if (running && running->find("\"degraded\"") != std::string::npos &&
+        running->find("not_ready") == std::string::npos)
+        found.doubtful("port",
+                       "the gateway that runs on " + c.listener.address + " says: " + *running,
+                       "each of these says what to do");
+    else if (running && running->find("not_ready") == std::string::npos)
         found.good("port", "a gateway runs on " + c.listener.address + ": " + *running);
     else if (running)
         found.bad("port", "the gateway that runs is not ready: " + *running, "see its log");

@@ -2,6 +2,8 @@
 
 #include "gateway/app/units.hpp"
 
+#include <algorithm>
+
 namespace gateway {
 namespace {
 
@@ -16,6 +18,73 @@ gauge made(const char* name, const char* help)
 }
 
 constexpr std::chrono::days certificate_warning{14};
+constexpr std::chrono::minutes lag_warning{1};
+constexpr std::chrono::minutes refusing_warning{1}; // one 503 under load is no outage
+constexpr std::size_t silent_named_max = 3;
+constexpr const char* silence_remedy =
+    "see in Attentive (integrations, the app, tab Webhooks) that Event Webhook Status is on and "
+    "the event is ticked, or run attentive-gateway webhooks list; for events of your own systems "
+    "look at those";
+
+// What the read models lack, in words.
+void add_projection(const projection_lag& lag, std::vector<std::string>& reasons)
+{
+    if (lag.oldest > lag_warning)
+        reasons.push_back("reports are behind: " + std::to_string(lag.events) +
+                          " events wait for the read models, the oldest for " +
+                          rough_text(lag.oldest));
+    if (lag.set_aside > 0)
+        reasons.push_back(std::to_string(lag.set_aside) +
+                          " batches could not be projected and are missing in reports: see "
+                          "set_aside_error in gateway.batch, then run attentive-gateway rebuild");
+}
+
+void add_silence(const std::vector<feed>& silent, timestamp at, std::vector<std::string>& reasons)
+{
+    if (silent.empty())
+        return;
+    std::string text;
+    for (std::size_t i = 0; i < std::min(silent.size(), silent_named_max); ++i)
+        text += silence_text(silent[i], at) + "; ";
+    if (silent.size() > silent_named_max)
+        text += "and " + std::to_string(silent.size() - silent_named_max) +
+                " more types (attentive-gateway report feed_silence); ";
+    reasons.push_back(text + silence_remedy);
+}
+
+std::string wrong_key_text(const wrong_key& w)
+{
+    return "endpoint " + w.endpoint + " has met nothing but wrong signatures since " +
+           to_string(w.since) + ", " + std::to_string(w.failures) +
+           " of them: compare its signing key with the one in Attentive's app settings";
+}
+
+bool refuses_for_long(const process_state& s)
+{
+    return s.refusing_since && now() - *s.refusing_since > refusing_warning;
+}
+
+gauge wrong_key_gauge(const std::string& endpoint)
+{
+    return make_gauge("attentive_gateway_wrong_signing_key",
+                      "1 while the endpoint meets nothing but wrong signatures, for as long and as "
+                      "many as [alarms] says.",
+                      {{"endpoint", endpoint}});
+}
+
+constexpr const char* newest_help =
+    "When the newest event of the company and type was received, by whichever gateway; of the "
+    "first 2200 pairs.";
+constexpr const char* usual_help =
+    "The longest pause of the company and type within 28 days; 0 while too little is known.";
+constexpr const char* silent_help =
+    "1 when the company's type is silent against its own rhythm, and not for a fault of ours.";
+
+gauge feed_gauge(const char* name, const char* help, const feed& f)
+{
+    return make_gauge(std::string{"attentive_gateway_feed_"} + name, help,
+                      {{"company", f.company_id}, {"event_name", f.event_name}});
+}
 
 // In the form that Prometheus' own exporters have: always 1, the version being a label.
 gauge build_info()
@@ -41,12 +110,23 @@ gauges::gauges()
       spool_damaged_{made("spool_damaged_files", "Files of the spool set aside as damaged.")},
       certificate_{
           made("certificate_expiry_timestamp_seconds", "When the certificate in use expires.")},
-      ready_{made("ready", "1 when /readyz says so.")}
+      ready_{made("ready", "1 when /readyz says so.")},
+      refusing_{made("refusing_since_timestamp_seconds",
+                     "When the first event was refused with none taken since; 0 while events are "
+                     "taken. Three days later Attentive gives up on it.")},
+      unprojected_batches_{
+          made("projection_waiting_batches", "Batches that the read models do not have yet.")},
+      unprojected_events_{
+          made("projection_waiting_events", "Events that the read models do not have yet.")},
+      projection_lag_{
+          made("projection_lag_seconds", "For how long the oldest of these batches has waited.")},
+      set_aside_{made("projection_set_aside_batches",
+                      "Batches that the read models refused: missing in reports.")}
 {
     build_info().set(1);
 }
 
-void gauges::set(const process_state& s) const
+void gauges::set(const process_state& s)
 {
     inbox_events_.set(static_cast<double>(s.writing.inbox_events));
     inbox_bytes_.set(static_cast<double>(s.writing.inbox_bytes));
@@ -65,6 +145,50 @@ void gauges::set(const process_state& s) const
     if (s.certificate_ends)
         certificate_.set(seconds(*s.certificate_ends));
     ready_.set(not_ready_because(s).empty() ? 1 : 0);
+    refusing_.set(s.refusing_since ? seconds(*s.refusing_since) : 0);
+    for (const auto& endpoint : s.endpoints) {
+        auto found = wrong_keys_.find(endpoint);
+        if (found == wrong_keys_.end())
+            found = wrong_keys_.emplace(endpoint, wrong_key_gauge(endpoint)).first;
+        const auto wrong = std::any_of(s.wrong_keys.begin(), s.wrong_keys.end(),
+                                       [&](const wrong_key& w) { return w.endpoint == endpoint; });
+        found->second.set(wrong ? 1 : 0);
+    }
+    if (s.database.projection)
+        set_projection(*s.database.projection);
+    set_feeds(s);
+}
+
+void gauges::set_projection(const projection_lag& lag) const
+{
+    unprojected_batches_.set(static_cast<double>(lag.batches));
+    unprojected_events_.set(static_cast<double>(lag.events));
+    projection_lag_.set(std::chrono::duration<double>{lag.oldest}.count());
+    set_aside_.set(static_cast<double>(lag.set_aside));
+}
+
+void gauges::set_feeds(const process_state& s)
+{
+    for (const feed& f : s.database.feeds) {
+        auto found = feeds_.find({f.company_id, f.event_name});
+        if (found == feeds_.end() && feeds_.size() >= feeds_max)
+            continue;
+        if (found == feeds_.end())
+            found = feeds_
+                        .emplace(std::pair{f.company_id, f.event_name},
+                                 feed_gauges{feed_gauge("newest_timestamp_seconds", newest_help, f),
+                                             feed_gauge("usual_silence_seconds", usual_help, f),
+                                             feed_gauge("silent", silent_help, f)})
+                        .first;
+        found->second.newest.set(seconds(f.newest_event));
+        found->second.usual.set(
+            f.usual_silence ? std::chrono::duration<double>{*f.usual_silence}.count() : 0);
+        found->second.silent.set(0);
+    }
+    for (const feed& f : s.silent) {
+        if (const auto found = feeds_.find({f.company_id, f.event_name}); found != feeds_.end())
+            found->second.silent.set(1);
+    }
 }
 
 std::vector<std::string> not_ready_because(const process_state& s)
@@ -78,6 +202,8 @@ std::vector<std::string> not_ready_because(const process_state& s)
     if (!s.accepting && !s.spool)
         reasons.emplace_back("the database takes no events and no [spool] is configured: they are "
                              "answered 503, and Attentive sends them again for three days");
+    if (!s.accepting && refuses_for_long(s))
+        reasons.push_back(countdown_text(*s.refusing_since, now()));
     return reasons;
 }
 
@@ -102,7 +228,35 @@ std::vector<std::string> degraded_because(const process_state& s)
                           ": renew it");
     if (s.writing.stalled_for > std::chrono::seconds{10})
         reasons.emplace_back("a thread of the store hangs: the watchdog will restart the process");
+    for (const auto& w : s.wrong_keys)
+        reasons.push_back(wrong_key_text(w));
+    if (s.accepting && refuses_for_long(s))
+        reasons.push_back(countdown_text(*s.refusing_since, now()));
+    if (s.database.projection && s.database.reachable)
+        add_projection(*s.database.projection, reasons);
+    add_silence(s.silent, now(), reasons);
     return reasons;
+}
+
+std::string silence_text(const feed& f, timestamp at)
+{
+    std::string text = "no " + f.event_name + " of company " + f.company_id + " since " +
+                       to_string(f.newest_event) + ", " + rough_text(at - f.newest_event);
+    if (f.usual_silence)
+        text += "; the longest pause of its 28 days before was " + rough_text(*f.usual_silence);
+    return text;
+}
+
+std::string countdown_text(timestamp since, timestamp at)
+{
+    const timestamp end = since + retried_for;
+    std::string text =
+        "nothing was taken since " + to_string(since) + ", when events began to be refused: ";
+    if (at < end)
+        return text + "Attentive gives up on the first of them at " + to_string(end) + ", " +
+               rough_text(end - at) + " left";
+    return text + "Attentive has given up on the first of them since " + to_string(end) +
+           ", and may have disabled the webhook";
 }
 
 std::string status_line(const process_state& s)

@@ -13,6 +13,8 @@ bool reloadable(const setting& s)
 {
     if (s.section == "limits")
         return !s.key.starts_with("inbox_") && !s.key.starts_with("batch_");
+    if (s.section == "alarms")
+        return true;
     if (s.section == "log")
         return s.key == "level";
     return s.section == "listener" && s.key != "address" && s.key != "threads";

@@ -225,6 +225,22 @@ std::vector<setting> make_time_limits()
     };
 }
 
+std::vector<setting> make_alarm_settings()
+{
+    constexpr milliseconds day{86'400'000};
+    return {
+        {"alarms", "wrong_key_after",
+         span{[](config& c) -> milliseconds& { return c.alarms.wrong_key_after; }, seconds{1},
+              day}},
+        {"alarms", "wrong_key_failures",
+         count_rule{[](config& c) -> std::size_t& { return c.alarms.wrong_key_failures; }, 1,
+                    1'000'000}},
+        {"alarms", "silence_grace",
+         span{[](config& c) -> milliseconds& { return c.alarms.silence_grace; }, milliseconds{0},
+              day}},
+    };
+}
+
 std::string joined(const std::vector<std::string_view>& words)
 {
     std::string out;
@@ -293,7 +309,7 @@ const std::vector<setting>& settings()
 {
     static const std::vector<setting> all = [] {
         std::vector<setting> table = make_listener_settings();
-        for (auto part : {make_size_limits(), make_time_limits()})
+        for (auto part : {make_size_limits(), make_time_limits(), make_alarm_settings()})
             table.insert(table.end(), part.begin(), part.end());
         return table;
     }();

@@ -24,16 +24,6 @@ std::size_t characters(const std::string& text)
     return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), starts_character));
 }
 
-std::string printable(std::string text)
-{
-    for (char& c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte < 0x20 || byte == 0x7f)
-            c = ' ';
-    }
-    return text;
-}
-
 // `text` in exactly `width` characters: cut, or filled with blanks.
 std::string fitted(const std::string& text, std::size_t width)
 {
@@ -110,6 +100,16 @@ std::string to_text(const query_table& table, std::size_t width_max)
     for (const auto& row : table.rows)
         out += line(row, widths);
     return out;
+}
+
+std::string printable(std::string text)
+{
+    for (char& c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x20 || byte == 0x7f)
+            c = ' ';
+    }
+    return text;
 }
 
 std::size_t terminal_width()

@@ -109,4 +109,16 @@ std::string size_text(std::size_t bytes)
     return show(bytes, size_units);
 }
 
+std::string rough_text(std::chrono::milliseconds d)
+{
+    using namespace std::chrono;
+    if (d < minutes{2})
+        return std::to_string(duration_cast<seconds>(d).count()) + " s";
+    if (d < hours{2})
+        return std::to_string(duration_cast<minutes>(d).count()) + " min";
+    if (d < days{2})
+        return std::to_string(duration_cast<hours>(d).count()) + " h";
+    return std::to_string(duration_cast<days>(d).count()) + " days";
+}
+
 } // namespace gateway

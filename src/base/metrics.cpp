@@ -28,6 +28,11 @@ void counter::add(double n) const
         on_->Increment(n);
 }
 
+double counter::value() const
+{
+    return on_ == nullptr ? 0 : on_->Value();
+}
+
 void gauge::set(double value) const
 {
     if (on_ != nullptr)

@@ -25,7 +25,11 @@ struct database_observer::implementation {
 
     void run();
     void ask();
-    pqxx::result query(const char* sql);
+    void ask_rarely();
+    void ask_quarantine();
+    void ask_projection();
+    void ask_feeds();
+    pqxx::result query(const std::string& sql);
     void note(bool reachable, std::string trouble);
 
     const std::string url;
@@ -38,7 +42,7 @@ struct database_observer::implementation {
     std::thread thread;
 };
 
-pqxx::result database_observer::implementation::query(const char* sql)
+pqxx::result database_observer::implementation::query(const std::string& sql)
 {
     auto& connection = connected->connection();
     const watchdog::guard until{dog, connection.sock(), limit};
@@ -55,9 +59,59 @@ void database_observer::implementation::ask()
     if (steady_clock::now() < count_again)
         return;
     count_again = steady_clock::now() + counting_interval;
+    ask_rarely();
+}
+
+// What one of them fails at (a time-out, a right that is missing) does not keep the others.
+void database_observer::implementation::ask_rarely()
+{
+    for (const auto part : {&implementation::ask_projection, &implementation::ask_feeds,
+                            &implementation::ask_quarantine}) {
+        try {
+            (this->*part)();
+        } catch (...) {
+            if (current_failure().kind == failure_kind::lost || !connected->connection().is_open())
+                throw;
+        }
+    }
+}
+
+void database_observer::implementation::ask_quarantine()
+{
     const auto rows = query("SELECT count(*) FROM gateway.quarantine WHERE replayed_at IS NULL");
     const std::lock_guard lock{mutex};
     seen.quarantine_waiting = rows[0][0].as<std::uint64_t>();
+}
+
+void database_observer::implementation::ask_projection()
+{
+    const auto rows = query("SELECT batches, events, failed, (extract(epoch FROM oldest) * 1000)"
+                            "::bigint FROM gateway.projection_lag()");
+    const auto row = rows[0];
+    const std::lock_guard lock{mutex};
+    seen.projection = {row[0].as<std::uint64_t>(), row[1].as<std::uint64_t>(),
+                       row[2].as<std::uint64_t>(),
+                       std::chrono::milliseconds{row[3].as<std::int64_t>()}};
+}
+
+void database_observer::implementation::ask_feeds()
+{
+    const auto rows =
+        query("SELECT company_id, event_name, (extract(epoch FROM newest_event) * 1000)::bigint,"
+              " (extract(epoch FROM usual_silence) * 1000)::bigint, is_silent"
+              " FROM report.feed_silence ORDER BY company_id, event_name LIMIT " +
+              std::to_string(feeds_max));
+    std::vector<feed> feeds;
+    for (const auto& row : rows) {
+        feed f{row[0].as<std::string>(), row[1].as<std::string>(),
+               timestamp{std::chrono::milliseconds{row[2].as<std::int64_t>()}}, std::nullopt,
+               row[4].as<bool>()};
+        if (!row[3].is_null())
+            f.usual_silence = std::chrono::milliseconds{row[3].as<std::int64_t>()};
+        feeds.push_back(std::move(f));
+    }
+    const std::lock_guard lock{mutex};
+    seen.feeds = std::move(feeds);
 }
 
 void database_observer::implementation::note(bool reachable, std::string trouble)

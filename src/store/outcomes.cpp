@@ -3,6 +3,7 @@
 #include "store/pending.hpp"
 
 #include <algorithm>
+#include <atomic>
 
 namespace gateway {
 
@@ -23,6 +24,20 @@ const histogram& delay()
         "From an event's own time to the moment it was durable here: the whole way, end to end.",
         {0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1'800, 7'200, 86'400});
     return instance;
+}
+
+// Milliseconds since 1970; 0 while deliveries are kept. Of the process, as the counters are.
+std::atomic<std::int64_t> refused_from{0};
+
+void note(bool kept)
+{
+    if (kept) {
+        if (refused_from.load(std::memory_order_relaxed) != 0)
+            refused_from = 0;
+        return;
+    }
+    std::int64_t none = 0;
+    refused_from.compare_exchange_strong(none, now().time_since_epoch().count());
 }
 
 bool is_mapped_event(const pending& p)
@@ -50,6 +65,14 @@ delivery_note note_of(const pending& p, outcome what)
 }
 
 } // namespace
+
+std::optional<timestamp> refusing_since()
+{
+    const std::int64_t from = refused_from;
+    if (from == 0)
+        return std::nullopt;
+    return timestamp{timestamp::duration{from}};
+}
 
 const std::array<counter, outcomes::kinds>& outcomes::handles(const std::string& endpoint,
                                                               const std::string& type)
@@ -92,6 +115,7 @@ void outcomes::count(const pending& p, outcome what)
 {
     static const std::string unknown = "unknown";
     const bool event = is_mapped_event(p);
+    note(what != outcome::refused);
     const std::string& type = event ? p.event().source_event_type : unknown;
     handles(p.delivery.endpoint(), type)[static_cast<std::size_t>(what)].add();
     newest_deliveries().note(note_of(p, what));

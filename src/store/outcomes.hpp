@@ -9,6 +9,7 @@
 #include <array>
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <string>
 
 namespace gateway {
@@ -16,6 +17,10 @@ namespace gateway {
 struct pending;
 
 enum class outcome { stored, duplicate, quarantined, spooled, refused };
+
+// Since when every delivery with a valid signature was refused, in this process: the first that
+// was, with none kept since. Any thread.
+std::optional<timestamp> refusing_since();
 
 // One thread.
 class outcomes {

@@ -11,8 +11,9 @@ namespace {
 
 // What a view may be filtered and ordered by; the first that it has. Days after times: a time
 // prunes partitions.
-constexpr std::array<const char*, 7> time_columns = {
-    "occurred_at", "clicked_at", "day", "last_sent_at", "decided_at", "received_at", "hour"};
+constexpr std::array<const char*, 9> time_columns = {
+    "occurred_at", "clicked_at", "day",          "last_sent_at", "decided_at",
+    "received_at", "hour",       "newest_event", "committed_at"};
 
 // A person waits for the answer.
 constexpr std::chrono::minutes statement_timeout{5};

@@ -357,7 +357,7 @@ writer_status writer::status() const
     const auto& i = *implementation_;
     const auto now = pulse::clock::now();
     const bounds waiting = i.box.waiting();
-    writer_status s{waiting.events, waiting.bytes, {}};
+    writer_status s{waiting.events, waiting.bytes, {}, gateway::refusing_since()};
     for (const auto& each : i.pulses)
         s.stalled_for = std::max(s.stalled_for, each.busy_for(now));
     if (i.spooling)

@@ -130,7 +130,8 @@ TEST_F(MetricsTest, AlertsAndDashboardNameOnlyWhatIsThere)
 {
     std::string known = metrics_;
     for (const char* seen_later :
-         {"attentive_gateway_connections_refused_total", "attentive_gateway_spool_drained_total"})
+         {"attentive_gateway_connections_refused_total", "attentive_gateway_spool_drained_total",
+          "attentive_gateway_feed_newest_timestamp_seconds", "attentive_gateway_feed_silent"})
         known += std::string{" "} + seen_later;
     const auto there = metrics_named_in(known);
     const auto dashboard =

@@ -96,12 +96,15 @@ TEST_F(PackageTest, InstallsWhatAServiceNeedsAndRemovesItAgain)
                          "/etc/attentive-gateway/gateway.toml", "/usr/bin/attentive-gateway",
                          "/usr/lib/systemd/system/attentive-gateway.service",
                          "/usr/lib/systemd/system/attentive-gateway.socket",
+                         "/usr/share/bash-completion/completions/attentive-gateway",
                          "/usr/share/doc/attentive-gateway/README.md",
                          "/usr/share/doc/attentive-gateway/copyright",
                          "/usr/share/doc/attentive-gateway/examples/alerts.yml",
                          "/usr/share/doc/attentive-gateway/examples/attentive-gateway.json",
                          "/usr/share/doc/attentive-gateway/examples/gateway.toml",
-                         "/usr/share/man/man1/attentive-gateway.1.gz"}));
+                         "/usr/share/fish/vendor_completions.d/attentive-gateway.fish",
+                         "/usr/share/man/man1/attentive-gateway.1.gz",
+                         "/usr/share/zsh/vendor-completions/_attentive-gateway"}));
     EXPECT_EQ(version.exit_code, 0) << version.errors;
     EXPECT_NE(depends.find("libpqxx"), std::string::npos) << depends;
     EXPECT_NE(depends.find("libsystemd0"), std::string::npos) << depends;

@@ -144,7 +144,9 @@ TEST_P(ReportViewsTest, JudgeAudienceAndFeedAsTheStoryDoes)
         db.rows("company_id, event_name, (extract(epoch FROM hour) / 3600)::bigint, events, " +
                 millis("newest_event") +
                 ", round(median_delay_s::numeric, 6), round(p95_delay_s::numeric, 6),"
-                " (extract(epoch FROM silence) * 1000000)::bigint FROM report.feed_health"
+                " (extract(epoch FROM silence) * 1000000)::bigint,"
+                " (extract(epoch FROM usual_silence) * 1000000)::bigint, is_silent"
+                " FROM report.feed_health"
                 " WHERE event_name NOT IN ('page.viewed', 'order.completed')"),
         sorted(truth.feed_health()));
 }

@@ -25,7 +25,7 @@ using rows = std::vector<std::vector<std::string>>;
 const std::vector<std::string> tables = {"company",          "identifier",     "identity",
                                          "consent_decision", "consent",        "consent_daily",
                                          "message",          "message_member", "message_stats",
-                                         "last_send",        "subject_vote"};
+                                         "last_send",        "subject_vote",   "feed_day"};
 
 // Several hundred events of two companies, with ties, shared and blocked identifiers, repeated
 // decisions, and sends of e-mails without a message id. They wait in a table of the test.

@@ -455,6 +455,55 @@ text_rows reference::audience_quality_summary() const
     return rows;
 }
 
+namespace {
+
+constexpr std::int64_t minute_length = 60'000;
+constexpr std::int64_t hour_length = 60 * minute_length;
+constexpr std::int64_t day_length = 24 * hour_length;
+
+// The longest pause, by the minute within a day and exactly between two days.
+std::int64_t longest_pause(const std::set<std::int64_t>& times)
+{
+    std::int64_t longest = minute_length;
+    for (auto next = times.begin(), before = next++; next != times.end(); before = next++) {
+        const bool same_day = *before / day_length == *next / day_length;
+        const std::int64_t pause =
+            same_day ? (*next / minute_length - *before / minute_length) * minute_length
+                     : *next - *before;
+        longest = std::max(longest, pause);
+    }
+    return longest;
+}
+
+// usual_silence in microseconds and is_silent, of a feed that received events at these
+// milliseconds.
+std::vector<std::string> rhythm(std::set<std::int64_t> times, std::int64_t now_micros)
+{
+    const std::int64_t newest = *times.rbegin();
+    const std::int64_t newest_day = newest / day_length * day_length;
+    times.erase(times.begin(), times.lower_bound(newest_day - 28 * day_length));
+    std::set<std::int64_t> heard;
+    for (const std::int64_t t : times)
+        heard.insert(t / hour_length);
+    if (heard.size() < 10 || newest - *times.begin() < 7 * day_length)
+        return {"NULL", "f"};
+    const std::int64_t pause = longest_pause(times);
+    const std::int64_t now = now_micros / 1'000;
+    std::int64_t missed = 0;
+    for (auto h = newest / hour_length + 1;
+         (h + 1) * hour_length <= now && h * hour_length < newest_day + 7 * day_length; ++h) {
+        bool always = true;
+        for (const int week : {1, 2, 3, 4})
+            always = always && heard.count(h - week * 7 * 24) != 0;
+        missed += always ? 1 : 0;
+    }
+    const bool silent = now_micros - newest * 1'000 > (2 * pause + 15 * minute_length) * 1'000 ||
+                        (missed >= 6 && now - newest >= 6 * hour_length);
+    return {std::to_string(pause * 1'000), silent && now - newest < 28 * day_length ? "t" : "f"};
+}
+
+} // namespace
+
 text_rows reference::feed_health() const
 {
     struct hour {
@@ -463,11 +512,14 @@ text_rows reference::feed_health() const
     };
     std::map<std::tuple<std::string, std::string, std::int64_t>, hour> groups;
     std::map<std::pair<std::string, std::string>, timestamp> last;
+    std::map<std::pair<std::string, std::string>, std::set<std::int64_t>> all;
     for (const auto& f : facts_) {
         const story_event& e = f.event;
+        const timestamp received = e.at + story_delay(e);
+        if (is_attentives(e))
+            all[{f.company, name_of(e)}].insert(millis(received));
         if (!is_attentives(e) || now_micros_ - millis(e.at) * 1'000 >= 7 * 86'400'000'000)
             continue;
-        const timestamp received = e.at + story_delay(e);
         hour& h = groups[{f.company, name_of(e), millis(received) / 3'600'000}];
         h.delays.push_back(static_cast<double>(story_delay(e).count()) / 1'000);
         h.newest = std::max(h.newest, e.at);
@@ -482,6 +534,8 @@ text_rows reference::feed_health() const
                         text(millis(h.newest)), fixed(percentile(h.delays, 0.5), 6),
                         fixed(percentile(h.delays, 0.95), 6),
                         text(now_micros_ - millis(last.at({company, name})) * 1'000)});
+        for (auto& value : rhythm(all.at({company, name}), now_micros_))
+            rows.back().push_back(std::move(value));
     }
     return rows;
 }

@@ -112,6 +112,15 @@ struct report_options {
     report_format format = report_format::table;
 };
 
+struct tail_options {
+    std::filesystem::path config;
+    std::string company;            // company_id; empty: all
+    std::string type;               // event_name or Attentive's type; empty: all
+    std::size_t lines = 10;         // stored before, to begin with
+    std::optional<timestamp> since; // in place of `lines`: all that was stored from then on
+    bool as_json = false;
+};
+
 struct erase_options {
     std::filesystem::path config;
     std::string company;
@@ -199,6 +208,9 @@ int run_webhooks_delete(const webhooks_change_options& options);
 
 // Prints a report view, or which there are.
 int run_report(const report_options& options);
+
+// Prints what is stored, as it is stored, until SIGINT or until nobody reads.
+int run_tail(const tail_options& options);
 
 // Removes a person from everything that is stored.
 int run_erase(const erase_options& options);

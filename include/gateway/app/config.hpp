@@ -68,6 +68,11 @@ struct config {
         std::string level = "info";  // trace, debug, info, warn, error
         std::string format = "json"; // or text
     } log;
+    struct {
+        std::chrono::milliseconds wrong_key_after{std::chrono::minutes{5}};
+        std::size_t wrong_key_failures = 10;
+        std::chrono::milliseconds silence_grace{std::chrono::minutes{15}};
+    } alarms;
     // Section [limits] holds these and all of listener_limits.
     listener_limits limits;
     std::size_t inbox_events_max = 20'000;

@@ -8,12 +8,23 @@
 #include "gateway/store/spool.hpp"
 #include "gateway/store/writer.hpp"
 
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace gateway {
+
+// An endpoint that has met nothing but wrong signatures for a while.
+struct wrong_key {
+    std::string endpoint;
+    timestamp since{};          // of the first
+    std::uint64_t failures = 0; // since then
+};
 
 struct process_state {
     writer_status writing;
@@ -24,16 +35,31 @@ struct process_state {
     std::optional<timestamp> certificate_ends; // plain HTTP: nothing
     bool accepting = true;                     // an event given now could be made durable
     bool draining = false;
+    // Judged by the alarms (alarms.hpp).
+    std::vector<wrong_key> wrong_keys;
+    std::optional<timestamp> refusing_since; // nothing was taken since, and something refused
+    std::vector<std::string> endpoints;
+    std::vector<feed> silent; // of database.feeds, when their silence is no fault of ours
 };
 
 class gauges {
 public:
     gauges();
-    void set(const process_state& s) const;
+    // One thread.
+    void set(const process_state& s);
 
 private:
+    struct feed_gauges {
+        gauge newest, usual, silent;
+    };
+    void set_projection(const projection_lag& lag) const;
+    void set_feeds(const process_state& s);
+
+    std::map<std::pair<std::string, std::string>, feed_gauges> feeds_; // at most feeds_max
+    std::map<std::string, gauge> wrong_keys_;                          // by endpoint
     gauge inbox_events_, inbox_bytes_, stalled_, up_, takes_, quarantine_, spool_events_,
-        spool_bytes_, spool_bytes_max_, spool_age_, spool_damaged_, certificate_, ready_;
+        spool_bytes_, spool_bytes_max_, spool_age_, spool_damaged_, certificate_, ready_, refusing_,
+        unprojected_batches_, unprojected_events_, projection_lag_, set_aside_;
 };
 
 // What an operator reads at /readyz, in `systemctl status` and in the log. Why the process should
@@ -42,6 +68,17 @@ std::vector<std::string> not_ready_because(const process_state& s);
 
 // What is wrong though events are still taken: "the database is out of reach since …".
 std::vector<std::string> degraded_because(const process_state& s);
+
+// How long Attentive sends an event again that was not answered 2xx. Source: Attentive's help,
+// "Create and manage webhooks": up to three days.
+inline constexpr std::chrono::hours retried_for{72};
+
+// "no sms.sent of company X since 2026-11-21T…, 7 h; no pause of the last 28 days was longer than
+// 40 min", without what to do.
+std::string silence_text(const feed& f, timestamp at);
+
+// "nothing was taken since …, when events began to be refused; Attentive gives up …, 71 h left".
+std::string countdown_text(timestamp since, timestamp at);
 
 // One line of both.
 std::string status_line(const process_state& s);

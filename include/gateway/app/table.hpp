@@ -13,6 +13,9 @@ namespace gateway {
 // Control characters are shown as blanks: no value of a sender's reaches the terminal raw.
 std::string to_text(const query_table& table, std::size_t width_max);
 
+// `text` with blanks for control characters, fit for a terminal.
+std::string printable(std::string text);
+
 // Columns of the terminal on standard output, or 160 when it is none.
 std::size_t terminal_width();
 

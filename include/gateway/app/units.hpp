@@ -27,4 +27,7 @@ std::optional<timestamp> parse_time(std::string_view text);
 std::string duration_text(std::chrono::milliseconds d);
 std::string size_text(std::size_t bytes);
 
+// How long something has been, for a person: "45 s", "12 min", "7 h", "3 days". Rounded down.
+std::string rough_text(std::chrono::milliseconds d);
+
 } // namespace gateway

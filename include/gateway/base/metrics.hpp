@@ -25,6 +25,7 @@ class counter {
 public:
     counter() = default;
     void add(double n = 1) const;
+    double value() const; // since the process began
 
 private:
     friend counter make_counter(std::string_view, std::string_view, const metric_labels&);

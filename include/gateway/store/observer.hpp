@@ -1,21 +1,46 @@
 // Asks the database now and then how it is, apart from the traffic: a night without events must
-// not hide that it went, and nobody should have to look for what waits in quarantine.
+// not hide that it went, and nobody should have to look for what waits in quarantine or for the
+// read models, or for events that do not come any more.
 #pragma once
 
 #include "gateway/base/time.hpp"
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace gateway {
+
+// What the read models do not know yet: gateway.projection_lag().
+struct projection_lag {
+    std::uint64_t batches = 0;          // waiting
+    std::uint64_t events = 0;           // of these
+    std::uint64_t set_aside = 0;        // batches that could not be projected
+    std::chrono::milliseconds oldest{}; // how long the oldest has waited
+};
+
+// A company's type of event against its own rhythm: a row of report.feed_silence.
+struct feed {
+    std::string company_id;
+    std::string event_name;
+    timestamp newest_event{};                               // when it was received
+    std::optional<std::chrono::milliseconds> usual_silence; // not known yet: nothing
+    bool is_silent = false;
+};
+
+inline constexpr std::size_t feeds_max = 2'200; // 200 companies with eleven types each
 
 struct observation {
     bool reachable = false;
     std::optional<timestamp> since; // of `reachable` being so; nothing before the first answer
     std::string trouble;            // in words; empty while reachable
     std::optional<std::uint64_t> quarantine_waiting; // rows; unknown before the first answer
+    std::optional<projection_lag> projection;        // the same
+    std::vector<feed> feeds; // at most feeds_max, by company; empty before the first answer
 };
 
 class database_observer {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "gateway/base/result.hpp"
+#include "gateway/base/time.hpp"
 #include "gateway/model/delivery.hpp"
 #include "gateway/model/quarantine.hpp"
 #include "gateway/model/receipt.hpp"
@@ -13,6 +14,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace gateway {
@@ -47,6 +49,9 @@ struct writer_status {
     // The longest that a thread of the store has been at one step: a commit, a connect, an fsync.
     // Each has a limit of its own below ten seconds; more than that means a thread that hangs.
     std::chrono::milliseconds stalled_for{};
+    // When the first signed delivery was refused with none kept since; nothing while they are kept.
+    // Known to this process alone: it forgets with it.
+    std::optional<timestamp> refusing_since;
 };
 
 class writer {

@@ -601,6 +601,9 @@ BEGIN
         PERFORM gateway.project_message(v_events);
         PERFORM gateway.project_last_send(v_events);
     END IF;
+    IF 'feed' = ANY (p_models) THEN
+        PERFORM gateway.project_feed(p_batches);
+    END IF;
 END $$;
 COMMENT ON FUNCTION gateway.project_batches(bigint[], text[]) IS
     'Merges the events of the given batches into the given read models.';
@@ -668,7 +671,7 @@ BEGIN
     END IF;
     batches := cardinality(v_batches);
     set_aside := gateway.project_or_set_aside(v_batches,
-        ARRAY['company', 'identity', 'consent', 'message']);
+        ARRAY['company', 'identity', 'consent', 'message', 'feed']);
     SELECT coalesce(sum(n.events), 0) INTO arriving
     FROM (SELECT b.events, b.committed_at FROM batch b
           WHERE b.projected_at IS NULL AND b.set_aside_at IS NULL
@@ -699,7 +702,8 @@ RETURN CASE p_model
     WHEN 'identity' THEN ARRAY['identifier', 'identity']
     WHEN 'consent' THEN ARRAY['consent_decision', 'consent', 'consent_daily']
     WHEN 'message' THEN ARRAY['message', 'message_member', 'message_stats', 'last_send',
-                              'subject_vote'] END;
+                              'subject_vote']
+    WHEN 'feed' THEN ARRAY['feed_day'] END;
 COMMENT ON FUNCTION gateway.read_model_tables(text) IS 'The tables of a read model.';
 
 -- What an operator does to read models: make them again, move a company's days, take apart a

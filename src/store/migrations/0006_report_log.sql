@@ -402,31 +402,6 @@ GROUP BY 1, 2, 3, 4;
 COMMENT ON VIEW report.audience_quality_summary IS
     'report.audience_quality counted by segment. Filter on company_id.';
 
-CREATE VIEW report.feed_health WITH (security_invoker = true) AS
-SELECT company_id, event_name, date_trunc('hour', received_at, 'UTC') AS hour,
-       count(*) AS events, max(occurred_at) AS newest_event,
-       percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM received_at - occurred_at))
-           AS median_delay_s,
-       percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM received_at - occurred_at))
-           AS p95_delay_s,
-       count(*) FILTER (WHERE quality_flags <> '{}') AS flagged,
-       now() - max(max(received_at)) OVER (PARTITION BY company_id, event_name) AS silence
-FROM gateway.source_event
-WHERE occurred_at > now() - interval '7 days'
-GROUP BY 1, 2, 3;
-COMMENT ON VIEW report.feed_health IS
-    'Events of the last seven days by the hour they came in, how late they were, and for how long their type has been silent. Filter on company_id.';
-
-CREATE VIEW report.feed_silence WITH (security_invoker = true) AS
-SELECT company_id, event_name, max(occurred_at) AS newest_event,
-       now() - max(received_at) AS silence, NULL::interval AS usual_silence, false AS is_silent,
-       'not known yet' AS state
-FROM gateway.source_event
-WHERE occurred_at > now() - interval '7 days'
-GROUP BY 1, 2;
-COMMENT ON VIEW report.feed_silence IS
-    'For how long each company''s types have been silent.';
-
 CREATE VIEW report.quarantine WITH (security_invoker = true) AS
 SELECT quarantine_id, endpoint, reason, detail, http_status, key_id, version, batch_id,
        received_at, last_received_at, deliveries, replayed_at
@@ -524,16 +499,6 @@ BEGIN
             ('*', 'segment', 'opted_out; new: opted in within 14 days, not active yet; loyal: active within 30 days and 3 clicks or replies in 90; active: within 30 days; cooling: within 90; dormant: within 180; opens_only: opened within 90 days; never_engaged: was sent messages within 90; not_messaged.'),
             ('*', 'subscribers', 'Profiles.'),
             ('*', 'avg_recency_days', 'Mean of recency_days over those ever active.'),
-            ('*', 'hour', 'The hour (UTC) in which they were received.'),
-            ('*', 'events', 'Events received in it.'),
-            ('*', 'newest_event', 'Newest occurred_at among them.'),
-            ('*', 'median_delay_s', 'Median of received_at - occurred_at, in seconds.'),
-            ('*', 'p95_delay_s', 'Its 95th percentile, in seconds.'),
-            ('*', 'flagged', 'Events with a quality flag.'),
-            ('*', 'silence', 'How long ago the newest event of the type came in.'),
-            ('*', 'usual_silence', 'How long the type is silent as a rule; null while that is not known.'),
-            ('*', 'is_silent', 'Whether it is silent for longer than it should be.'),
-            ('*', 'state', 'not known yet, usual, silent or ended.'),
             ('*', 'external_id', 'Attentive''s external_id. Personal data.'),
             ('*', 'phone', 'Newest phone number, E.164. Personal data.'),
             ('*', 'email', 'Newest e-mail address. Personal data.'),

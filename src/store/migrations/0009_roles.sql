@@ -39,16 +39,18 @@ BEGIN
             gateway.delivery_row[], gateway.quarantine_row[]) TO gateway_writer;
 
         -- The projector, and the operator's rebuild.
-        GRANT SELECT (channel, action, company_name, subscriber_id, identifiers,
+        GRANT SELECT (channel, action, event_name, company_name, subscriber_id, identifiers,
             subscription_type, creative_name, creative_type, creative_subtype, message_key,
-            message_type, message_name, message_subject, business_address, batch_id)
+            message_type, message_name, message_subject, business_address, received_at,
+            batch_id)
             ON gateway.source_event TO gateway_writer;
         GRANT SELECT, UPDATE (projected_at, set_aside_at, set_aside_error)
             ON gateway.batch TO gateway_writer;
         GRANT SELECT, INSERT, UPDATE, DELETE ON gateway.company, gateway.identifier,
             gateway.identity, gateway.identity_split, gateway.consent_decision, gateway.consent,
             gateway.consent_daily, gateway.message, gateway.message_member,
-            gateway.message_stats, gateway.last_send, gateway.subject_vote TO gateway_writer;
+            gateway.message_stats, gateway.last_send, gateway.subject_vote,
+            gateway.feed_day TO gateway_writer;
         GRANT SELECT ON gateway.identity_rule, gateway.identity_block, gateway.subject_bridge
             TO gateway_writer;
         FOR v_function IN
@@ -59,13 +61,14 @@ BEGIN
                     'project_last_send', 'project_batches', 'project_or_set_aside', 'project',
                     'projection_lag', 'read_model_tables', 'rebuild_begin', 'rebuild_step',
                     'rebuild_end', 'set_timezone', 'split_identity', 'mask',
-                    'explain_identity') LOOP
+                    'explain_identity', 'longest_pause', 'project_feed',
+                    'projected_until') LOOP
             EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO gateway_writer', v_function);
         END LOOP;
         GRANT EXECUTE ON FUNCTION gateway.apply_retention(interval, interval, interval)
             TO gateway_writer;
 
-        -- The admin port's page.
+        -- The admin port's page and the daemon's alarms.
         GRANT USAGE ON SCHEMA report TO gateway_writer;
         GRANT SELECT ON report.consent_movement_daily, report.message_performance,
             report.feed_silence TO gateway_writer;
@@ -101,12 +104,15 @@ BEGIN
             batch_id, received_at, last_received_at, deliveries, replayed_at)
             ON gateway.quarantine TO gateway_reader;
 
+        GRANT SELECT (batch_id, committed_at, events, duplicates, quarantined, projected_at,
+            set_aside_at) ON gateway.batch TO gateway_reader;
         GRANT SELECT ON gateway.company, gateway.identity, gateway.consent_decision,
             gateway.consent, gateway.consent_daily, gateway.message, gateway.message_member,
             gateway.message_stats, gateway.subject_vote, gateway.subject_bridge,
-            gateway.local_day, gateway.attribution_rule
+            gateway.local_day, gateway.attribution_rule, gateway.feed_day
             TO gateway_reader;
-        GRANT EXECUTE ON FUNCTION gateway.count_members(text, text, text[]) TO gateway_reader;
+        GRANT EXECUTE ON FUNCTION gateway.count_members(text, text, text[]),
+            gateway.projected_until() TO gateway_reader;
     END IF;
     RETURN v_missing;
 END $$;

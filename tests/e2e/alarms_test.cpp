@@ -1,0 +1,125 @@
+// The alarms of a real daemon, where an operator meets them: /readyz, /metrics, the log, `doctor`.
+#include "support/cluster.hpp"
+#include "support/gateway_process.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+namespace gateway {
+namespace {
+
+using namespace std::chrono_literals;
+using test::gateway_process;
+using test::run;
+using testing::HasSubstr;
+
+constexpr auto patience = 90s;
+
+std::string get(const gateway_process& gateway, const std::string& path)
+{
+    return run({"curl", "-sS", "-m", "5", gateway.admin_url() + path}).output;
+}
+
+bool shows(const gateway_process& gateway, const std::string& path, const std::string& what,
+           bool wanted = true)
+{
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    while (std::chrono::steady_clock::now() < deadline) {
+        if ((get(gateway, path).find(what) != std::string::npos) == wanted)
+            return true;
+        std::this_thread::sleep_for(200ms);
+    }
+    return false;
+}
+
+void send(const gateway_process& gateway, const std::filesystem::path& key, int count)
+{
+    run({GATEWAY_BINARY, "send", "--url", gateway.url(), "--ca", gateway.certificate(),
+         "--key-file", key, "--type", "sms.sent", "--unique", "--count", std::to_string(count)});
+}
+
+// Company C sent an SMS every ten minutes, until five hours ago.
+void stop_five_hours_ago(const std::string& url)
+{
+    test::query(url,
+                "INSERT INTO gateway.batch (batch_id, writer, events, duplicates, quarantined)"
+                " VALUES (nextval('gateway.batch_id'), 'test', 1, 0, 0);"
+                "INSERT INTO gateway.source_event (company_id, occurred_at, event_id, event_name,"
+                " action, source, source_event_type, received_at, batch_id, mapping_version,"
+                " quality_flags) SELECT 'C', t, gen_random_uuid(), 'sms.sent', 'sent',"
+                " 'attentive', 'sms.sent', t, (SELECT max(batch_id) FROM gateway.batch), 1, '{}'"
+                " FROM generate_series(now() - interval '9 days', now() - interval '5 hours',"
+                " interval '10 minutes') t");
+    while (test::value(url, "SELECT batches FROM gateway.project(100000)") != "0") {
+    }
+}
+
+TEST(AlarmsTest, DataThatStoppedIsSaidEverywhereAndItsReturnToo)
+{
+    const auto url = test::fresh_database();
+    stop_five_hours_ago(url);
+    gateway_process gateway{{.configuration = "[alarms]\nsilence_grace = '0ms'\n",
+                             .database_url = url,
+                             .migrate = false}};
+    const std::string metric =
+        R"(attentive_gateway_feed_silent{company="C",event_name="sms.sent"} )";
+
+    EXPECT_TRUE(shows(gateway, "/readyz", "no sms.sent of company C since"));
+    EXPECT_THAT(get(gateway, "/readyz"), HasSubstr(R"("status":"ready")"));
+    EXPECT_THAT(get(gateway, "/metrics"), HasSubstr(metric + "1"));
+    EXPECT_THAT(gateway.child().errors(), HasSubstr("data stopped: no sms.sent of company C"));
+    const auto doctor = run({GATEWAY_BINARY, "doctor", "--config", gateway.config_file()});
+    EXPECT_THAT(doctor.output, HasSubstr("warn silence       no sms.sent of company C since"));
+    EXPECT_THAT(doctor.output, HasSubstr("Event Webhook Status"));
+
+    test::query(url, "WITH b AS (INSERT INTO gateway.batch (batch_id, writer, events, duplicates,"
+                     " quarantined) VALUES (nextval('gateway.batch_id'), 'test', 1, 0, 0)"
+                     " RETURNING batch_id) INSERT INTO gateway.source_event (company_id,"
+                     " occurred_at, event_id, event_name, action, source, source_event_type,"
+                     " received_at, batch_id, mapping_version, quality_flags) SELECT 'C', now(),"
+                     " gen_random_uuid(), 'sms.sent', 'sent', 'attentive', 'sms.sent', now(),"
+                     " batch_id, 1, '{}' FROM b");
+
+    EXPECT_TRUE(shows(gateway, "/metrics", metric + "0"));
+    EXPECT_TRUE(gateway.child().errors().find("comes again") != std::string::npos ||
+                shows(gateway, "/readyz", "no sms.sent", false));
+}
+
+TEST(AlarmsTest, AWrongKeyIsNamedAndCountedDownAndForgottenWithTheFirstRightOne)
+{
+    gateway_process gateway{
+        {.configuration = "[alarms]\nwrong_key_after = '1s'\nwrong_key_failures = 3\n"}};
+    const test::temporary_directory directory;
+    test::write_file(directory / "wrong", "not-the-signing-key-at-all\n");
+    const std::string metric = R"(attentive_gateway_wrong_signing_key{endpoint="attentive"} )";
+    EXPECT_TRUE(shows(gateway, "/metrics", metric + "0"));
+
+    send(gateway, directory / "wrong", 3);
+
+    EXPECT_TRUE(shows(gateway, "/readyz", "nothing but wrong signatures"));
+    EXPECT_TRUE(shows(gateway, "/metrics", metric + "1"));
+    EXPECT_TRUE(
+        shows(gateway, "/metrics", "attentive_gateway_refusing_since_timestamp_seconds 0", false));
+
+    send(gateway, gateway.key_file(), 1);
+
+    EXPECT_TRUE(shows(gateway, "/metrics", metric + "0"));
+    EXPECT_TRUE(shows(gateway, "/readyz", "wrong signatures", false));
+    EXPECT_TRUE(shows(gateway, "/metrics", "attentive_gateway_refusing_since_timestamp_seconds 0"));
+}
+
+TEST(AlarmsTest, EventsThatNobodyCanKeepStartTheCountdown)
+{
+    gateway_process gateway{
+        {.database_url = "postgresql://nobody@127.0.0.1:1/nothing", .migrate = false}};
+
+    send(gateway, gateway.key_file(), 1);
+
+    EXPECT_TRUE(
+        shows(gateway, "/metrics", "attentive_gateway_refusing_since_timestamp_seconds 0", false));
+}
+
+} // namespace
+} // namespace gateway

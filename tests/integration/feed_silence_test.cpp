@@ -1,0 +1,192 @@
+// report.feed_silence against histories made for it: what counts as silence, what only looks like
+// it, and what is too little to judge by.
+#include "support/cluster.hpp"
+#include "support/story_store.hpp"
+
+#include "gateway/store/observer.hpp"
+
+#include <gtest/gtest.h>
+#include <pqxx/pqxx>
+
+#include <thread>
+
+namespace gateway {
+namespace {
+
+using namespace test;
+using test::query; // not the product's
+
+// Events of company C and type sms.sent, received (and happened) at the times that `series` gives,
+// as one batch.
+void receive(const std::string& url, const std::string& series,
+             const std::string& committed = "now()")
+{
+    query(url,
+          "WITH b AS (INSERT INTO gateway.batch (batch_id, writer, events, duplicates,"
+          " quarantined, committed_at) VALUES (nextval('gateway.batch_id'), 'test', 1, 0, 0, " +
+              committed +
+              ") RETURNING batch_id)"
+              "INSERT INTO gateway.source_event (company_id, occurred_at, event_id, event_name,"
+              " channel, action, source, source_event_type, received_at, batch_id,"
+              " mapping_version, quality_flags) SELECT 'C', t.at, gen_random_uuid(), 'sms.sent',"
+              " 'sms', 'sent', 'attentive', 'sms.sent', t.at, b.batch_id, 1, '{}' FROM b, (" +
+              series + ") AS t (at)");
+}
+
+std::string every(const std::string& step, const std::string& from, const std::string& until)
+{
+    return "SELECT t FROM generate_series(now() - interval '" + from + "', now() - interval '" +
+           until + "', interval '" + step + "') t";
+}
+
+std::string state(const std::string& url)
+{
+    project_all(url);
+    return value(url, "SELECT state FROM report.feed_silence");
+}
+
+class FeedSilenceTest : public testing::Test {
+protected:
+    std::string url_ = fresh_database();
+};
+
+TEST_F(FeedSilenceTest, ASteadyFeedIsSilentAfterTwiceItsLongestPauseAndAQuarter)
+{
+    receive(url_, every("10 minutes", "9 days", "30 minutes"));
+    EXPECT_EQ(state(url_), "usual"); // 30 minutes, of 10 + 10 + 15
+    EXPECT_EQ(value(url_, "SELECT usual_silence = '10 min' AND NOT is_silent"
+                          " FROM report.feed_silence"),
+              "t");
+
+    query(url_, "DELETE FROM gateway.source_event WHERE received_at > now() - interval '35 min';"
+                "DELETE FROM gateway.feed_day; UPDATE gateway.batch SET projected_at = NULL");
+
+    EXPECT_EQ(state(url_), "silent");
+    EXPECT_EQ(value(url_, "SELECT is_silent AND silence > '36 min' AND newest_event + silence ="
+                          " now() FROM report.feed_silence"),
+              "t");
+}
+
+TEST_F(FeedSilenceTest, ANightIsNoSilenceButSixHoursThatWereNeverEmptyAre)
+{
+    // The ten hours before this one rest each day; the others bring something every half hour.
+    const std::string rests = " AND (now() - t) - date_trunc('day', now() - t) >= interval '10 h'";
+    const std::string days = "SELECT t FROM generate_series(now() - interval '36 days', now(),"
+                             " interval '30 minutes') t WHERE true";
+    receive(url_, days + rests);
+    EXPECT_EQ(state(url_), "usual");
+    EXPECT_EQ(value(url_, "SELECT silence > '9 h' AND usual_silence > '9 h' AND missed_hours = 0"
+                          " FROM report.feed_silence"),
+              "t");
+
+    query(url_, "DELETE FROM gateway.source_event WHERE received_at > now() - interval '18 h';"
+                "DELETE FROM gateway.feed_day; UPDATE gateway.batch SET projected_at = NULL");
+
+    EXPECT_EQ(state(url_), "silent"); // 18 hours, less than twice ten
+    EXPECT_EQ(value(url_, "SELECT missed_hours BETWEEN 6 AND 8 FROM report.feed_silence"), "t");
+
+    const std::string young = fresh_database(); // the same, but three weeks are no habit
+    receive(young, days + rests +
+                       " AND t BETWEEN now() - interval '25 days' AND now() - interval"
+                       " '18 hours'");
+    EXPECT_EQ(state(young), "usual");
+}
+
+TEST_F(FeedSilenceTest, TooLittleIsNotJudged)
+{
+    receive(url_, every("1 minute", "6 days", "2 days"));
+    EXPECT_EQ(state(url_), "not known yet"); // less than seven days
+    receive(url_, "SELECT now() - interval '40 days'");
+    EXPECT_EQ(state(url_), "not known yet"); // older than the rhythm
+    EXPECT_EQ(value(url_, "SELECT usual_silence IS NULL AND NOT is_silent"
+                          " FROM report.feed_silence"),
+              "t");
+
+    const std::string other = fresh_database();
+    receive(other, every("5 days", "25 days", "0 days"));
+    EXPECT_EQ(state(other), "not known yet"); // six events
+}
+
+TEST_F(FeedSilenceTest, AFeedThatWasSwitchedOffHasEndedAfterFourWeeks)
+{
+    receive(url_, every("1 hour", "45 days", "27 days"));
+    EXPECT_EQ(state(url_), "silent");
+
+    const std::string other = fresh_database();
+    receive(other, every("1 hour", "45 days", "28 days 1 hour"));
+
+    EXPECT_EQ(state(other), "ended");
+    EXPECT_EQ(value(other, "SELECT is_silent FROM report.feed_silence"), "f");
+}
+
+TEST_F(FeedSilenceTest, WhatWaitsForTheProjectorIsNoSilence)
+{
+    receive(url_, every("1 minute", "9 days", "5 hours"));
+    EXPECT_EQ(state(url_), "silent");
+
+    receive(url_, every("1 minute", "4 hours 59 minutes", "4 hours 57 minutes"),
+            "now() - interval '4 hours 57 minutes'");
+
+    EXPECT_EQ(value(url_, "SELECT state FROM report.feed_silence"), "usual");
+    EXPECT_EQ(state(url_), "silent"); // projected, and so known to be the last
+}
+
+TEST_F(FeedSilenceTest, OldEventsThatComeInNowBreakTheSilence)
+{
+    receive(url_, every("1 minute", "9 days", "5 hours"));
+    EXPECT_EQ(state(url_), "silent");
+
+    receive(url_, "SELECT now()");
+    query(url_, "UPDATE gateway.source_event SET occurred_at = occurred_at - interval '3 days'"
+                " WHERE received_at > now() - interval '1 hour'");
+
+    EXPECT_EQ(state(url_), "usual");
+}
+
+TEST_F(FeedSilenceTest, AGatewayWhoseClockRunsAheadHidesNothing)
+{
+    receive(url_, every("1 minute", "9 days", "5 hours"));
+    receive(url_, "SELECT now() + interval '1 year'", "now() - interval '4 hours'");
+
+    EXPECT_EQ(state(url_), "silent");
+    EXPECT_EQ(value(url_, "SELECT newest_event = (SELECT max(committed_at) FROM gateway.batch"
+                          " WHERE committed_at < now() - interval '3 hours')::timestamptz(3)"
+                          " FROM report.feed_silence"),
+              "t");
+}
+
+TEST_F(FeedSilenceTest, OnlyFourWeeksBeforeTheNewestDayAreKept)
+{
+    receive(url_, every("3 hours", "80 days", "0 days"));
+    project_all(url_);
+    receive(url_, every("1 hour", "70 days", "60 days"));
+    project_all(url_);
+
+    EXPECT_EQ(value(url_, "SELECT count(*) FROM gateway.feed_day"), "29");
+}
+
+TEST_F(FeedSilenceTest, TheObserverBringsFeedsAndLag)
+{
+    receive(url_, every("1 minute", "9 days", "5 hours"));
+    project_all(url_);
+    receive(url_, "SELECT now()", "now() - interval '3 minutes'");
+    query(url_, "DO $$ BEGIN CREATE ROLE feed_writer LOGIN IN ROLE gateway_writer;"
+                " EXCEPTION WHEN duplicate_object THEN NULL; END $$");
+    const database_observer observer{as_user(url_, "feed_writer")}; // as the daemon does
+
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{30};
+    while (!observer.last().quarantine_waiting && std::chrono::steady_clock::now() < deadline)
+        std::this_thread::sleep_for(std::chrono::milliseconds{20});
+    const auto seen = observer.last();
+
+    ASSERT_TRUE(seen.projection.has_value());
+    EXPECT_EQ(seen.projection->batches, 1U);
+    EXPECT_GE(seen.projection->oldest, std::chrono::minutes{3});
+    ASSERT_EQ(seen.feeds.size(), 1U);
+    EXPECT_EQ(seen.feeds[0].event_name, "sms.sent");
+    EXPECT_EQ(seen.feeds[0].usual_silence, std::chrono::minutes{1});
+    EXPECT_TRUE(seen.feeds[0].is_silent);
+}
+
+} // namespace
+} // namespace gateway
