@@ -643,7 +643,7 @@ CREATE FUNCTION gateway.project(
     OUT arriving bigint)
 LANGUAGE plpgsql SET search_path = gateway, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
-SET enable_bitmapscan = off SET enable_memoize = off SET jit = off
+SET enable_bitmapscan = off SET enable_memoize = off SET enable_material = off SET jit = off
 SET plan_cache_mode = force_generic_plan SET max_parallel_workers_per_gather = 0
 AS $$
 DECLARE
@@ -727,7 +727,7 @@ COMMENT ON FUNCTION gateway.rebuild_begin(text[]) IS
 CREATE FUNCTION gateway.rebuild_step(p_models text[], p_events_max integer) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
-SET enable_bitmapscan = off SET enable_memoize = off SET jit = off
+SET enable_bitmapscan = off SET enable_memoize = off SET enable_material = off SET jit = off
 SET plan_cache_mode = force_generic_plan SET max_parallel_workers_per_gather = 0
 AS $$
 DECLARE
