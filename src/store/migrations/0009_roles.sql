@@ -41,14 +41,15 @@ BEGIN
         -- The projector, and the operator's rebuild.
         GRANT SELECT (channel, action, company_name, subscriber_id, identifiers,
             subscription_type, creative_name, creative_type, creative_subtype, message_key,
-            message_type, message_name, message_subject, business_address, batch_id)
-            ON gateway.source_event TO gateway_writer;
+            message_type, message_name, message_subject, business_address, received_at,
+            batch_id) ON gateway.source_event TO gateway_writer;
         GRANT SELECT, UPDATE (projected_at, set_aside_at, set_aside_error)
             ON gateway.batch TO gateway_writer;
         GRANT SELECT, INSERT, UPDATE, DELETE ON gateway.company, gateway.identifier,
             gateway.identity, gateway.identity_split, gateway.consent_decision, gateway.consent,
-            gateway.consent_daily, gateway.message, gateway.message_member,
-            gateway.message_stats, gateway.last_send, gateway.subject_vote TO gateway_writer;
+            gateway.consent_daily, gateway.consent_latest, gateway.message,
+            gateway.message_member, gateway.message_stats, gateway.last_send,
+            gateway.subject_vote, gateway.engagement TO gateway_writer;
         GRANT SELECT ON gateway.identity_rule, gateway.identity_block, gateway.subject_bridge
             TO gateway_writer;
         FOR v_function IN
@@ -56,7 +57,8 @@ BEGIN
                 AND p.proname IN ('stat_key', 'projection_lock', 'project_company',
                     'identity_neighbours', 'resolve_identities', 'project_identity',
                     'project_consent', 'recount_consent', 'project_message',
-                    'project_last_send', 'project_batches', 'project_or_set_aside', 'project',
+                    'project_last_send', 'add_times', 'project_engagement',
+                    'project_batches', 'project_or_set_aside', 'project',
                     'projection_lag', 'read_model_tables', 'rebuild_begin', 'rebuild_step',
                     'rebuild_end', 'set_timezone', 'split_identity', 'mask',
                     'explain_identity') LOOP
@@ -95,9 +97,9 @@ BEGIN
             ON gateway.quarantine TO gateway_reader;
 
         GRANT SELECT ON gateway.company, gateway.identity, gateway.consent_decision,
-            gateway.consent, gateway.consent_daily, gateway.message, gateway.message_member,
-            gateway.message_stats, gateway.subject_vote, gateway.subject_bridge,
-            gateway.local_day, gateway.attribution_rule
+            gateway.consent, gateway.consent_daily, gateway.consent_latest, gateway.message,
+            gateway.message_member, gateway.message_stats, gateway.subject_vote,
+            gateway.subject_bridge, gateway.engagement, gateway.local_day, gateway.attribution_rule
             TO gateway_reader;
         GRANT EXECUTE ON FUNCTION gateway.count_members(text, text, text[]) TO gateway_reader;
     END IF;
