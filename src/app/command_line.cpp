@@ -382,7 +382,8 @@ action declare_rebuild(CLI::App& app)
 {
     auto options = std::make_shared<rebuild_options>();
     declare_config(app, options->config);
-    app.add_option("--model", options->model, "Only this one: company, identity, consent, message")
+    app.add_option("--model", options->model,
+                   "Only this one: company, identity, consent, message, engagement")
         ->type_name("MODEL")
         ->check(CLI::IsMember(read_models()));
     return [options] { return run_rebuild(*options); };

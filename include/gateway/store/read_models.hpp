@@ -14,7 +14,7 @@
 
 namespace gateway {
 
-// "company", "identity", "consent", "message": the names that rebuild() takes.
+// "company", "identity", "consent", "message", "engagement": the names that rebuild() takes.
 const std::vector<std::string>& read_models();
 
 struct rebuild_settings {

@@ -331,17 +331,15 @@ COMMENT ON VIEW report.click_to_site IS
 CREATE VIEW report.audience_quality WITH (security_invoker = true) AS
 WITH counted AS (
     SELECT company_id, subscriber_id, channel,
-           opened_at[width_bucket(now(), opened_at)] AS last_open_at,
-           greatest(clicked_at[width_bucket(now(), clicked_at)],
-                    replied_at[width_bucket(now(), replied_at)]) AS last_active_at,
-           width_bucket(now(), clicked_at) - width_bucket(now() - interval '90 days', clicked_at)
+           opened_at[cardinality(opened_at)] AS last_open_at,
+           greatest(clicked_at[cardinality(clicked_at)], replied_at[cardinality(replied_at)])
+               AS last_active_at,
+           cardinality(clicked_at) - width_bucket(now() - interval '90 days', clicked_at)
                AS clicks,
-           width_bucket(now(), opened_at) - width_bucket(now() - interval '90 days', opened_at)
-               AS opens,
-           width_bucket(now(), replied_at) - width_bucket(now() - interval '90 days', replied_at)
+           cardinality(opened_at) - width_bucket(now() - interval '90 days', opened_at) AS opens,
+           cardinality(replied_at) - width_bucket(now() - interval '90 days', replied_at)
                AS replies,
-           width_bucket(now(), sent_at) - width_bucket(now() - interval '90 days', sent_at)
-               AS sent
+           cardinality(sent_at) - width_bucket(now() - interval '90 days', sent_at) AS sent
     FROM gateway.engagement),
 engagement AS (
     SELECT e.company_id,
