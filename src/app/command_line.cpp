@@ -425,7 +425,7 @@ action declare_rebuild(CLI::App& app)
     auto options = std::make_shared<rebuild_options>();
     declare_config(app, options->config);
     app.add_option("--model", options->model,
-                   "Only this one: company, identity, consent, message, feed")
+                   "Only this one: company, identity, consent, message, engagement, feed")
         ->type_name("MODEL")
         ->check(CLI::IsMember(read_models()));
     return [options] { return run_rebuild(*options); };

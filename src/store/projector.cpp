@@ -36,7 +36,9 @@ step take_step(pqxx::connection& connection, std::size_t events_max)
 {
     using namespace std::chrono;
     const auto start = steady_clock::now();
-    const auto row = pqxx::nontransaction{connection}.exec_params(
+    pqxx::nontransaction work{connection};
+    work.exec("DISCARD PLANS"); // tables grow from nothing: the plans of a minute ago may be a trap
+    const auto row = work.exec_params(
         "SELECT is_active, batches, events, set_aside, arriving FROM gateway.project($1)",
         events_max)[0];
     return {row[0].as<bool>(),        row[1].as<std::size_t>(),

@@ -1,4 +1,4 @@
-// Every view over the log against plain code over the same story: the story goes in through the
+// Every view against plain code over the same story: the story goes in through the
 // real normalizer, writer and record_event, and each report must say exactly what happened.
 #include "support/cluster.hpp"
 #include "support/reference.hpp"
@@ -149,6 +149,37 @@ TEST_P(ReportViewsTest, JudgeAudienceAndFeedAsTheStoryDoes)
                 " FROM report.feed_health"
                 " WHERE event_name NOT IN ('page.viewed', 'order.completed')"),
         sorted(truth.feed_health()));
+}
+
+TEST_P(ReportViewsTest, CountConsentAndMessagesAsTheStoryDoes)
+{
+    snapshot db{url_};
+    const reference truth{story_, {0, -5, 9}, db.now_micros};
+
+    EXPECT_EQ(db.rows("company_id, day, channel, subscription_type, creative_name, opt_ins,"
+                      " opt_outs, effective_opt_ins, effective_opt_outs, net_change"
+                      " FROM report.consent_movement_daily"),
+              sorted(truth.consent_movement_daily()));
+    EXPECT_EQ(db.rows("company_id, day, channel, subscription_type, net_change,"
+                      " subscribers_at_day_end FROM report.audience_size_daily"),
+              sorted(truth.audience_size_daily()));
+    EXPECT_EQ(db.rows("company_id, channel, subscription_type, subscribed, unsubscribed,"
+                      " subscribed_last_30d, " +
+                      millis("last_change_at") + " FROM report.current_subscribers"),
+              sorted(truth.current_subscribers()));
+    EXPECT_EQ(db.rows("company_id, profile_id, subscriber_id, channel, subscription_type,"
+                      " is_subscribed, " +
+                      millis("decided_at") + ", " + millis("first_granted_at") + ", " +
+                      millis("last_granted_at") + ", " + millis("last_revoked_at") +
+                      ", creative_name FROM report.subscriber_consent"),
+              sorted(truth.subscriber_consent()));
+    EXPECT_EQ(db.rows("company_id, channel, message_key, message_type, message_name,"
+                      " message_subject, " +
+                      millis("first_sent_at") + ", " + millis("last_sent_at") +
+                      ", sent, recipients, opens, unique_openers, clicks, unique_clickers, ctr,"
+                      " open_rate, unsubscribed_1d, unsubscribed_3d, unsubscribed_7d,"
+                      " unsubscribe_rate_7d, is_inferred FROM report.message_performance"),
+              sorted(truth.message_performance()));
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, ReportViewsTest, testing::Values(1, 2, 3));

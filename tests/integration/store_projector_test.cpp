@@ -22,10 +22,10 @@ using test::query; // not the product's
 using testing::HasSubstr;
 using rows = std::vector<std::vector<std::string>>;
 
-const std::vector<std::string> tables = {"company",          "identifier",     "identity",
-                                         "consent_decision", "consent",        "consent_daily",
-                                         "message",          "message_member", "message_stats",
-                                         "last_send",        "subject_vote",   "feed_day"};
+const std::vector<std::string> tables = {
+    "company",       "identifier",     "identity",   "consent_decision", "consent",
+    "consent_daily", "consent_latest", "message",    "message_member",   "message_stats",
+    "last_send",     "subject_vote",   "engagement", "feed_day"};
 
 // Several hundred events of two companies, with ties, shared and blocked identifiers, repeated
 // decisions, and sends of e-mails without a message id. They wait in a table of the test.
@@ -270,7 +270,15 @@ TEST(ProjectorTest, ConsentAgreesWithItsPlainDefinition)
         "  ORDER BY day DESC) AS n FROM report.audience_size_daily) a WHERE n = 1",
         "SELECT company_id, channel, subscription_type, subscribed"
         " FROM report.current_subscribers WHERE subscribed > 0 OR unsubscribed > 0");
+    const auto counted = difference(
+        url,
+        "SELECT company_id, channel, subscription_type, subscribed, unsubscribed, last_change_at"
+        " FROM report.current_subscribers",
+        "SELECT company_id, channel, subscription_type, count(*) FILTER (WHERE is_subscribed),"
+        " count(*) FILTER (WHERE NOT is_subscribed), max(decided_at)"
+        " FROM report.subscriber_consent GROUP BY 1, 2, 3");
 
+    EXPECT_EQ(counted, rows{});
     EXPECT_EQ(movement, rows{});
     EXPECT_EQ(now, rows{});
     EXPECT_EQ(audience, rows{});
@@ -754,6 +762,41 @@ TEST(MessageTest, AnOptOutIsChargedToTheLastMessageBeforeItAlsoWhenThatComesLate
     EXPECT_EQ(first, (rows{{"Message:1", "0", "0", "1"}}));
     EXPECT_EQ(query(url, report),
               (rows{{"Message:1", "0", "0", "0"}, {"Message:2", "0", "1", "1"}}));
+}
+
+// Three thousand times: more than are kept of 92 days. One thousand: days decide.
+TEST(EngagementTest, KeepsTheNewestTimesWhateverTheirOrder)
+{
+    const std::string url = fresh_database();
+    query(url, "CREATE FUNCTION kept(times integer, seed float) RETURNS boolean LANGUAGE plpgsql"
+               " AS $$ DECLARE few timestamptz[]; kept timestamptz[] := '{}'; BEGIN"
+               "  PERFORM setseed(seed);"
+               "  CREATE TEMP TABLE t AS SELECT (random() * 300)::integer AS part,"
+               "   timestamptz '2026-01-01' + random() * interval '200 days' AS at"
+               "   FROM generate_series(1, times);"
+               "  FOR few IN SELECT array_agg(at) FROM t GROUP BY part ORDER BY random() LOOP"
+               "   kept := gateway.add_times(kept, few);"
+               "  END LOOP;"
+               "  RETURN kept = (SELECT array_agg(at ORDER BY at) FROM (SELECT at FROM t"
+               "   WHERE at > (SELECT max(at) FROM t) - interval '92 days'"
+               "   ORDER BY at DESC LIMIT 1000) newest);"
+               " END $$");
+
+    EXPECT_EQ(value(url, "SELECT kept(1000, 0.1)"), "t");
+    EXPECT_EQ(value(url, "SELECT kept(1000, 0.2)"), "t");
+    EXPECT_EQ(value(url, "SELECT kept(3000, 0.3)"), "t");
+    EXPECT_EQ(value(url, "SELECT kept(3000, 0.4)"), "t");
+}
+
+TEST(EngagementTest, DisbelievesClocksThatRunADayAhead)
+{
+    const std::string url = fresh_database();
+    store(url, {.at = "2026-03-01 10:00", .action = "sent"});
+    store(url, {.at = "2099-01-01 10:00", .action = "sent"});
+
+    project_all(url);
+
+    EXPECT_EQ(value(url, "SELECT sent_at = '{2026-03-01 10:00+00}' FROM gateway.engagement"), "t");
 }
 
 TEST(TimezoneTest, MovesTheDaysOfOneCompany)

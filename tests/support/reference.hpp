@@ -40,9 +40,21 @@ public:
     text_rows audience_quality() const;
     text_rows audience_quality_summary() const;
     text_rows feed_health() const;
+    text_rows consent_movement_daily() const;
+    text_rows audience_size_daily() const;
+    text_rows current_subscribers() const;
+    text_rows subscriber_consent() const;
+    text_rows message_performance() const;
 
 private:
-    struct order_credit;
+    struct consent_step;
+    struct performance;
+    using performances =
+        std::map<std::vector<std::string>, performance>; // of company, channel, key
+    std::vector<consent_step> decisions() const;
+    std::map<std::string, std::string> messages_of_subjects() const;
+    performances events_of_messages() const;
+    const story_fact* last_send_before(const story_fact& f) const;
     std::string day(const story_fact& f) const;
     const story_fact* credited(const story_fact& order) const;
     std::vector<const story_fact*> of_same_profile(const story_fact& f) const;

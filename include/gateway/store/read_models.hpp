@@ -14,7 +14,8 @@
 
 namespace gateway {
 
-// "company", "identity", "consent", "message", "feed": the names that rebuild() takes.
+// "company", "identity", "consent", "message", "engagement", "feed": the names that rebuild()
+// takes.
 const std::vector<std::string>& read_models();
 
 struct rebuild_settings {

@@ -106,24 +106,24 @@ COMMENT ON COLUMN gateway.identity_split.subscriber_id IS 'As in gateway.source_
 COMMENT ON COLUMN gateway.identity_split.kind IS 'As in gateway.identifier; * for every kind.';
 COMMENT ON COLUMN gateway.identity_split.split_at IS 'When it was decided.';
 
+-- One index, which every step asks by: with a second one, a plan made for an empty table may take
+-- the wrong one for good.
 CREATE TABLE gateway.consent_decision (
     company_id        text           NOT NULL,
-    occurred_at       timestamptz(3) NOT NULL,
-    event_id          uuid           NOT NULL,
     subscriber_id     uuid           NOT NULL,
     channel           text           NOT NULL,
     subscription_type text           NOT NULL,
+    occurred_at       timestamptz(3) NOT NULL,
+    event_id          uuid           NOT NULL,
     decision          text           NOT NULL CHECK (decision IN ('granted', 'revoked')),
     is_effective      boolean        NOT NULL,
+    is_current        boolean        NOT NULL,
     creative_name     text,
     creative_type     text,
     creative_subtype  text,
     granted_at        timestamptz(3),
-    PRIMARY KEY (company_id, occurred_at, event_id)
-);
-
-CREATE INDEX consent_decision_subscriber ON gateway.consent_decision
-    (company_id, subscriber_id, channel, subscription_type, occurred_at);
+    PRIMARY KEY (company_id, subscriber_id, channel, subscription_type, occurred_at, event_id)
+) WITH (fillfactor = 85);
 
 COMMENT ON TABLE gateway.consent_decision IS
     'Evidence: every opt-in and opt-out of a known subscriber.';
@@ -135,6 +135,7 @@ COMMENT ON COLUMN gateway.consent_decision.channel IS 'sms or email.';
 COMMENT ON COLUMN gateway.consent_decision.subscription_type IS 'As in gateway.source_event; UNSPECIFIED when the event named none.';
 COMMENT ON COLUMN gateway.consent_decision.decision IS 'granted or revoked.';
 COMMENT ON COLUMN gateway.consent_decision.is_effective IS 'Whether it changed the state: a repeated decision does not, nor an opt-out of somebody never opted in.';
+COMMENT ON COLUMN gateway.consent_decision.is_current IS 'Whether it is the last one, which gateway.consent says.';
 COMMENT ON COLUMN gateway.consent_decision.creative_name IS 'Sign-up source; of an opt-out: that of the grant it ends.';
 COMMENT ON COLUMN gateway.consent_decision.creative_type IS 'As creative_name.';
 COMMENT ON COLUMN gateway.consent_decision.creative_subtype IS 'As creative_name.';
@@ -157,10 +158,6 @@ CREATE TABLE gateway.consent (
     creative_subtype  text,
     PRIMARY KEY (company_id, subscriber_id, channel, subscription_type)
 ) WITH (fillfactor = 85);
-
--- Counts of report.current_subscribers are read from it alone.
-CREATE INDEX consent_state ON gateway.consent
-    (company_id, channel, subscription_type, decision, decided_at);
 
 COMMENT ON TABLE gateway.consent IS
     'State now: the greatest of (occurred_at, revoked after granted, event_id), so that an opt-out wins a tie and the order of arrival does not matter.';
@@ -191,6 +188,8 @@ CREATE TABLE gateway.consent_daily (
     opt_outs           bigint  NOT NULL,
     effective_opt_ins  bigint  NOT NULL,
     effective_opt_outs bigint  NOT NULL,
+    current_opt_ins    bigint  NOT NULL,
+    current_opt_outs   bigint  NOT NULL,
     UNIQUE NULLS NOT DISTINCT (company_id, day, channel, subscription_type, creative_name,
         creative_type, creative_subtype)
 ) WITH (fillfactor = 85);
@@ -207,6 +206,22 @@ COMMENT ON COLUMN gateway.consent_daily.opt_ins IS 'All opt-ins.';
 COMMENT ON COLUMN gateway.consent_daily.opt_outs IS 'All opt-outs.';
 COMMENT ON COLUMN gateway.consent_daily.effective_opt_ins IS 'Opt-ins that changed the state.';
 COMMENT ON COLUMN gateway.consent_daily.effective_opt_outs IS 'Opt-outs that changed the state.';
+COMMENT ON COLUMN gateway.consent_daily.current_opt_ins IS 'Opt-ins that are still the last decision: subscribers.';
+COMMENT ON COLUMN gateway.consent_daily.current_opt_outs IS 'Opt-outs that are still the last decision.';
+
+CREATE TABLE gateway.consent_latest (
+    company_id        text           NOT NULL,
+    channel           text           NOT NULL,
+    subscription_type text           NOT NULL,
+    occurred_at       timestamptz(3) NOT NULL,
+    PRIMARY KEY (company_id, channel, subscription_type)
+) WITH (fillfactor = 50);
+
+COMMENT ON TABLE gateway.consent_latest IS 'The time of the newest gateway.consent_decision.';
+COMMENT ON COLUMN gateway.consent_latest.company_id IS 'As in gateway.source_event.';
+COMMENT ON COLUMN gateway.consent_latest.channel IS 'sms or email.';
+COMMENT ON COLUMN gateway.consent_latest.subscription_type IS 'As in gateway.consent_decision.';
+COMMENT ON COLUMN gateway.consent_latest.occurred_at IS 'As in gateway.consent_decision.';
 
 CREATE TABLE gateway.message (
     company_id       text           NOT NULL,
@@ -333,6 +348,27 @@ COMMENT ON COLUMN gateway.subject_vote.company_id IS 'As in gateway.source_event
 COMMENT ON COLUMN gateway.subject_vote.message_subject IS 'Subject line of e-mail sends that name no message.';
 COMMENT ON COLUMN gateway.subject_vote.message_key IS 'The message opened or clicked.';
 COMMENT ON COLUMN gateway.subject_vote.votes IS 'Number of opens and clicks.';
+
+CREATE TABLE gateway.engagement (
+    company_id    text             NOT NULL,
+    subscriber_id uuid             NOT NULL,
+    channel       text             NOT NULL,
+    sent_at       timestamptz(3)[] NOT NULL,
+    opened_at     timestamptz(3)[] NOT NULL,
+    clicked_at    timestamptz(3)[] NOT NULL,
+    replied_at    timestamptz(3)[] NOT NULL,
+    PRIMARY KEY (company_id, subscriber_id, channel)
+) WITH (fillfactor = 70);
+
+COMMENT ON TABLE gateway.engagement IS
+    'When each subscriber was written to and reacted, oldest first: of each kind the last 92 days before the newest, and 1000 times at most. report.audience_quality counts any 90 days of it by binary search.';
+COMMENT ON COLUMN gateway.engagement.company_id IS 'As in gateway.source_event.';
+COMMENT ON COLUMN gateway.engagement.subscriber_id IS 'As in gateway.source_event.';
+COMMENT ON COLUMN gateway.engagement.channel IS 'sms or email.';
+COMMENT ON COLUMN gateway.engagement.sent_at IS 'Sends.';
+COMMENT ON COLUMN gateway.engagement.opened_at IS 'Opens.';
+COMMENT ON COLUMN gateway.engagement.clicked_at IS 'Clicks.';
+COMMENT ON COLUMN gateway.engagement.replied_at IS 'Replies.';
 
 CREATE VIEW gateway.subject_bridge WITH (security_invoker = true) AS
 SELECT company_id, message_subject, message_key, votes, share

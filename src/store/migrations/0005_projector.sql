@@ -25,7 +25,8 @@ CREATE TYPE gateway.projection_event AS (
     message_type      text,
     message_name      text,
     message_subject   text,
-    business_address  text
+    business_address  text,
+    received_at       timestamptz
 );
 COMMENT ON TYPE gateway.projection_event IS 'What the read models need of an event of the log.';
 
@@ -241,32 +242,38 @@ LANGUAGE plpgsql AS $$
 DECLARE
     v_empty tid[];
 BEGIN
-    WITH fresh AS (
-        SELECT e.company_id, e.occurred_at, e.event_id, e.subscriber_id, e.channel,
+    WITH given AS (
+        SELECT e.company_id, e.subscriber_id, e.channel,
                coalesce(e.subscription_type, 'UNSPECIFIED') AS subscription_type,
+               e.occurred_at, e.event_id,
                CASE e.action WHEN 'subscribed' THEN 'granted' ELSE 'revoked' END AS decision,
                e.creative_name, e.creative_type, e.creative_subtype
         FROM unnest(p_events) AS e
         WHERE e.action IN ('subscribed', 'unsubscribed') AND e.subscriber_id IS NOT NULL
-            AND e.channel IS NOT NULL
-            AND NOT EXISTS (SELECT FROM consent_decision d WHERE d.company_id = e.company_id
-                AND d.occurred_at = e.occurred_at AND d.event_id = e.event_id)),
+            AND e.channel IS NOT NULL),
     known AS (
         SELECT d.*, d.ctid AS row
         FROM (SELECT DISTINCT company_id, subscriber_id, channel, subscription_type
-              FROM fresh) k
+              FROM given) k
         JOIN consent_decision d ON d.company_id = k.company_id
             AND d.subscriber_id = k.subscriber_id AND d.channel = k.channel
-            AND d.subscription_type = k.subscription_type
+            AND d.subscription_type = k.subscription_type),
+    merged AS (
+        SELECT * FROM known
         UNION ALL
-        SELECT f.company_id, f.occurred_at, f.event_id, f.subscriber_id, f.channel,
-               f.subscription_type, f.decision, NULL, f.creative_name, f.creative_type,
-               f.creative_subtype, NULL, NULL
-        FROM fresh f),
+        SELECT g.company_id, g.subscriber_id, g.channel, g.subscription_type, g.occurred_at,
+               g.event_id, g.decision, NULL, NULL, g.creative_name, g.creative_type,
+               g.creative_subtype, NULL, NULL
+        FROM given g
+        WHERE (g.company_id, g.subscriber_id, g.channel, g.subscription_type, g.occurred_at,
+               g.event_id) NOT IN (SELECT company_id, subscriber_id, channel, subscription_type,
+                                          occurred_at, event_id FROM known)),
     ordered AS (
-        SELECT k.*, lag(decision) OVER k AS previous,
-               count(*) FILTER (WHERE decision = 'granted') OVER k AS grants
-        FROM known k
+        SELECT k.*, lag(decision) OVER k AS previous, lead(decision) OVER k IS NULL AS now_current,
+               count(*) FILTER (WHERE decision = 'granted') OVER k AS grants,
+               min(occurred_at) FILTER (WHERE decision = 'granted') OVER k AS first_granted_at,
+               max(occurred_at) FILTER (WHERE decision = 'revoked') OVER k AS last_revoked_at
+        FROM merged k
         WINDOW k AS (PARTITION BY company_id, subscriber_id, channel, subscription_type
                      ORDER BY occurred_at, decision = 'revoked', event_id)),
     resolved AS (
@@ -276,46 +283,36 @@ BEGIN
                CASE WHEN grants > 0 THEN first_value(creative_name) OVER g END AS now_name,
                CASE WHEN grants > 0 THEN first_value(creative_type) OVER g END AS now_type,
                CASE WHEN grants > 0 THEN first_value(creative_subtype) OVER g END AS now_subtype,
-               CASE WHEN grants > 0 AND decision = 'revoked'
-                   THEN first_value(occurred_at) OVER g END AS now_granted_at,
+               CASE WHEN grants > 0 THEN first_value(occurred_at) OVER g END AS last_granted_at,
+               CASE WHEN grants > 0 THEN first_value(event_id) OVER g END AS last_granted_by,
                coalesce(c.timezone, 'UTC') AS timezone
         FROM ordered o LEFT JOIN gateway.company c ON c.company_id = o.company_id
         WINDOW g AS (PARTITION BY o.company_id, subscriber_id, channel, subscription_type, grants
                      ORDER BY occurred_at, decision = 'revoked', event_id)),
     changed AS (
-        SELECT * FROM resolved
-        WHERE row IS NULL OR (is_effective, creative_name, creative_type, creative_subtype, granted_at)
-            IS DISTINCT FROM
-            (now_effective, now_name, now_type, now_subtype, now_granted_at)),
+        SELECT r.*, CASE WHEN decision = 'revoked' THEN last_granted_at END AS now_granted_at
+        FROM resolved r
+        WHERE row IS NULL
+            OR (is_effective, is_current, creative_name, creative_type, creative_subtype)
+                IS DISTINCT FROM (now_effective, now_current, now_name, now_type, now_subtype)
+            OR decision = 'revoked' AND granted_at IS DISTINCT FROM last_granted_at),
     inserted AS (
         INSERT INTO consent_decision
-        SELECT company_id, occurred_at, event_id, subscriber_id, channel, subscription_type,
-               decision, now_effective, now_name, now_type, now_subtype, now_granted_at
+        SELECT company_id, subscriber_id, channel, subscription_type, occurred_at, event_id,
+               decision, now_effective, now_current, now_name, now_type, now_subtype,
+               now_granted_at
         FROM changed WHERE row IS NULL),
     updated AS (
         UPDATE consent_decision d SET is_effective = c.now_effective,
-            creative_name = c.now_name, creative_type = c.now_type,
+            is_current = c.now_current, creative_name = c.now_name, creative_type = c.now_type,
             creative_subtype = c.now_subtype, granted_at = c.now_granted_at
         FROM changed c WHERE d.ctid = c.row),
     state AS (
         INSERT INTO consent AS s
-        SELECT company_id, subscriber_id, channel, subscription_type,
-               (array_agg(decision ORDER BY occurred_at DESC, decision DESC, event_id DESC))[1],
-               max(occurred_at),
-               (array_agg(event_id ORDER BY occurred_at DESC, decision DESC, event_id DESC))[1],
-               min(occurred_at) FILTER (WHERE decision = 'granted'),
-               max(occurred_at) FILTER (WHERE decision = 'granted'),
-               (array_agg(event_id ORDER BY occurred_at DESC, event_id DESC)
-                   FILTER (WHERE decision = 'granted'))[1],
-               max(occurred_at) FILTER (WHERE decision = 'revoked'),
-               (array_agg(creative_name ORDER BY occurred_at DESC, event_id DESC)
-                   FILTER (WHERE decision = 'granted'))[1],
-               (array_agg(creative_type ORDER BY occurred_at DESC, event_id DESC)
-                   FILTER (WHERE decision = 'granted'))[1],
-               (array_agg(creative_subtype ORDER BY occurred_at DESC, event_id DESC)
-                   FILTER (WHERE decision = 'granted'))[1]
-        FROM resolved
-        GROUP BY company_id, subscriber_id, channel, subscription_type
+        SELECT company_id, subscriber_id, channel, subscription_type, decision, occurred_at,
+               event_id, first_granted_at, last_granted_at, last_granted_by, last_revoked_at,
+               now_name, now_type, now_subtype
+        FROM resolved WHERE now_current
         ON CONFLICT (company_id, subscriber_id, channel, subscription_type) DO UPDATE SET
             decision = excluded.decision, decided_at = excluded.decided_at,
             decided_by = excluded.decided_by, first_granted_at = excluded.first_granted_at,
@@ -324,10 +321,18 @@ BEGIN
             last_revoked_at = excluded.last_revoked_at, creative_name = excluded.creative_name,
             creative_type = excluded.creative_type, creative_subtype = excluded.creative_subtype
         WHERE s IS DISTINCT FROM excluded),
+    latest AS (
+        INSERT INTO consent_latest AS l
+        SELECT company_id, channel, subscription_type, max(occurred_at)
+        FROM changed GROUP BY 1, 2, 3
+        ON CONFLICT (company_id, channel, subscription_type) DO UPDATE SET
+            occurred_at = excluded.occurred_at
+        WHERE l.occurred_at < excluded.occurred_at),
     counted AS (
         INSERT INTO consent_daily AS c
         SELECT company_id, day, channel, subscription_type, name, type, subtype,
-               sum(opt_ins), sum(opt_outs), sum(effective_opt_ins), sum(effective_opt_outs)
+               sum(opt_ins), sum(opt_outs), sum(effective_opt_ins), sum(effective_opt_outs),
+               sum(current_opt_ins), sum(current_opt_outs)
         FROM (SELECT company_id, (occurred_at AT TIME ZONE timezone)::date AS day, channel,
                      subscription_type, x.name, x.type, x.subtype,
                      x.sign * (decision = 'granted')::integer AS opt_ins,
@@ -335,21 +340,26 @@ BEGIN
                      x.sign * (decision = 'granted' AND x.effective)::integer
                          AS effective_opt_ins,
                      x.sign * (decision = 'revoked' AND x.effective)::integer
-                         AS effective_opt_outs
+                         AS effective_opt_outs,
+                     x.sign * (decision = 'granted' AND x.current)::integer AS current_opt_ins,
+                     x.sign * (decision = 'revoked' AND x.current)::integer AS current_opt_outs
               FROM changed
               CROSS JOIN LATERAL (VALUES
-                  (1, now_effective, now_name, now_type, now_subtype),
-                  (-1, is_effective, creative_name, creative_type, creative_subtype))
-                  AS x (sign, effective, name, type, subtype)
+                  (1, now_effective, now_current, now_name, now_type, now_subtype),
+                  (-1, is_effective, is_current, creative_name, creative_type,
+                   creative_subtype)) AS x (sign, effective, current, name, type, subtype)
               WHERE x.sign = 1 OR row IS NOT NULL) d
         GROUP BY 1, 2, 3, 4, 5, 6, 7
         HAVING sum(opt_ins) <> 0 OR sum(opt_outs) <> 0 OR sum(effective_opt_ins) <> 0
-            OR sum(effective_opt_outs) <> 0
+            OR sum(effective_opt_outs) <> 0 OR sum(current_opt_ins) <> 0
+            OR sum(current_opt_outs) <> 0
         ON CONFLICT (company_id, day, channel, subscription_type, creative_name, creative_type,
             creative_subtype) DO UPDATE SET
             opt_ins = c.opt_ins + excluded.opt_ins, opt_outs = c.opt_outs + excluded.opt_outs,
             effective_opt_ins = c.effective_opt_ins + excluded.effective_opt_ins,
-            effective_opt_outs = c.effective_opt_outs + excluded.effective_opt_outs
+            effective_opt_outs = c.effective_opt_outs + excluded.effective_opt_outs,
+            current_opt_ins = c.current_opt_ins + excluded.current_opt_ins,
+            current_opt_outs = c.current_opt_outs + excluded.current_opt_outs
         RETURNING c.ctid AS row, opt_ins + opt_outs AS decisions)
     SELECT array_agg(row) INTO v_empty FROM counted WHERE decisions = 0;
     IF v_empty IS NOT NULL THEN
@@ -357,7 +367,7 @@ BEGIN
     END IF;
 END $$;
 COMMENT ON FUNCTION gateway.project_consent(gateway.projection_event[]) IS
-    'Merges events into consent_decision, consent and consent_daily.';
+    'Merges events into consent_decision, consent, consent_daily and consent_latest.';
 
 -- Counts consent_daily again: a day is a matter of the company's time zone. Null: all companies.
 CREATE FUNCTION gateway.recount_consent(p_company text) RETURNS void
@@ -370,7 +380,9 @@ BEGIN
            count(*) FILTER (WHERE d.decision = 'granted'),
            count(*) FILTER (WHERE d.decision = 'revoked'),
            count(*) FILTER (WHERE d.decision = 'granted' AND d.is_effective),
-           count(*) FILTER (WHERE d.decision = 'revoked' AND d.is_effective)
+           count(*) FILTER (WHERE d.decision = 'revoked' AND d.is_effective),
+           count(*) FILTER (WHERE d.decision = 'granted' AND d.is_current),
+           count(*) FILTER (WHERE d.decision = 'revoked' AND d.is_current)
     FROM consent_decision d JOIN gateway.company c ON c.company_id = d.company_id
     WHERE p_company IS NULL OR d.company_id = p_company
     GROUP BY 1, 2, 3, 4, 5, 6, 7;
@@ -572,6 +584,62 @@ END $$;
 COMMENT ON FUNCTION gateway.project_last_send(gateway.projection_event[]) IS
     'Merges events into last_send, subject_vote and the opt-outs of message_stats.';
 
+-- The times of one kind with new ones, in order, without those that no report asks for any more.
+CREATE FUNCTION gateway.add_times(p_known timestamptz[], p_new timestamptz[])
+RETURNS timestamptz[]
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+DECLARE
+    v_all timestamptz[] := p_known || p_new;
+BEGIN
+    IF cardinality(p_new) > 1 OR p_new[1] < p_known[cardinality(p_known)] THEN
+        v_all := ARRAY(SELECT t FROM unnest(v_all) AS t ORDER BY t);
+    END IF;
+    RETURN v_all[greatest(
+        width_bucket(v_all[cardinality(v_all)] - interval '92 days', v_all) + 1,
+        cardinality(v_all) - 999):];
+END $$;
+COMMENT ON FUNCTION gateway.add_times(timestamptz[], timestamptz[]) IS
+    'Adds times to an array of gateway.engagement.';
+
+-- A clock that runs more than a day ahead is not believed: its times would push out the true ones.
+CREATE FUNCTION gateway.project_engagement(p_events gateway.projection_event[]) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    WITH n AS (
+        SELECT e.company_id, e.subscriber_id, e.channel,
+               array_agg(e.occurred_at) FILTER (WHERE e.action = 'sent') AS sent_at,
+               array_agg(e.occurred_at) FILTER (WHERE e.action = 'opened') AS opened_at,
+               array_agg(e.occurred_at) FILTER (WHERE e.action = 'link_clicked') AS clicked_at,
+               array_agg(e.occurred_at) FILTER (WHERE e.action = 'inbound_received')
+                   AS replied_at
+        FROM unnest(p_events) AS e
+        WHERE e.action IN ('sent', 'opened', 'link_clicked', 'inbound_received')
+            AND e.subscriber_id IS NOT NULL AND e.channel IS NOT NULL
+            AND e.occurred_at <= e.received_at + interval '1 day'
+        GROUP BY 1, 2, 3),
+    m AS (
+        SELECT n.company_id, n.subscriber_id, n.channel, o.ctid AS row,
+               CASE WHEN n.sent_at IS NULL THEN coalesce(o.sent_at, '{}')
+                   ELSE gateway.add_times(o.sent_at, n.sent_at) END AS sent_at,
+               CASE WHEN n.opened_at IS NULL THEN coalesce(o.opened_at, '{}')
+                   ELSE gateway.add_times(o.opened_at, n.opened_at) END AS opened_at,
+               CASE WHEN n.clicked_at IS NULL THEN coalesce(o.clicked_at, '{}')
+                   ELSE gateway.add_times(o.clicked_at, n.clicked_at) END AS clicked_at,
+               CASE WHEN n.replied_at IS NULL THEN coalesce(o.replied_at, '{}')
+                   ELSE gateway.add_times(o.replied_at, n.replied_at) END AS replied_at
+        FROM n LEFT JOIN engagement o ON o.company_id = n.company_id
+            AND o.subscriber_id = n.subscriber_id AND o.channel = n.channel),
+    inserted AS (
+        INSERT INTO engagement
+        SELECT company_id, subscriber_id, channel, sent_at, opened_at, clicked_at, replied_at
+        FROM m WHERE row IS NULL)
+    UPDATE engagement o SET sent_at = m.sent_at, opened_at = m.opened_at,
+        clicked_at = m.clicked_at, replied_at = m.replied_at
+    FROM m WHERE o.ctid = m.row;
+END $$;
+COMMENT ON FUNCTION gateway.project_engagement(gateway.projection_event[]) IS
+    'Merges events into engagement.';
+
 CREATE FUNCTION gateway.project_batches(p_batches bigint[], p_models text[]) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -582,7 +650,8 @@ BEGIN
         e.subscriber_id, e.identifiers, left(e.subscription_type, 100),
         left(e.creative_name, 150), left(e.creative_type, 150), left(e.creative_subtype, 150),
         e.message_key, gateway.stat_key(e.message_key, e.message_subject), e.message_type,
-        e.message_name, e.message_subject, e.business_address)::gateway.projection_event)
+        e.message_name, e.message_subject, e.business_address,
+        e.received_at)::gateway.projection_event)
     INTO v_events
     FROM gateway.source_event e WHERE e.batch_id = ANY (p_batches);
     IF v_events IS NULL THEN
@@ -600,6 +669,9 @@ BEGIN
     IF 'message' = ANY (p_models) THEN
         PERFORM gateway.project_message(v_events);
         PERFORM gateway.project_last_send(v_events);
+    END IF;
+    IF 'engagement' = ANY (p_models) THEN
+        PERFORM gateway.project_engagement(v_events);
     END IF;
     IF 'feed' = ANY (p_models) THEN
         PERFORM gateway.project_feed(p_batches);
@@ -646,7 +718,7 @@ CREATE FUNCTION gateway.project(
     OUT arriving bigint)
 LANGUAGE plpgsql SET search_path = gateway, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
-SET enable_bitmapscan = off SET enable_memoize = off SET jit = off
+SET enable_bitmapscan = off SET enable_memoize = off SET enable_material = off SET jit = off
 SET plan_cache_mode = force_generic_plan SET max_parallel_workers_per_gather = 0
 AS $$
 DECLARE
@@ -671,7 +743,7 @@ BEGIN
     END IF;
     batches := cardinality(v_batches);
     set_aside := gateway.project_or_set_aside(v_batches,
-        ARRAY['company', 'identity', 'consent', 'message', 'feed']);
+        ARRAY['company', 'identity', 'consent', 'message', 'engagement', 'feed']);
     SELECT coalesce(sum(n.events), 0) INTO arriving
     FROM (SELECT b.events, b.committed_at FROM batch b
           WHERE b.projected_at IS NULL AND b.set_aside_at IS NULL
@@ -700,9 +772,10 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE p_model
     WHEN 'company' THEN ARRAY['company']
     WHEN 'identity' THEN ARRAY['identifier', 'identity']
-    WHEN 'consent' THEN ARRAY['consent_decision', 'consent', 'consent_daily']
+    WHEN 'consent' THEN ARRAY['consent_decision', 'consent', 'consent_daily', 'consent_latest']
     WHEN 'message' THEN ARRAY['message', 'message_member', 'message_stats', 'last_send',
                               'subject_vote']
+    WHEN 'engagement' THEN ARRAY['engagement']
     WHEN 'feed' THEN ARRAY['feed_day'] END;
 COMMENT ON FUNCTION gateway.read_model_tables(text) IS 'The tables of a read model.';
 
@@ -731,7 +804,7 @@ COMMENT ON FUNCTION gateway.rebuild_begin(text[]) IS
 CREATE FUNCTION gateway.rebuild_step(p_models text[], p_events_max integer) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
-SET enable_bitmapscan = off SET enable_memoize = off SET jit = off
+SET enable_bitmapscan = off SET enable_memoize = off SET enable_material = off SET jit = off
 SET plan_cache_mode = force_generic_plan SET max_parallel_workers_per_gather = 0
 AS $$
 DECLARE

@@ -23,15 +23,19 @@ FROM (SELECT company_id, day, channel, subscription_type,
 COMMENT ON VIEW report.audience_size_daily IS
     'Subscribers at the end of each local day with a change, by channel and subscription type.';
 
+-- Sums of days: as fast however many subscribers there are.
 CREATE VIEW report.current_subscribers WITH (security_invoker = true) AS
-SELECT company_id, channel, subscription_type,
-       count(*) FILTER (WHERE decision = 'granted') AS subscribed,
-       count(*) FILTER (WHERE decision = 'revoked') AS unsubscribed,
-       count(*) FILTER (WHERE decision = 'granted' AND decided_at > now() - interval '30 days')
-           AS subscribed_last_30d,
-       max(decided_at) AS last_change_at
-FROM gateway.consent
-GROUP BY company_id, channel, subscription_type;
+SELECT d.company_id, d.channel, d.subscription_type,
+       sum(d.current_opt_ins)::bigint AS subscribed,
+       sum(d.current_opt_outs)::bigint AS unsubscribed,
+       sum(CASE WHEN d.day > (now() AT TIME ZONE c.timezone)::date - 30
+           THEN d.current_opt_ins ELSE 0 END)::bigint AS subscribed_last_30d,
+       max(l.occurred_at) AS last_change_at
+FROM gateway.consent_daily d
+JOIN gateway.company c ON c.company_id = d.company_id
+JOIN gateway.consent_latest l ON l.company_id = d.company_id AND l.channel = d.channel
+    AND l.subscription_type = d.subscription_type
+GROUP BY d.company_id, d.channel, d.subscription_type;
 
 COMMENT ON VIEW report.current_subscribers IS
     'Subscribers now, by channel and subscription type.';
@@ -139,7 +143,7 @@ BEGIN
             ('subscribers_at_day_end', 'Subscribers when the day ended.'),
             ('subscribed', 'Subscribers whose last decision is an opt-in.'),
             ('unsubscribed', 'Subscribers whose last decision is an opt-out.'),
-            ('subscribed_last_30d', 'Of subscribed: those who decided in the last 30 days.'),
+            ('subscribed_last_30d', 'Of subscribed: those who decided on one of the last 30 days, today included.'),
             ('last_change_at', 'Newest decision.'),
             ('profile_id', 'The person: subscribers that share identifiers have one profile.'),
             ('subscriber_id', 'The subscriber as the events identify it.'),

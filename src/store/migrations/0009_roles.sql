@@ -42,15 +42,14 @@ BEGIN
         GRANT SELECT (channel, action, event_name, company_name, subscriber_id, identifiers,
             subscription_type, creative_name, creative_type, creative_subtype, message_key,
             message_type, message_name, message_subject, business_address, received_at,
-            batch_id)
-            ON gateway.source_event TO gateway_writer;
+            batch_id) ON gateway.source_event TO gateway_writer;
         GRANT SELECT, UPDATE (projected_at, set_aside_at, set_aside_error)
             ON gateway.batch TO gateway_writer;
         GRANT SELECT, INSERT, UPDATE, DELETE ON gateway.company, gateway.identifier,
             gateway.identity, gateway.identity_split, gateway.consent_decision, gateway.consent,
-            gateway.consent_daily, gateway.message, gateway.message_member,
-            gateway.message_stats, gateway.last_send, gateway.subject_vote,
-            gateway.feed_day TO gateway_writer;
+            gateway.consent_daily, gateway.consent_latest, gateway.message,
+            gateway.message_member, gateway.message_stats, gateway.last_send,
+            gateway.subject_vote, gateway.engagement, gateway.feed_day TO gateway_writer;
         GRANT SELECT ON gateway.identity_rule, gateway.identity_block, gateway.subject_bridge
             TO gateway_writer;
         FOR v_function IN
@@ -58,7 +57,8 @@ BEGIN
                 AND p.proname IN ('stat_key', 'projection_lock', 'project_company',
                     'identity_neighbours', 'resolve_identities', 'project_identity',
                     'project_consent', 'recount_consent', 'project_message',
-                    'project_last_send', 'project_batches', 'project_or_set_aside', 'project',
+                    'project_last_send', 'add_times', 'project_engagement',
+                    'project_batches', 'project_or_set_aside', 'project',
                     'projection_lag', 'read_model_tables', 'rebuild_begin', 'rebuild_step',
                     'rebuild_end', 'set_timezone', 'split_identity', 'mask',
                     'explain_identity', 'longest_pause', 'project_feed',
@@ -72,7 +72,6 @@ BEGIN
         GRANT USAGE ON SCHEMA report TO gateway_writer;
         GRANT SELECT ON report.consent_movement_daily, report.message_performance,
             report.feed_silence TO gateway_writer;
-        GRANT SELECT (event_name, received_at) ON gateway.source_event TO gateway_writer;
         GRANT EXECUTE ON FUNCTION gateway.count_members(text, text, text[]) TO gateway_writer;
     END IF;
 
@@ -107,9 +106,10 @@ BEGIN
         GRANT SELECT (batch_id, committed_at, events, duplicates, quarantined, projected_at,
             set_aside_at) ON gateway.batch TO gateway_reader;
         GRANT SELECT ON gateway.company, gateway.identity, gateway.consent_decision,
-            gateway.consent, gateway.consent_daily, gateway.message, gateway.message_member,
-            gateway.message_stats, gateway.subject_vote, gateway.subject_bridge,
-            gateway.local_day, gateway.attribution_rule, gateway.feed_day
+            gateway.consent, gateway.consent_daily, gateway.consent_latest, gateway.message,
+            gateway.message_member, gateway.message_stats, gateway.subject_vote,
+            gateway.subject_bridge, gateway.engagement, gateway.feed_day, gateway.local_day,
+            gateway.attribution_rule
             TO gateway_reader;
         GRANT EXECUTE ON FUNCTION gateway.count_members(text, text, text[]),
             gateway.projected_until() TO gateway_reader;
