@@ -98,6 +98,8 @@ const std::map<std::string, std::string> treatment = {
     {"sudo install -m 0600 /dev/stdin", "ADeployment"},
     {"install -m 0600 \"$RENEWED", "ADeployment"},
     {"while read -r line", "ADeployment"},
+    {"openssl rand", "ADeployment"},
+    {"ssh -L", "needs another host"},
     {"attentive-gateway explain-identity", "TheDemosDatabase"},
     {"$ attentive-gateway erase", "TheDemosDatabase"},
     {"$ attentive-gateway spool status", "TheDemosDatabase"},
@@ -234,6 +236,8 @@ wait $pid)");
         const auto log = service_->errors();
         ASSERT_TRUE(std::regex_search(log, port, std::regex{"listening on [0-9.]+:([0-9]+)"}));
         url_ = "https://localhost:" + port[1].str() + "/webhooks/attentive";
+        ASSERT_TRUE(std::regex_search(log, port, std::regex{"admin on ([0-9.]+:[0-9]+)"}));
+        admin_url_ = "http://" + port[1].str();
     }
 
     void stop_service()
@@ -251,6 +255,7 @@ wait $pid)");
     std::optional<embedded_cluster> server_;
     std::unique_ptr<test::process> service_;
     std::string url_ = "https://localhost:1/webhooks/attentive";
+    std::string admin_url_;
 };
 
 TEST_F(ReadmeHostTest, TheSmallestConfigurationServes)
@@ -302,12 +307,22 @@ TEST_F(ReadmeHostTest, ADeploymentTakesEventsAndRotatesItsKeyAndCertificate)
         test::write_file(host_ / directory / "privkey.pem", renewed.private_key);
     }
     type(block_of("install -m 0600 \"$RENEWED"));
+    const auto guard = block_of("openssl rand");
+    ASSERT_TRUE(std::regex_search(guard, added, std::regex{"add (token = .*) to \\[admin\\]"}));
+    type(guard);
+    replace_all(configuration, "[admin]\n", "[admin]\n" + added[1].str() + "\n");
+    test::write_file(host_ / "etc/gateway.toml", configuration);
     start_service();
     for (const char* key : {"signing-key", "signing-key-2"})
         type("attentive-gateway send --url " + url_ + " --unique --key-file etc/credentials/" +
              key + " --seed " + (key == std::string{"signing-key"} ? "1" : "2"));
 
     EXPECT_EQ(events(), "33");
+    const auto asked = type("curl -so /dev/null -w '%{http_code} ' " + admin_url_ +
+                            "/metrics; curl -so /dev/null -w '%{http_code}' " + admin_url_ +
+                            "/metrics -H \"Authorization: Bearer "
+                            "$(cat etc/credentials/admin-token)\"");
+    EXPECT_EQ(asked.output, "401 200");
 
     spool_settings waiting;
     waiting.directory = host_ / "lost";
