@@ -48,7 +48,6 @@
     { id: "delay", label: "From the event to stored", family: "attentive_gateway_event_delay_seconds" },
   ];
 
-  // --- Texts --------------------------------------------------------------------------------------
   const $ = (id) => document.getElementById(id);
   const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
   const number = (n) => whole.format(n);
@@ -124,7 +123,6 @@
     return box;
   }
 
-  // --- Tables -------------------------------------------------------------------------------------
   const drawn = new Map();
 
   // Draws only what has changed, so that a selection and a screen reader's place stay.
@@ -182,7 +180,6 @@
     if (at.textContent !== said) at.textContent = said;
   }
 
-  // --- Metrics ------------------------------------------------------------------------------------
   // Prometheus' text format: family → [{labels, value}].
   function parseMetrics(all) {
     const families = new Map();
@@ -246,7 +243,6 @@
     while (sample.at - samples[0].at > shownFor + 60) samples.shift();
   }
 
-  // --- Charts -------------------------------------------------------------------------------------
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const charts = {};
 
@@ -340,7 +336,6 @@
     charts.latency.update("none");
   }
 
-  // --- Parts of the page --------------------------------------------------------------------------
   function showCounts() {
     const last = samples[samples.length - 1];
     const before = ago(10);
@@ -556,7 +551,6 @@
     ], rows, "");
   }
 
-  // --- The loop -----------------------------------------------------------------------------------
   let token = sessionStorage.getItem(tokenKey) || "";
   let paused = false;
   let failingSince = null;
