@@ -3,6 +3,7 @@
 #include "gateway/app/alarms.hpp"
 
 #include "gateway/app/units.hpp"
+#include "gateway/ingest/pipeline.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -15,7 +16,6 @@ using std::chrono::hours;
 using std::chrono::minutes;
 
 constexpr hours failures_forgotten{24}; // after as long without another one
-constexpr minutes refusals_min{1};      // one 503 under load is no outage
 constexpr hours refusals_repeated{1};
 constexpr hours stuck_in_spool{1}; // what waits longer, while the database takes events, stays
 constexpr minutes asked_again{1};  // the observer has seen what was drained
@@ -27,21 +27,6 @@ double sum(const std::vector<counter>& counters)
     for (const counter& c : counters)
         all += c.value();
     return all;
-}
-
-counter verified_with(const std::string& endpoint, const std::string& key)
-{
-    return make_counter("attentive_gateway_signatures_verified_total",
-                        "Deliveries whose signature was made with this key.",
-                        {{"endpoint", endpoint}, {"key_id", key}});
-}
-
-counter mismatches_of(const std::string& endpoint)
-{
-    return make_counter(
-        "attentive_gateway_signature_failures_total",
-        "Deliveries refused for their signature, which no signing key made.",
-        {{"endpoint", endpoint}, {"reason", std::string{name(errc::signature_mismatch)}}});
 }
 
 // Nothing of ours keeps events away.
@@ -76,12 +61,12 @@ void alarms::serve(const config& c)
                          [&](const endpoint& e) { return e.name == configured.name; });
         endpoint e = known == endpoints_.end() ? endpoint{} : *known;
         e.name = configured.name;
-        e.mismatches = mismatches_of(e.name);
+        e.mismatches = refused_signatures(e.name, errc::signature_mismatch);
         if (known == endpoints_.end())
             e.mismatches_before = e.mismatches.value();
         e.verified.clear();
         for (const auto& key : configured.signing_keys)
-            e.verified.push_back(verified_with(e.name, key.id));
+            e.verified.push_back(verified_signatures(e.name, key.id));
         e.verified_before = sum(e.verified);
         next.push_back(std::move(e));
     }
@@ -118,9 +103,7 @@ void alarms::look_at_key(endpoint& e, timestamp at) const
     }
     if (is_wrong(e, at) && !e.told) {
         e.told = true;
-        spdlog::error("endpoint {} has met nothing but wrong signatures since {}, {} of them: "
-                      "compare its signing key with the one in Attentive's app settings",
-                      e.name, to_string(e.failing.since), e.failing.failures);
+        spdlog::error("{}", wrong_key_text(e.failing));
     }
 }
 
@@ -138,7 +121,7 @@ void alarms::look_at_refusals(const process_state& s, timestamp at)
         return;
     }
     const bool due = refusals_told_ ? at - *refusals_told_ >= refusals_repeated
-                                    : at - *refusing_since_ >= refusals_min;
+                                    : at - *refusing_since_ >= refusing_told_after;
     if (!due)
         return;
     refusals_told_ = at;

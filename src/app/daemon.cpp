@@ -98,6 +98,7 @@ struct daemon::implementation {
     result<void> open_listeners();
     result<void> open_admin();
     listener_settings served_settings();
+    process_state observed() const;
     process_state state() const;
 
     void request_stop();
@@ -189,7 +190,8 @@ result<void> daemon::implementation::open_writer()
     return boost::outcome_v2::success();
 }
 
-process_state daemon::implementation::state() const
+// Without what the alarms make of it.
+process_state daemon::implementation::observed() const
 {
     process_state s;
     s.writing = writer->status();
@@ -202,6 +204,12 @@ process_state daemon::implementation::state() const
         s.certificate_ends = expires_at(serving.tls);
     s.accepting = writer->available();
     s.draining = draining;
+    return s;
+}
+
+process_state daemon::implementation::state() const
+{
+    auto s = observed();
     watch_for.add_to(s);
     return s;
 }
@@ -369,8 +377,10 @@ void daemon::implementation::tick()
     if (draining)
         return;
     renew_certificate();
-    watch_for.look(state(), now());
-    if (auto line = status_line(state()); line != status) {
+    auto s = observed();
+    watch_for.look(s, now());
+    watch_for.add_to(s);
+    if (auto line = status_line(s); line != status) {
         status = std::move(line);
         notify_status(status);
     }

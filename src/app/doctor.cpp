@@ -4,6 +4,7 @@
 #include "gateway/app/command_line.hpp"
 #include "gateway/app/commands.hpp"
 #include "gateway/app/config.hpp"
+#include "gateway/app/gauges.hpp"
 #include "gateway/app/log.hpp"
 #include "gateway/app/secrets.hpp"
 #include "gateway/app/stores.hpp"
@@ -258,27 +259,27 @@ void check_silence(const std::string& url, findings& found)
     const auto feeds =
         query(url, "SELECT event_name, company_id, to_char(newest_event AT TIME ZONE 'UTC',"
                    " 'YYYY-MM-DD\"T\"HH24:MI\"Z\"'), extract(epoch FROM usual_silence)::bigint,"
-                   " extract(epoch FROM silence)::bigint FROM report.feed_silence"
-                   " WHERE is_silent ORDER BY silence DESC");
-    const auto newest = ask(url, "SELECT extract(epoch FROM min(silence))::bigint"
-                                 " FROM report.feed_silence");
-    if (!feeds || !newest)
-        return found.doubtful("silence", (!feeds ? feeds.error() : newest.error()).detail,
+                   " extract(epoch FROM silence)::bigint, is_silent FROM report.feed_silence"
+                   " ORDER BY silence");
+    if (!feeds)
+        return found.doubtful("silence", feeds.error().detail,
                               "attentive-gateway migrate, as the owner of the schema");
+    const auto& rows = feeds.value().rows;
     const auto ago = [](const std::string& seconds) {
         return rough_text(std::chrono::seconds{std::strtoll(seconds.c_str(), nullptr, 10)});
     };
-    if (newest.value().empty())
+    const auto is_silent = [](const auto& row) { return row[5] == "t"; };
+    if (rows.empty())
         return found.good("silence", "no event was projected yet");
-    if (feeds.value().rows.empty())
-        return found.good("silence", "the newest event came " + ago(newest.value()) + " ago");
-    for (const auto& row : feeds.value().rows)
-        found.doubtful("silence",
-                       "no " + row[0] + " of company " + row[1] + " since " + row[2] + ", " +
-                           ago(row[4]) + "; its longest pause was " + ago(row[3]),
-                       "see in Attentive (integrations, the app, tab Webhooks) that Event Webhook "
-                       "Status is on and the event is ticked, or attentive-gateway webhooks list; "
-                       "of your own systems: look at those");
+    if (std::none_of(rows.begin(), rows.end(), is_silent))
+        return found.good("silence", "the newest event came " + ago(rows.front()[4]) + " ago");
+    for (const auto& row : rows) {
+        if (is_silent(row))
+            found.doubtful("silence",
+                           "no " + row[0] + " of company " + row[1] + " since " + row[2] + ", " +
+                               ago(row[4]) + "; its longest pause was " + ago(row[3]),
+                           silence_remedy);
+    }
 }
 
 void check_database(const config& c, findings& found)

@@ -19,12 +19,7 @@ gauge made(const char* name, const char* help)
 
 constexpr std::chrono::days certificate_warning{14};
 constexpr std::chrono::minutes lag_warning{1};
-constexpr std::chrono::minutes refusing_warning{1}; // one 503 under load is no outage
 constexpr std::size_t silent_named_max = 3;
-constexpr const char* silence_remedy =
-    "see in Attentive (integrations, the app, tab Webhooks) that Event Webhook Status is on and "
-    "the event is ticked, or run attentive-gateway webhooks list; for events of your own systems "
-    "look at those";
 
 // What the read models lack, in words.
 void add_projection(const projection_lag& lag, std::vector<std::string>& reasons)
@@ -52,16 +47,9 @@ void add_silence(const std::vector<feed>& silent, timestamp at, std::vector<std:
     reasons.push_back(text + silence_remedy);
 }
 
-std::string wrong_key_text(const wrong_key& w)
-{
-    return "endpoint " + w.endpoint + " has met nothing but wrong signatures since " +
-           to_string(w.since) + ", " + std::to_string(w.failures) +
-           " of them: compare its signing key with the one in Attentive's app settings";
-}
-
 bool refuses_for_long(const process_state& s)
 {
-    return s.refusing_since && now() - *s.refusing_since > refusing_warning;
+    return s.refusing_since && now() - *s.refusing_since > refusing_told_after;
 }
 
 gauge wrong_key_gauge(const std::string& endpoint)
@@ -245,6 +233,13 @@ std::string silence_text(const feed& f, timestamp at)
     if (f.usual_silence)
         text += "; the longest pause of its 28 days before was " + rough_text(*f.usual_silence);
     return text;
+}
+
+std::string wrong_key_text(const wrong_key& w)
+{
+    return "endpoint " + w.endpoint + " has met nothing but wrong signatures since " +
+           to_string(w.since) + ", " + std::to_string(w.failures) +
+           " of them: compare its signing key with the one in Attentive's app settings";
 }
 
 std::string countdown_text(timestamp since, timestamp at)

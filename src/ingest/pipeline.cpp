@@ -12,19 +12,28 @@ constexpr std::array signature_faults = {errc::signature_missing, errc::signatur
 
 } // namespace
 
+counter verified_signatures(const std::string& endpoint, const std::string& key_id)
+{
+    return make_counter("attentive_gateway_signatures_verified_total",
+                        "Deliveries whose signature was made with this key.",
+                        {{"endpoint", endpoint}, {"key_id", key_id}});
+}
+
+counter refused_signatures(const std::string& endpoint, errc why)
+{
+    return make_counter("attentive_gateway_signature_failures_total",
+                        "Deliveries refused for their signature, which no signing key made.",
+                        {{"endpoint", endpoint}, {"reason", std::string{name(why)}}});
+}
+
 pipeline::pipeline(verifier v, writer& w, const std::string& endpoint,
                    const std::vector<std::string>& key_ids)
     : verifier_(std::move(v)), writer_(w), endpoint_(endpoint)
 {
     for (const auto& id : key_ids)
-        keys_.push_back({id, make_counter("attentive_gateway_signatures_verified_total",
-                                          "Deliveries whose signature was made with this key.",
-                                          {{"endpoint", endpoint}, {"key_id", id}})});
+        keys_.push_back({id, verified_signatures(endpoint, id)});
     for (std::size_t i = 0; i < signature_faults.size(); ++i)
-        failures_[i] = make_counter(
-            "attentive_gateway_signature_failures_total",
-            "Deliveries refused for their signature, which no signing key made.",
-            {{"endpoint", endpoint}, {"reason", std::string{name(signature_faults[i])}}});
+        failures_[i] = refused_signatures(endpoint, signature_faults[i]);
 }
 
 void pipeline::count_failure(errc why) const

@@ -77,6 +77,18 @@ inline constexpr std::chrono::hours retried_for{72};
 // 40 min", without what to do.
 std::string silence_text(const feed& f, timestamp at);
 
+// What a person does about silence that is no fault of ours.
+inline constexpr const char* silence_remedy =
+    "see in Attentive (integrations, the app, tab Webhooks) that Event Webhook Status is on and "
+    "the event is ticked, or run attentive-gateway webhooks list; for events of your own systems "
+    "look at those";
+
+// "endpoint main has met nothing but wrong signatures since …, 57 of them: compare …".
+std::string wrong_key_text(const wrong_key& w);
+
+// For how long events are refused before anybody is told: one 503 under load is no outage.
+inline constexpr std::chrono::minutes refusing_told_after{1};
+
 // "nothing was taken since …, when events began to be refused; Attentive gives up …, 71 h left".
 std::string countdown_text(timestamp since, timestamp at);
 

@@ -15,6 +15,10 @@
 
 namespace gateway {
 
+// The counters of an endpoint's signatures: those that a key made, those refused for `why`.
+counter verified_signatures(const std::string& endpoint, const std::string& key_id);
+counter refused_signatures(const std::string& endpoint, errc why);
+
 // One for each endpoint. Immutable; any thread.
 class pipeline {
 public:
