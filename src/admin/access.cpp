@@ -3,6 +3,7 @@
 #include "gateway/base/digest.hpp"
 
 #include <boost/asio/ip/address.hpp>
+#include <boost/beast/core/string.hpp>
 
 #include <algorithm>
 
@@ -11,18 +12,11 @@ namespace {
 
 constexpr std::string_view scheme = "bearer ";
 
-bool equal_but_for_case(std::string_view a, std::string_view lower)
-{
-    return std::equal(a.begin(), a.end(), lower.begin(), lower.end(), [](char x, char y) {
-        return (x >= 'A' && x <= 'Z' ? x - 'A' + 'a' : x) == y;
-    });
-}
-
 } // namespace
 
 bool has_token(std::string_view authorization, std::string_view token)
 {
-    if (!equal_but_for_case(authorization.substr(0, scheme.size()), scheme))
+    if (!boost::beast::iequals(authorization.substr(0, scheme.size()), scheme))
         return false;
     const auto given = authorization.substr(scheme.size());
     // Digests, because comparing texts of different lengths would tell the length.
@@ -40,7 +34,7 @@ bool is_local_name(std::string_view host)
         name.remove_prefix(1);
     boost::system::error_code none;
     boost::asio::ip::make_address(std::string{name}, none);
-    return !none || equal_but_for_case(name, "localhost");
+    return !none || boost::beast::iequals(name, "localhost");
 }
 
 } // namespace gateway

@@ -3,6 +3,7 @@
 #include "completion.hpp"
 
 #include "gateway/attentive/samples.hpp"
+#include "gateway/base/encoding.hpp"
 #include "gateway/model/quarantine.hpp"
 
 #include <CLI/CLI.hpp>
@@ -192,17 +193,6 @@ std::string zsh_script(const std::vector<offered_command>& commands)
            "fi\n";
 }
 
-std::string in_fish_quotes(const std::string& text)
-{
-    std::string out = "'";
-    for (const char c : text) {
-        if (c == '\'' || c == '\\')
-            out += '\\';
-        out += c;
-    }
-    return out + "'";
-}
-
 // fish asks a condition for each line; the function says which subcommand the words name.
 std::string fish_script(const std::vector<offered_command>& commands)
 {
@@ -232,7 +222,7 @@ std::string fish_script(const std::vector<offered_command>& commands)
             const std::string parent = blank == std::string::npos ? "" : sub.name.substr(0, blank);
             if (!sub.name.empty() && parent == c.name)
                 out += line + " -a " + sub.name.substr(blank + 1) + " -d " +
-                       in_fish_quotes(sub.meaning) + "\n";
+                       single_quoted(sub.meaning) + "\n";
         }
         if (c.takes_file)
             out += line + " -F\n";
@@ -245,8 +235,8 @@ std::string fish_script(const std::vector<offered_command>& commands)
             if (option.value == value_kind::directory)
                 out += " -a '(__fish_complete_directories)'";
             if (option.value == value_kind::words)
-                out += " -a " + in_fish_quotes(option.words);
-            out += " -d " + in_fish_quotes(option.meaning) + "\n";
+                out += " -a " + single_quoted(option.words);
+            out += " -d " + single_quoted(option.meaning) + "\n";
         }
     }
     return out;

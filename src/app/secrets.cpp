@@ -1,6 +1,10 @@
 #include "gateway/app/secrets.hpp"
 
 #include "gateway/app/read_file.hpp"
+#include "gateway/base/encoding.hpp"
+
+#include <boost/url/encode.hpp>
+#include <boost/url/rfc/unreserved_chars.hpp>
 
 #include <algorithm>
 #include <cstdlib>
@@ -62,36 +66,6 @@ result<std::string> from_environment(const std::string& variable)
     return checked(value, "environment variable " + variable);
 }
 
-bool unreserved(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '.' || c == '_' || c == '~';
-}
-
-std::string percent_encoded(std::string_view text)
-{
-    std::string out;
-    for (const char c : text) {
-        if (unreserved(c))
-            out += c;
-        else
-            out += "%" + to_hex(std::string_view{&c, 1});
-    }
-    return out;
-}
-
-// As the PostgreSQL manual has it, "Keyword/Value Connection Strings".
-std::string conninfo_quoted(std::string_view text)
-{
-    std::string out = "'";
-    for (const char c : text) {
-        if (c == '\'' || c == '\\')
-            out += '\\';
-        out += c;
-    }
-    return out + "'";
-}
-
 } // namespace
 
 result<std::string> read_secret(const secret_source& source)
@@ -133,9 +107,10 @@ result<std::string> database_url(const config& c)
     if (!password)
         return fail(errc::secret_invalid, "database.password: " + password.error().detail);
     if (url.find("://") == std::string::npos)
-        return url + " password=" + conninfo_quoted(password.value());
+        return url + " password=" + single_quoted(password.value());
     const char joint = url.find('?') == std::string::npos ? '?' : '&';
-    return url + joint + "password=" + percent_encoded(password.value());
+    return url + joint +
+           "password=" + boost::urls::encode(password.value(), boost::urls::unreserved_chars);
 }
 
 result<std::string> read_admin_token(const config& c)

@@ -70,4 +70,15 @@ void append_json_string(std::string& out, std::string_view text)
     out += '"';
 }
 
+std::string single_quoted(std::string_view text)
+{
+    std::string out = "'";
+    for (const char c : text) {
+        if (c == '\'' || c == '\\')
+            out += '\\';
+        out += c;
+    }
+    return out + "'";
+}
+
 } // namespace gateway

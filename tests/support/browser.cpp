@@ -3,6 +3,7 @@
 #include "support/browser.hpp"
 
 #include <nlohmann/json.hpp>
+#include <openssl/evp.h>
 
 #include <csignal>
 #include <fstream>
@@ -38,23 +39,11 @@ json capabilities(const std::filesystem::path& profile)
 // Bytes of base64 without line breaks.
 std::string decoded(const std::string& text)
 {
-    static const std::string alphabet =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::string out;
-    unsigned bits = 0;
-    int count = 0;
-    for (const char c : text) {
-        const auto at = alphabet.find(c);
-        if (at == std::string::npos)
-            break;
-        bits = (bits << 6U) | static_cast<unsigned>(at);
-        count += 6;
-        if (count >= 8) {
-            count -= 8;
-            out += static_cast<char>((bits >> static_cast<unsigned>(count)) & 0xffU);
-        }
-    }
-    return out;
+    std::string out(text.size() / 4 * 3, '\0');
+    EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                    reinterpret_cast<const unsigned char*>(text.data()),
+                    static_cast<int>(text.size()));
+    return out.substr(0, out.size() - (text.size() - text.find_last_not_of('=') - 1));
 }
 
 } // namespace

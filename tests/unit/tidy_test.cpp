@@ -43,7 +43,7 @@ struct library_rule {
 // Which layers may include a library at all.
 const std::vector<library_rule> library_owners = {
     {"boost/outcome", {"base"}},
-    {"boost/url", {"attentive", "client"}},
+    {"boost/url", {"attentive", "client", "app"}},
     {"boost/asio", {"listener", "admin", "client", "app"}},
     {"boost/beast", {"listener", "admin", "client"}},
     {"nlohmann/", {"attentive", "store", "listener", "admin", "client", "app"}},

@@ -19,4 +19,8 @@ std::string to_base64(std::string_view bytes);
 // 127 stay as they are.
 void append_json_string(std::string& out, std::string_view text);
 
+// In single quotes, with a backslash before each quote and backslash: a value of libpq's connection
+// strings, a word of the fish shell.
+std::string single_quoted(std::string_view text);
+
 } // namespace gateway

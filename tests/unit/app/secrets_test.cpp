@@ -159,8 +159,8 @@ TEST_F(SecretsTest, PutsThePasswordIntoTheDatabaseUrl)
     const std::string as_words = database_url(c).value();
 
     EXPECT_EQ(plain, "postgresql://u@h/db");
-    EXPECT_EQ(as_uri, "postgresql://u@h/db?password=p%27w%5cd%2f%c3%a4");
-    EXPECT_EQ(with_query, "postgresql://u@h/db?sslmode=require&password=p%27w%5cd%2f%c3%a4");
+    EXPECT_EQ(as_uri, "postgresql://u@h/db?password=p%27w%5Cd%2F%C3%A4");
+    EXPECT_EQ(with_query, "postgresql://u@h/db?sslmode=require&password=p%27w%5Cd%2F%C3%A4");
     EXPECT_EQ(as_words, "host=h user=u password='p\\'w\\\\d/ä'");
 }
 
