@@ -1,6 +1,8 @@
 // Erasure and retention: afterwards no table holds the person, every report counts as before, and
 // what comes again does not bring anybody back.
+#include "gateway/attentive/normalizer.hpp"
 #include "gateway/store/privacy.hpp"
+#include "gateway/store/stored_delivery.hpp"
 #include "support/cluster.hpp"
 #include "support/events.hpp"
 #include "support/faulty_relay.hpp"
@@ -118,6 +120,42 @@ TEST_F(EraseTest, LeavesCountsAndNobodyBehindThem)
     EXPECT_EQ(counts(), before);
     EXPECT_EQ(value(url_, "SELECT concat_ws('|', kind, subscribers, events) FROM gateway.erasure"),
               "phone|3|" + std::to_string(done.value().events));
+}
+
+// A shop may write who clicks into the links that it sends.
+TEST_F(EraseTest, LeavesNobodyInALink)
+{
+    story_event click = person_;
+    click.kind = story_kind::sms_clicked;
+    click.at = now() - std::chrono::hours{1};
+    std::string body = story_body(click);
+    const std::string target = "https://" + std::string{story_host};
+    std::string encoded = story_email(person_);
+    encoded.replace(encoded.find('@'), 1, "%40");
+    body.replace(body.find(target), target.size(),
+                 "https://shop.example.com/of/" + encoded + "?utm_content=" +
+                     story_phone(person_).substr(1) + "&for=" + story_external_id(person_) + "#");
+    writer_settings settings = settings_for(url_);
+    settings.map = [](const verified_delivery& d) { return normalize(d.body()); };
+    {
+        writer w{settings};
+        await_available(w);
+        w.submit(
+            stored_delivery::rebuild(
+                {.endpoint = "attentive", .body = body, .signatures = {}, .received_at = now()},
+                "2026-11"),
+            [](const result<receipt>&) {});
+    } // commits
+    ASSERT_EQ(value(url_, "SELECT utm_content || link_host FROM gateway.source_event"
+                          " WHERE link_path = '/of/" +
+                              encoded + "'"),
+              story_phone(person_).substr(1) + "shop.example.com");
+
+    ASSERT_TRUE(erase_by("email", story_email(person_)));
+
+    for (const auto& trace : {story_email(person_), encoded, story_phone(person_).substr(1),
+                              story_external_id(person_)})
+        EXPECT_THAT(found(url_, trace), IsEmpty()) << trace;
 }
 
 TEST_F(EraseTest, ADryRunWritesNothing)

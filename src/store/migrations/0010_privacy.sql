@@ -103,6 +103,7 @@ DECLARE
     v_at    timestamptz;
     v_value text := gateway.normal_identifier(p_kind, p_value);
     v_table record;
+    v_part  text;
 BEGIN
     IF v_value IS NULL THEN
         RAISE EXCEPTION 'that is no % that could identify anybody', p_kind
@@ -212,6 +213,19 @@ BEGIN
         quality_flags = array_append(e.quality_flags, 'erased')
     FROM pg_temp.erased_subscriber s
     WHERE e.company_id = p_company_id AND e.subscriber_id = s.old_id;
+
+    -- The rest of a link is for counting clicks, unless it names the person.
+    FOREACH v_part IN ARRAY ARRAY['link_path', 'utm_source', 'utm_medium', 'utm_campaign',
+                                  'utm_content', 'utm_term'] LOOP
+        EXECUTE format('UPDATE gateway.source_event e SET %1$I = NULL
+                        FROM pg_temp.erased_subscriber s
+                        WHERE e.company_id = $1 AND e.subscriber_id = s.old_id AND EXISTS (
+                            SELECT FROM pg_temp.erased_identifier i
+                            WHERE (i.kind IN (''phone'', ''email'') OR octet_length(i.value) >= 6)
+                              AND position(lower(ltrim(i.value, ''+''))
+                                  IN replace(lower(e.%1$I), ''%%40'', ''@'')) > 0)', v_part)
+        USING p_company_id;
+    END LOOP;
 
     -- Whatever is kept by subscriber or profile, in the log and in every read model.
     FOR v_table IN
