@@ -317,13 +317,13 @@ CREATE VIEW report.click_to_site WITH (security_invoker = true) AS
 SELECT k.company_id, k.occurred_at AS clicked_at, k.day, k.channel, k.message_key,
        k.utm_campaign, k.profile_id, v.occurred_at AS site_at, v.occurred_at - k.occurred_at AS lag
 FROM report.link_clicks k
-LEFT JOIN LATERAL (
-    SELECT e.occurred_at
+CROSS JOIN LATERAL (
+    SELECT min(e.occurred_at) AS occurred_at
     FROM gateway.subscribers_of(k.company_id, k.profile_id) n
     JOIN gateway.source_event e ON e.company_id = k.company_id
         AND e.subscriber_id = n.subscriber_id AND e.event_name = 'page.viewed'
-        AND e.occurred_at >= k.occurred_at AND e.occurred_at <= k.occurred_at + interval '30 minutes'
-    ORDER BY e.occurred_at LIMIT 1) v ON true;
+        AND e.occurred_at >= k.occurred_at
+        AND e.occurred_at <= k.occurred_at + interval '30 minutes') v;
 COMMENT ON VIEW report.click_to_site IS
     'Each click with the first page that the same profile saw within 30 minutes; site_at is null when there was none. Filter on company_id and clicked_at.';
 
