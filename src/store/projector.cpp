@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::chrono::seconds log_pause{10};
 constexpr std::chrono::seconds stand_by_pause{2};
-constexpr std::size_t busy_events_min = 4'000; // a second: whoever writes them needs the processor
+constexpr std::size_t busy_events_min = 3'000; // a second: whoever writes them needs the processor
 constexpr std::size_t step_events_min = 1;     // a step takes one batch at least, however large
 
 struct step {
@@ -28,7 +28,7 @@ struct step {
     std::size_t batches;
     std::size_t events;
     std::size_t set_aside;
-    std::size_t arriving; // waiting events of the last second
+    std::size_t arriving; // events of the last second
     std::chrono::milliseconds took;
 };
 
@@ -79,7 +79,7 @@ void projector::implementation::failed()
                      name(why.code), why.detail, *held_back);
 }
 
-// How long to rest. Full steps follow each other, but take half of the time while many events
+// How long to rest. Full steps follow each other, but take a third of the time while many events
 // arrive: the log comes first. Behind a small step some events gather, since a step of few costs
 // nearly as much as one of many.
 std::chrono::milliseconds projector::implementation::after(const step& done)
@@ -97,7 +97,7 @@ std::chrono::milliseconds projector::implementation::after(const step& done)
     events_max = std::min(events_max * 2, settings.step_events_max);
     if (!full)
         return settings.idle_pause;
-    return done.arriving >= busy_events_min ? done.took : std::chrono::milliseconds{0};
+    return done.arriving >= busy_events_min ? 2 * done.took : std::chrono::milliseconds{0};
 }
 
 // Until this stops. Throws when the connection is of no more use, or was none from the start.

@@ -745,13 +745,11 @@ BEGIN
     set_aside := gateway.project_or_set_aside(v_batches,
         ARRAY['company', 'identity', 'consent', 'message', 'engagement', 'feed']);
     SELECT coalesce(sum(n.events), 0) INTO arriving
-    FROM (SELECT b.events, b.committed_at FROM batch b
-          WHERE b.projected_at IS NULL AND b.set_aside_at IS NULL
-          ORDER BY b.batch_id DESC LIMIT 1000) n
+    FROM (SELECT b.events, b.committed_at FROM batch b ORDER BY b.batch_id DESC LIMIT 1000) n
     WHERE n.committed_at > clock_timestamp() - interval '1 second';
 END $$;
 COMMENT ON FUNCTION gateway.project(integer) IS
-    'One step: merges the oldest waiting batches, with about so many events, into all read models. is_active is false while another session projects; arriving: events that came in the last second, as far as they wait.';
+    'One step: merges the oldest waiting batches, with about so many events, into all read models. is_active is false while another session projects; arriving: events that came in the last second.';
 
 CREATE FUNCTION gateway.projection_lag(
     OUT batches bigint, OUT events bigint, OUT oldest interval, OUT failed bigint)
