@@ -1,6 +1,7 @@
 // libpqxx and libpq as they are: which options a connection gets, and which of their many
 // exceptions means what to a batch.
 #include "store/database.hpp"
+#include "gateway/base/encoding.hpp"
 #include "store/durability.hpp"
 
 #include <libpq-fe.h>
@@ -17,17 +18,6 @@ struct option {
     std::string_view key;
     std::string value;
 };
-
-std::string quoted(std::string_view value)
-{
-    std::string out = "'";
-    for (const char c : value) {
-        if (c == '\'' || c == '\\')
-            out += '\\';
-        out += c;
-    }
-    return out + "'";
-}
 
 std::string first_line(std::string_view text)
 {
@@ -87,16 +77,16 @@ std::string complete_url(const database_settings& settings, bool with_options)
         if (key == "options")
             server_options += std::string{" "} + (o->val == nullptr ? "" : o->val);
         else if (o->val != nullptr)
-            out += std::string{key} + "=" + quoted(o->val) + " ";
+            out += std::string{key} + "=" + single_quoted(o->val) + " ";
         else {
             for (const auto& ours_too : ours) {
                 if (ours_too.key == key)
-                    out += std::string{key} + "=" + quoted(ours_too.value) + " ";
+                    out += std::string{key} + "=" + single_quoted(ours_too.value) + " ";
             }
         }
     }
     if (server_options.size() > 1)
-        out += "options=" + quoted(server_options);
+        out += "options=" + single_quoted(server_options);
     return out;
 }
 
