@@ -168,6 +168,13 @@ result<void> daemon::implementation::open_writer()
     writer_settings w;
     if (!settings.spool.directory.empty()) {
         BOOST_OUTCOME_TRY(auto opened, spool::open(spool_settings_of(settings)));
+        const auto tried = try_spool_directory(spool_settings_of(settings));
+        // A full disk gets room again, by draining too; anything else would show in an outage only.
+        if (tried.has_error() && tried.error().code != errc::spool_full)
+            return tried.error();
+        if (tried.has_error())
+            spdlog::error("{}: make room, or an outage of the database is answered with 503",
+                          tried.error().detail);
         local_spool.emplace(std::move(opened));
         w.fallback.to = &*local_spool;
         w.fallback.drain_rate_max = settings.spool.drain_rate_max;

@@ -22,7 +22,10 @@ struct erased {
 result<std::uint64_t> bring_in_spool(const configured& at)
 {
     const auto& directory = at.settings.spool.directory;
-    if (directory.empty() || !std::filesystem::exists(directory))
+    if (directory.empty())
+        return 0;
+    BOOST_OUTCOME_TRY(const bool used, is_spool(directory));
+    if (!used)
         return 0;
     BOOST_OUTCOME_TRY(const auto files, verify_spool(directory));
     std::uint64_t waiting = 0;

@@ -25,12 +25,15 @@ struct location {
 
 result<location> locate(const spool_options& options)
 {
-    if (!options.directory.empty())
-        return location{options.directory, 0};
-    BOOST_OUTCOME_TRY(const auto c, load_config(options.config));
-    if (c.spool.directory.empty())
-        return has_no_spool(options.config);
-    return location{c.spool.directory, c.spool.bytes_max};
+    location at{options.directory, 0};
+    if (at.directory.empty()) {
+        BOOST_OUTCOME_TRY(const auto c, load_config(options.config));
+        if (c.spool.directory.empty())
+            return has_no_spool(options.config);
+        at = {c.spool.directory, c.spool.bytes_max};
+    }
+    BOOST_OUTCOME_TRY(expect_spool(at.directory));
+    return at;
 }
 
 std::string mebibytes(std::uint64_t bytes)

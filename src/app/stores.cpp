@@ -54,9 +54,27 @@ spool_settings spool_settings_of(const config& c)
     return s;
 }
 
+result<void> expect_spool(const std::filesystem::path& directory)
+{
+    BOOST_OUTCOME_TRY(const bool used, is_spool(directory));
+    if (used)
+        return boost::outcome_v2::success();
+    std::error_code error;
+    if (!std::filesystem::exists(directory, error))
+        return fail(errc::io_failed,
+                    directory.string() +
+                        " does not exist: no gateway has spooled there yet, or "
+                        "its spool is elsewhere (directory in [spool] says where)");
+    return fail(errc::io_failed, directory.string() +
+                                     " is no spool: neither a spool.lock nor a file of a spool is "
+                                     "in it. No gateway has spooled there yet, or its spool is "
+                                     "elsewhere (directory in [spool] says where)");
+}
+
 result<drain_report> drain_spool(const configured& at, std::function<void(std::uint64_t)> progress)
 {
     const config& c = at.settings;
+    BOOST_OUTCOME_TRY(expect_spool(c.spool.directory));
     BOOST_OUTCOME_TRY(const bool in_use, spool_in_use(c.spool.directory));
     if (in_use)
         return fail(errc::spool_failed,

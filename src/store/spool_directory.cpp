@@ -118,6 +118,12 @@ bool locked(int descriptor)
     return true;
 }
 
+std::string forgets(const fs::path& path, const char* type)
+{
+    return "spool directory " + path.string() + " is on a file system of type " + type +
+           ", which does not keep what fsync promised; choose a directory on a local disk";
+}
+
 // Empty, or what is wrong with the directory and what to do about it.
 std::string objection_to(const fs::path& path, int descriptor, bool any_file_system)
 {
@@ -127,13 +133,39 @@ std::string objection_to(const fs::path& path, int descriptor, bool any_file_sys
     if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0 && ::fchmod(descriptor, S_IRWXU) != 0)
         return why(path, "others may read it, and its mode cannot be changed to 0700");
     const char* type = any_file_system ? nullptr : refused_as(descriptor);
-    if (type != nullptr)
-        return "spool directory " + path.string() + " is on a file system of type " + type +
-               ", which does not keep what fsync promised; choose a directory on a local disk";
-    return {};
+    return type == nullptr ? std::string{} : forgets(path, type);
+}
+
+// SQLite is told to follow no symlink, and means the whole path: systemd's DynamicUser= makes
+// /var/lib/NAME one, and so do many hosts. So it gets the path without any.
+result<fs::path> without_symlinks(const fs::path& path)
+{
+    std::error_code error;
+    auto real = fs::canonical(path, error);
+    if (error)
+        return fail(errc::spool_failed,
+                    "spool directory " + path.string() + ": cannot be opened: " + error.message());
+    return real;
 }
 
 } // namespace
+
+result<bool> is_spool(const fs::path& directory)
+{
+    std::error_code error;
+    fs::directory_iterator entry{directory, error};
+    if (error == std::errc::no_such_file_or_directory)
+        return false;
+    for (; !error && entry != fs::directory_iterator{}; entry.increment(error)) {
+        const std::string name = entry->path().filename().string();
+        if (name == lock_name || is_spool_name(name))
+            return true;
+    }
+    if (error)
+        return fail(errc::io_failed,
+                    "spool directory " + directory.string() + ": " + error.message());
+    return false;
+}
 
 result<bool> spool_in_use(const fs::path& directory)
 {
@@ -227,7 +259,8 @@ result<spool_directory> spool_directory::open(const fs::path& directory, bool an
     const fs::path path = (directory / "").parent_path(); // without a trailing slash
     if (!make_directory(path))
         return fail(errc::spool_failed, why(path, "cannot be made"));
-    spool_directory out{path, ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC), -1};
+    BOOST_OUTCOME_TRY(const auto real, without_symlinks(path));
+    spool_directory out{real, ::open(real.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC), -1};
     if (out.descriptor_ < 0)
         return fail(errc::spool_failed, why(path, "cannot be opened"));
     if (auto objection = objection_to(path, out.descriptor_, any_file_system); !objection.empty())
@@ -243,6 +276,19 @@ result<spool_directory> spool_directory::open(const fs::path& directory, bool an
                               " is in use by another process; give each daemon its own"
                         : why(path, "cannot be locked"));
     return out;
+}
+
+result<fs::path> canonical_spool_directory(const fs::path& directory, bool any_file_system)
+{
+    BOOST_OUTCOME_TRY(auto real, without_symlinks(directory));
+    const int descriptor = ::open(real.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor < 0)
+        return fail(errc::spool_failed, why(directory, "cannot be opened"));
+    const char* type = any_file_system ? nullptr : refused_as(descriptor);
+    ::close(descriptor);
+    if (type != nullptr)
+        return fail(errc::spool_failed, forgets(directory, type));
+    return real;
 }
 
 bool spool_directory::rename(const std::string& from, const std::string& to) const

@@ -27,6 +27,11 @@ struct spool_listing {
 // left alone.
 result<spool_listing> list_spool_directory(const std::filesystem::path& directory);
 
+// The path of a directory that exists, without symlinks in it. Fails with spool_failed when it
+// cannot be opened, or is on a file system that open() below refuses.
+result<std::filesystem::path> canonical_spool_directory(const std::filesystem::path& directory,
+                                                        bool any_file_system);
+
 // Holds the directory open and locked; the lock goes with the process, however it ends.
 class spool_directory {
 public:
@@ -39,6 +44,7 @@ public:
     spool_directory& operator=(spool_directory&&) = delete;
     ~spool_directory();
 
+    // Without symlinks, whatever was asked for.
     const std::filesystem::path& path() const { return path_; }
     std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
 

@@ -43,8 +43,12 @@ result<configured> connect_to_current_schema(const std::filesystem::path& file);
 // How the daemon opens its spool; meaningless without a spool.directory.
 spool_settings spool_settings_of(const config& c);
 
-// Empties the configured spool into the database. Fails as drain() does, and with spool_failed when
-// a running gateway holds it: that drains by itself.
+// Fails with io_failed, saying what to do, when `directory` is none that a gateway has spooled to:
+// a mistyped one must not look like an empty one.
+result<void> expect_spool(const std::filesystem::path& directory);
+
+// Empties the configured spool into the database. Fails as drain() and expect_spool() do, and with
+// spool_failed when a running gateway holds it: that drains by itself.
 result<drain_report> drain_spool(const configured& at, std::function<void(std::uint64_t)> progress);
 
 } // namespace gateway

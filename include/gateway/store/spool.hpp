@@ -96,9 +96,20 @@ private:
     std::unique_ptr<implementation> implementation_;
 };
 
+// Whether a gateway has ever used `directory` as its spool: its lock or a file of a spool is there.
+// False also when nothing is there. Fails with io_failed when it cannot be read.
+result<bool> is_spool(const std::filesystem::path& directory);
+
 // Whether a process (a daemon, as a rule) holds `directory` as its spool just now. Changes nothing.
 // Fails with io_failed when that cannot be told: no such directory, no right to look.
 result<bool> spool_in_use(const std::filesystem::path& directory);
+
+// Makes a spool file in `settings.directory`, writes to it, flushes it and deletes it, with the
+// user and the rights of the caller: so whether an outage could be spooled there. Leaves nothing
+// behind, and may run beside a gateway that uses the spool; needs disk for one event. Fails, saying
+// what to do, with spool_full when the disk is full, else with spool_failed: no such directory, a
+// file system that forgets (unless any_file_system), no right to write, any fault of the disk.
+result<void> try_spool_directory(const spool_settings& settings);
 
 // What a full check of one file found.
 struct spool_file_report {

@@ -3,6 +3,7 @@
 #include "gateway/base/digest.hpp"
 #include "gateway/store/spool.hpp"
 #include "gateway/store/stored_delivery.hpp"
+#include "support/faulty_vfs.hpp"
 #include "support/process.hpp"
 #include "support/spool_events.hpp"
 
@@ -420,6 +421,115 @@ TEST_F(SpoolTest, SaysWhetherAProcessHoldsIt)
 
     EXPECT_FALSE(spool_in_use(home / "spool").value());
     EXPECT_TRUE(spool::open(settings()).has_value());
+}
+
+// As systemd's DynamicUser= makes the state directory of a service.
+TEST_F(SpoolTest, WorksBelowASymlink)
+{
+    fs::create_directories(home / "private" / "gateway");
+    fs::create_directory_symlink("private/gateway", home / "gateway");
+    auto below = settings();
+    below.directory = home / "gateway" / "spool";
+    {
+        auto s = spool::open(below).value();
+        ASSERT_TRUE(append_numbers(s, 0, 10));
+    }
+
+    EXPECT_TRUE(try_spool_directory(below));
+    EXPECT_TRUE(is_spool(below.directory).value());
+    EXPECT_FALSE(spool_in_use(below.directory).value());
+    EXPECT_EQ(verify_spool(below.directory).value().front().events, 10);
+    EXPECT_EQ(export_spool(below.directory, home / "exported").value(), 10);
+    auto again = spool::open(below).value();
+    EXPECT_EQ(drain_numbers(again), sequence(0, 10));
+}
+
+TEST_F(SpoolTest, MayItselfBeASymlink)
+{
+    fs::create_directories(home / "elsewhere");
+    fs::create_directory_symlink("elsewhere", home / "spool");
+
+    auto s = spool::open(settings()).value();
+
+    ASSERT_TRUE(append_numbers(s, 0, 10));
+    EXPECT_EQ(drain_numbers(s), sequence(0, 10));
+}
+
+TEST_F(SpoolTest, ATrialLeavesNothingBehindAlsoBesideItsUser)
+{
+    auto s = spool::open(settings()).value();
+    ASSERT_TRUE(append_numbers(s, 0, 10));
+    const auto before = names();
+
+    EXPECT_TRUE(try_spool_directory(settings()));
+
+    EXPECT_EQ(names(), before);
+    EXPECT_EQ(drain_numbers(s), sequence(0, 10));
+}
+
+TEST_F(SpoolTest, WhatATrialLeftInACrashIsSweptAwayAtTheStart)
+{
+    {
+        auto s = spool::open(settings()).value();
+    }
+    const auto before = names();
+    write_file(home / "spool" / "spool-000000000000.db.new4711", "half");
+    write_file(home / "spool" / "spool-000000000000.db.new4711-wal", "half");
+
+    auto s = spool::open(settings()).value();
+
+    EXPECT_EQ(names(), before);
+}
+
+TEST_F(SpoolTest, ATrialSaysWhatIsWrongWithTheDirectory)
+{
+    const auto missing = try_spool_directory(settings());
+    write_file(home / "spool", "a file");
+    const auto file = try_spool_directory(settings());
+
+    ASSERT_TRUE(missing.has_error());
+    EXPECT_EQ(missing.error().code, errc::spool_failed);
+    EXPECT_NE(missing.error().detail.find("No such file"), std::string::npos)
+        << missing.error().detail;
+    ASSERT_TRUE(file.has_error());
+    EXPECT_NE(file.error().detail.find("Not a directory"), std::string::npos)
+        << file.error().detail;
+}
+
+TEST_F(SpoolTest, ATrialFindsADiskThatTakesNothing)
+{
+    {
+        auto s = spool::open(settings()).value();
+    }
+    auto faulty = settings();
+    faulty.vfs = faulty_vfs();
+    set_fault_plan({harm::full_forever, 1});
+    const auto full = try_spool_directory(faulty);
+    set_fault_plan({harm::fail_forever, 2});
+    const auto failed = try_spool_directory(faulty);
+    set_fault_plan({});
+
+    ASSERT_TRUE(full.has_error());
+    EXPECT_EQ(full.error().code, errc::spool_full) << full.error().detail;
+    ASSERT_TRUE(failed.has_error());
+    EXPECT_EQ(failed.error().code, errc::spool_failed) << failed.error().detail;
+}
+
+TEST_F(SpoolTest, KnowsADirectoryThatIsNoSpool)
+{
+    EXPECT_FALSE(is_spool(home / "nowhere").value());
+    EXPECT_FALSE(is_spool(home.path()).value());
+    write_file(home / "file", "");
+    EXPECT_TRUE(is_spool(home / "file").has_error());
+    {
+        auto s = spool::open(settings()).value();
+    }
+    EXPECT_TRUE(is_spool(home / "spool").value());
+    EXPECT_FALSE(is_spool(home.path()).value());
+
+    fs::create_directory(home / "copy"); // somebody saved a file from a host that is gone
+    write_file(home / "copy" / "spool-000000000001.db", "");
+    EXPECT_TRUE(is_spool(home / "copy").value());
 }
 
 TEST_F(SpoolTest, AFullDiskIsSpoolFullUntilSpaceReturns)
