@@ -2,6 +2,7 @@
 
 #include "completion.hpp"
 #include "gateway/app/commands.hpp"
+#include "gateway/app/installation.hpp"
 #include "gateway/app/nearest.hpp"
 #include "gateway/app/units.hpp"
 #include "gateway/attentive/samples.hpp"
@@ -35,9 +36,26 @@ struct command {
     declaration declare;
 };
 
+std::string config_meaning()
+{
+    return "Configuration (default: " + default_config_file().string() + ")";
+}
+
 void declare_config(CLI::App& app, std::filesystem::path& config)
 {
-    app.add_option("--config", config, "Configuration (TOML)")->required()->type_name("FILE");
+    config = default_config_file();
+    app.add_option("--config", config, config_meaning())->type_name("FILE");
+}
+
+// For commands that only ask the database: everybody under a user of their own.
+void declare_database(CLI::App& app, database_options& options)
+{
+    app.add_option("--config", options.config, config_meaning())
+        ->type_name("FILE")
+        ->group("Database");
+    app.add_option("--url", options.url, "Where and as whom instead: a URI of libpq")
+        ->type_name("URL")
+        ->group("Database");
 }
 
 action declare_serve(CLI::App& app)
@@ -51,22 +69,15 @@ action declare_serve(CLI::App& app)
 action declare_migrate(CLI::App& app)
 {
     auto options = std::make_shared<migrate_options>();
-    auto* const config = app.add_option("--config", options->config,
-                                        "Configuration (TOML) with the database's owner");
-    config->type_name("FILE")->group("Database, one of");
-    auto* const url = app.add_option("--url", options->url, "Where and as whom: a URI of libpq");
-    url->type_name("URL")->group("Database, one of")->excludes(config);
-    app.parse_complete_callback([config, url] {
-        if (config->count() + url->count() == 0)
-            throw CLI::RequiredError{"--config or --url"};
-    });
+    declare_database(app, options->database);
     return [options] { return run_migrate(*options); };
 }
 
 action declare_check_config(CLI::App& app)
 {
     auto options = std::make_shared<check_config_options>();
-    app.add_option("FILE", options->config, "Configuration (TOML)")->required()->type_name("");
+    options->config = default_config_file();
+    app.add_option("FILE,--config", options->config, config_meaning())->type_name("FILE");
     return [options] { return run_check_config(*options); };
 }
 
@@ -165,16 +176,12 @@ T valid(std::optional<T> parsed, const std::string& message)
 
 void declare_spool(CLI::App& app, spool_options& options)
 {
-    auto* const config =
-        app.add_option("--config", options.config, "Configuration (TOML) that names the spool");
+    auto* const config = app.add_option("--config", options.config, config_meaning());
     config->type_name("FILE")->group("Spool, one of");
-    auto* const directory =
-        app.add_option("--directory", options.directory, "The spool itself, or a copy of one");
-    directory->type_name("DIR")->group("Spool, one of")->excludes(config);
-    app.parse_complete_callback([config, directory] {
-        if (config->count() + directory->count() == 0)
-            throw CLI::RequiredError{"--config or --directory"};
-    });
+    app.add_option("--directory", options.directory, "The spool itself, or a copy of one")
+        ->type_name("DIR")
+        ->group("Spool, one of")
+        ->excludes(config);
 }
 
 action declare_spool_status(CLI::App& app)
@@ -231,7 +238,7 @@ void declare_filter(CLI::App& app, quarantine_filter& only)
 action declare_quarantine_list(CLI::App& app)
 {
     auto options = std::make_shared<quarantine_list_options>();
-    declare_config(app, options->config);
+    declare_database(app, options->database);
     declare_filter(app, options->only);
     app.add_option("--limit", options->limit, "Rows to print, the newest (default: 50)")
         ->type_name("N")
@@ -244,7 +251,7 @@ constexpr const char* id_expected = "an id is a UUID, as quarantine list prints 
 action declare_quarantine_show(CLI::App& app)
 {
     auto options = std::make_shared<quarantine_show_options>();
-    declare_config(app, options->config);
+    declare_database(app, options->database);
     const auto id = [options](const std::string& text) {
         options->id = valid(uuid_from_text(text), id_expected);
     };
@@ -256,7 +263,7 @@ action declare_quarantine_show(CLI::App& app)
 action declare_quarantine_replay(CLI::App& app)
 {
     auto options = std::make_shared<quarantine_replay_options>();
-    declare_config(app, options->config);
+    declare_database(app, options->database);
     const auto id = [options](const std::string& text) {
         options->only.id = valid(uuid_from_text(text), id_expected);
     };
@@ -332,7 +339,7 @@ void declare_time(CLI::App& app, const std::string& option, std::optional<timest
 action declare_report(CLI::App& app)
 {
     auto options = std::make_shared<report_options>();
-    declare_config(app, options->config);
+    declare_database(app, options->database);
     app.add_option("NAME", options->name, "Of a report; without it they are listed")->type_name("");
     app.add_option("--company", options->company, "Only this company_id")->type_name("ID");
     declare_time(app, "--since", options->since, "Only rows of this day or time (UTC) or later");
@@ -349,13 +356,16 @@ action declare_report(CLI::App& app)
     };
     app.add_option_function<std::string>("--format", format, "table, csv or json (default: table)")
         ->type_name("FORMAT");
+    app.add_option("--columns", options->columns, "Only these, in this order")
+        ->type_name("NAME,...")
+        ->delimiter(',');
     return [options] { return run_report(*options); };
 }
 
 action declare_tail(CLI::App& app)
 {
     auto options = std::make_shared<tail_options>();
-    declare_config(app, options->config);
+    declare_database(app, options->database);
     app.add_option("--type", options->type, "Only events of this type, as sms.sent")
         ->type_name("TYPE");
     app.add_option("--company", options->company, "Only this company_id")->type_name("ID");
@@ -370,6 +380,34 @@ action declare_tail(CLI::App& app)
         ->type_name("FORMAT")
         ->check(CLI::IsMember({"text", "json"}));
     return [options] { return run_tail(*options); };
+}
+
+std::vector<std::string> subcommands_of(const CLI::App* app);
+std::string unknown_subcommand(const std::string& name, const CLI::App* app);
+
+action declare_help(CLI::App& app)
+{
+    auto words = std::make_shared<std::vector<std::string>>(); // shared by parser and action
+    app.add_option("SUBCOMMAND", *words, "Which one's")->type_name("");
+    return [&app, words] {
+        const CLI::App* about = app.get_parent();
+        std::string before; // the names of those above
+        for (const std::string& word : *words) {
+            const auto known = subcommands_of(about);
+            if (std::find(known.begin(), known.end(), word) == known.end()) {
+                std::fprintf(stderr, "%s%s: %s\n", before.c_str(), about->get_name().c_str(),
+                             unknown_subcommand(word, about).c_str());
+                return exit_usage;
+            }
+            before += about->get_name() + " ";
+            about = about->get_subcommand(word);
+        }
+        const auto name = before + about->get_name();
+        const auto text =
+            about->get_formatter()->make_help(about, name, CLI::AppFormatMode::Normal);
+        std::fputs(text.c_str(), stdout);
+        return exit_ok;
+    };
 }
 
 action declare_completion(CLI::App& app)
@@ -388,7 +426,7 @@ action declare_completion(CLI::App& app)
 action declare_erase(CLI::App& app)
 {
     auto options = std::make_shared<erase_options>();
-    declare_config(app, options->config);
+    declare_database(app, options->database);
     app.add_option("--company", options->company, "Their company_id")->required()->type_name("ID");
     const auto name_by = [&app, options](const std::string& option, const std::string& kind,
                                          const std::string& meaning) {
@@ -416,14 +454,14 @@ action declare_erase(CLI::App& app)
 action declare_retention(CLI::App& app)
 {
     auto options = std::make_shared<retention_options>();
-    declare_config(app, options->config);
+    declare_database(app, options->database);
     return [options] { return run_retention(*options); };
 }
 
 action declare_rebuild(CLI::App& app)
 {
     auto options = std::make_shared<rebuild_options>();
-    declare_config(app, options->config);
+    declare_database(app, options->database);
     app.add_option("--model", options->model,
                    "Only this one: company, identity, consent, message, engagement, feed")
         ->type_name("MODEL")
@@ -448,7 +486,7 @@ void declare_subscriber(CLI::App& app, std::string& company, uuid& subscriber)
 action declare_identity_split(CLI::App& app)
 {
     auto options = std::make_shared<identity_split_options>();
-    declare_config(app, options->config);
+    declare_database(app, options->database);
     declare_subscriber(app, options->company, options->subscriber);
     app.add_option("--kind", options->kind,
                    "Only what identifiers of this kind join, such as phone (default: all)")
@@ -460,7 +498,7 @@ action declare_identity_split(CLI::App& app)
 action declare_explain_identity(CLI::App& app)
 {
     auto options = std::make_shared<explain_identity_options>();
-    declare_config(app, options->config);
+    declare_database(app, options->database);
     declare_subscriber(app, options->company, options->subscriber);
     return [options] { return run_explain_identity(*options); };
 }
@@ -483,30 +521,30 @@ action declare_explain(CLI::App&)
 }
 
 constexpr command commands[] = {
-    {"serve", "--config FILE [--migrate]", "Receive webhooks until SIGTERM",
+    {"serve", "[--config FILE] [--migrate]", "Receive webhooks until SIGTERM",
      "Examples:\n"
-     "  attentive-gateway serve --config /etc/attentive-gateway/gateway.toml\n"
+     "  attentive-gateway serve\n"
      "  attentive-gateway serve --config gateway.toml --migrate\n",
      declare_serve},
-    {"migrate", "--config FILE | --url URL", "Bring the database's schema up to date",
+    {"migrate", "[--url URL]", "Bring the database's schema up to date",
      "Safe to repeat, and to run from several replicas at once. The user has to own the schema;\n"
      "--url is for where the gateway's own does not, and should not.\n\n"
      "Examples:\n"
-     "  attentive-gateway migrate --config /etc/attentive-gateway/gateway.toml\n"
+     "  attentive-gateway migrate\n"
      "  sudo -u postgres attentive-gateway migrate --url postgresql:///attentive\n",
      declare_migrate},
-    {"check-config", "FILE",
+    {"check-config", "[FILE]",
      "Say whether a configuration would be accepted, and what is wrong with it",
      "Reads the secrets too, but prints none. Every fault has its line and column.\n\n"
      "Example:\n"
-     "  attentive-gateway check-config /etc/attentive-gateway/gateway.toml\n",
+     "  attentive-gateway check-config\n",
      declare_check_config},
-    {"doctor", "--config FILE", "Look over all that a gateway on this host stands on",
+    {"doctor", "[--config FILE]", "Look over all that a gateway on this host stands on",
      "Configuration, keys, certificate, permissions, database, schema, partitions, clock, spool "
      "and\n"
      "port, a line each. Changes nothing. Exits with 1 when something loses or refuses events.\n\n"
      "Example:\n"
-     "  attentive-gateway doctor --config /etc/attentive-gateway/gateway.toml\n",
+     "  attentive-gateway doctor\n",
      declare_doctor},
     {"demo", "[--once] [--directory DIR]",
      "Show the whole way on this machine: private database, TLS, 11 signed events",
@@ -526,48 +564,49 @@ constexpr command commands[] = {
      "    attentive-gateway send --url https://localhost:8443/webhooks/attentive --ca ca.pem \\\n"
      "        --key-env SIGNING_KEY --count 10000 --connections 64 --unique --seed 7\n",
      declare_send},
-    {"spool status", "(--config FILE | --directory DIR)",
+    {"spool status", "[--directory DIR]",
      "Say what waits in the local spool, and whether a gateway uses it",
      "Reads only, also while the gateway runs.\n\n"
      "Example:\n"
-     "  attentive-gateway spool status --config /etc/attentive-gateway/gateway.toml\n",
+     "  attentive-gateway spool status\n",
      declare_spool_status},
-    {"spool verify", "(--config FILE | --directory DIR)", "Check every row of every spool file",
+    {"spool verify", "[--directory DIR]", "Check every row of every spool file",
      "Reads only, also while the gateway runs. Exits with 1 when a file is not whole.\n\n"
      "Example:\n"
      "  attentive-gateway spool verify --directory /var/lib/attentive-gateway/spool\n",
      declare_spool_verify},
-    {"spool drain", "--config FILE", "Empty the spool into the database, with the gateway stopped",
+    {"spool drain", "[--config FILE]",
+     "Empty the spool into the database, with the gateway stopped",
      "A running gateway drains by itself. Safe to break off and to repeat.\n\n"
      "Example:\n"
-     "  attentive-gateway spool drain --config /etc/attentive-gateway/gateway.toml\n",
+     "  attentive-gateway spool drain\n",
      declare_spool_drain},
-    {"spool export", "(--config FILE | --directory DIR) --to DIR",
+    {"spool export", "--to DIR [--directory DIR]",
      "Write what waits in the spool as JSON lines, and remove nothing",
      "Makes DIR (0700) with deliveries.jsonl (0600) in it: personal data. One object a line: n,\n"
      "endpoint, key_id, received_at, sha256 (of the bytes), body (the signed bytes in base64).\n\n"
      "Example:\n"
      "  attentive-gateway spool export --directory /var/lib/attentive-gateway/spool --to saved\n",
      declare_spool_export},
-    {"quarantine list", "--config FILE [--reason REASON] [--since TIME] [--limit N]",
+    {"quarantine list", "[--reason REASON] [--since TIME] [--limit N]",
      "List what is kept in quarantine and why, without bodies",
      "Example:\n"
-     "  attentive-gateway quarantine list --config gateway.toml --since 2026-11-21\n",
+     "  attentive-gateway quarantine list --since 2026-11-21\n",
      declare_quarantine_list},
-    {"quarantine show", "ID --config FILE [--body]", "Show one row of the quarantine, or its bytes",
+    {"quarantine show", "ID [--body]", "Show one row of the quarantine, or its bytes",
      "Examples:\n"
-     "  attentive-gateway quarantine show ID --config gateway.toml\n"
-     "  attentive-gateway quarantine show ID --config gateway.toml --body | "
+     "  attentive-gateway quarantine show ID\n"
+     "  attentive-gateway quarantine show ID --body | "
      "attentive-gateway explain\n",
      declare_quarantine_show},
-    {"quarantine replay", "--config FILE [--id ID] [--reason REASON] [--since TIME] [--dry-run]",
+    {"quarantine replay", "[--id ID] [--reason REASON] [--since TIME] [--dry-run]",
      "Map what is kept once more, and store what now is an event",
      "Without a restriction all that waits is tried. Safe to break off and to repeat: an event is\n"
      "stored once.\n\n"
      "Examples:\n"
-     "  attentive-gateway quarantine replay --config gateway.toml --reason type_unknown "
+     "  attentive-gateway quarantine replay --reason type_unknown "
      "--dry-run\n"
-     "  attentive-gateway quarantine replay --config gateway.toml --reason type_unknown\n",
+     "  attentive-gateway quarantine replay --reason type_unknown\n",
      declare_quarantine_replay},
     {"webhooks list", "(--token-file FILE | --token-env NAME)",
      "List the webhooks that Attentive has for your app",
@@ -610,60 +649,61 @@ constexpr command commands[] = {
      "      --token-file api-token\n",
      declare_webhooks_change<run_webhooks_delete, false>},
     {"report",
-     "[NAME] --config FILE [--company ID] [--since TIME] [--until TIME] [--limit N] "
+     "[NAME] [--columns NAME,...] [--company ID] [--since TIME] [--until TIME] [--limit N] "
      "[--format FORMAT]",
      "Print one of the reports, or list them",
-     "Needs the rights of gateway_reader. Rows come newest first.\n\n"
+     "Needs the rights of gateway_reader. Rows come newest first. A table in a terminal leaves\n"
+     "columns out until it fits; elsewhere, and in CSV and JSON, all of them are there.\n\n"
      "Examples:\n"
-     "  attentive-gateway report --config gateway.toml\n"
-     "  attentive-gateway report link_clicks_daily --config gateway.toml --since 2026-11-01\n"
-     "  attentive-gateway report attributed_orders --config gateway.toml --format csv > "
+     "  attentive-gateway report\n"
+     "  attentive-gateway report link_clicks_daily --since 2026-11-01\n"
+     "  attentive-gateway report attributed_orders --format csv > "
      "orders.csv\n",
      declare_report},
-    {"tail",
-     "--config FILE [--type TYPE] [--company ID] [--lines N | --since TIME] [--format FORMAT]",
+    {"tail", "[--type TYPE] [--company ID] [--lines N | --since TIME] [--format FORMAT]",
      "Follow what is stored, a line for each event, without anything personal",
      "When it was received (UTC), company, event, subscriber, and the name of the message or the\n"
      "link's host. Needs the rights of gateway_reader. Ctrl-C ends it.\n\n"
      "Examples:\n"
-     "  attentive-gateway tail --config gateway.toml --type sms.inbound_message\n"
-     "  attentive-gateway tail --config gateway.toml --lines 0 --format json | jq .event_name\n",
+     "  attentive-gateway tail --type sms.inbound_message\n"
+     "  attentive-gateway tail --lines 0 --format json | jq .event_name\n",
      declare_tail},
-    {"erase", "--config FILE --company ID (--phone V | --email V | --external-id V) [--dry-run]",
+    {"erase", "--company ID (--phone V | --email V | --external-id V) [--dry-run]",
      "Remove a person from everything that is stored",
      "Everybody who is one profile with the identifier. Counts in reports stay, nobody is behind\n"
      "them, and a delivery that comes again does not bring the person back. Needs the rights of\n"
      "gateway_privacy.\n\n"
      "Example:\n"
-     "  attentive-gateway erase --config gateway.toml --company MDc6Q29tcGFueTU \\\n"
+     "  attentive-gateway erase --company MDc6Q29tcGFueTU \\\n"
      "      --phone +12065550100 --dry-run\n",
      declare_erase},
-    {"retention", "--config FILE", "Drop what is older than the configuration keeps it",
+    {"retention", "[--config FILE] [--url URL]",
+     "Drop what is older than the configuration keeps it",
      "serve does so once a day.\n\n"
      "Example:\n"
-     "  attentive-gateway retention --config gateway.toml\n",
+     "  attentive-gateway retention\n",
      declare_retention},
-    {"rebuild", "--config FILE [--model MODEL]",
+    {"rebuild", "[--model MODEL]",
      "Make the read models again from the log, while the gateway serves",
      "Prints for each table its rows, and how many were wrong: removed and added. Needed after a\n"
      "change of gateway.identity_rule or identity_block, and to try batches again that were set\n"
      "aside. Not through a pooler in transaction mode.\n\n"
      "Examples:\n"
-     "  attentive-gateway rebuild --config gateway.toml\n"
-     "  attentive-gateway rebuild --config gateway.toml --model identity\n",
+     "  attentive-gateway rebuild\n"
+     "  attentive-gateway rebuild --model identity\n",
      declare_rebuild},
-    {"identity split", "--config FILE --company ID --subscriber UUID [--kind KIND] [--undo]",
+    {"identity split", "--company ID --subscriber UUID [--kind KIND] [--undo]",
      "Take a subscriber out of the profile it was merged into, for good",
      "Identifiers of the kind join it to nobody from now on, also after a rebuild. Prints the\n"
      "profiles of all who were together with it.\n\n"
      "Example:\n"
-     "  attentive-gateway identity split --config gateway.toml --company MDc6Q29tcGFueTU \\\n"
+     "  attentive-gateway identity split --company MDc6Q29tcGFueTU \\\n"
      "      --subscriber de4b6290-5729-8030-88f1-09d878d95cfb --kind phone\n",
      declare_identity_split},
-    {"explain-identity", "--config FILE --company ID --subscriber UUID",
+    {"explain-identity", "--company ID --subscriber UUID",
      "Show why subscribers are one profile: the identifiers they share, masked",
      "Example:\n"
-     "  attentive-gateway explain-identity --config gateway.toml --company MDc6Q29tcGFueTU \\\n"
+     "  attentive-gateway explain-identity --company MDc6Q29tcGFueTU \\\n"
      "      --subscriber de4b6290-5729-8030-88f1-09d878d95cfb\n",
      declare_explain_identity},
     {"verify", "--key-file FILE --signature HEX < BODY",
@@ -683,6 +723,10 @@ constexpr command commands[] = {
      "Example:\n"
      "  source <(attentive-gateway completion bash)\n",
      declare_completion},
+    {"help", "[SUBCOMMAND]", "Print this overview, or the options and examples of a subcommand",
+     "Example:\n"
+     "  attentive-gateway help spool status\n",
+     declare_help},
 };
 
 // Commands of two words stand below their first.
@@ -699,11 +743,13 @@ constexpr command_group groups[] = {
 };
 
 constexpr const char* overview =
-    "Exit codes: 0 done, 1 failed, 2 arguments or configuration are wrong.\n\n"
+    "Exit codes: 0 done, 1 failed, 2 arguments or configuration are wrong.\n"
+    "The configuration is --config FILE, else $ATTENTIVE_GATEWAY_CONFIG, else\n"
+    "/etc/attentive-gateway/gateway.toml.\n\n"
     "Start here:\n"
     "  attentive-gateway demo                      see it work on this machine\n"
     "  attentive-gateway check-config gateway.toml\n"
-    "  attentive-gateway SUBCOMMAND --help         options and examples of one\n";
+    "  attentive-gateway help SUBCOMMAND           options and examples of one\n";
 
 // "spool status"; empty for the program itself.
 std::string full_name(const CLI::App* app)
@@ -751,7 +797,30 @@ std::vector<std::string> subcommands_of(const CLI::App* app)
     return names;
 }
 
-// What is wrong, and where to read on.
+std::string guessed(const std::string& word, const std::vector<std::string>& known)
+{
+    const std::string guess = nearest(word, known);
+    return guess.empty() ? "" : ", did you mean " + guess + "?";
+}
+
+std::string unknown_subcommand(const std::string& name, const CLI::App* app)
+{
+    return "unknown subcommand " + name + guessed(name, subcommands_of(app));
+}
+
+std::string unknown_option(const std::string& word, const CLI::App* app)
+{
+    const std::string name = word.substr(0, word.find('='));
+    std::vector<std::string> known;
+    for (const CLI::Option* option : app->get_options()) {
+        for (const auto& long_name : option->get_lnames())
+            known.push_back("--" + long_name);
+    }
+    return "unknown option " + name + guessed(name, known);
+}
+
+// What is wrong, and where to read on. A word that means nothing goes before one that is missing:
+// the one is often the other, mistyped.
 std::string usage_error(const CLI::App* app, const CLI::Error& e)
 {
     std::string name = "attentive-gateway";
@@ -760,13 +829,14 @@ std::string usage_error(const CLI::App* app, const CLI::Error& e)
         app = app->get_subcommands().front();
         name += " " + app->get_name();
     }
-    const auto extra = app->remaining();
-    const auto known = subcommands_of(app);
-    if (!known.empty() && !extra.empty()) {
-        const std::string guess = nearest(extra.front(), known);
-        what = "unknown subcommand " + extra.front();
-        if (!guess.empty())
-            what += ", did you mean " + guess + "?";
+    if (const auto extra = app->remaining(); !extra.empty()) {
+        const std::string& first = extra.front();
+        if (first.starts_with("-"))
+            what = unknown_option(first, app);
+        else if (!subcommands_of(app).empty())
+            what = unknown_subcommand(first, app);
+        else
+            what = "unexpected argument " + first;
     }
     return name + ": " + what + "\nSee " + name + " --help\n";
 }

@@ -72,7 +72,7 @@ void collect(const CLI::App& app, const std::string& path, std::vector<offered_c
     c.name = path;
     c.meaning = app.get_description();
     for (const CLI::Option* option : app.get_options()) {
-        c.takes_file = c.takes_file || (option->get_positional() && option->get_name() == "FILE");
+        c.takes_file = c.takes_file || option->get_name(true) == "FILE";
         for (const auto& name : option->get_lnames()) {
             auto [kind, words] = value_of(*option);
             c.options.push_back({"--" + name, option->get_description(), kind, words});

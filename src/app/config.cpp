@@ -1,5 +1,6 @@
 #include "gateway/app/config.hpp"
 
+#include "gateway/app/installation.hpp"
 #include "gateway/app/nearest.hpp"
 #include "gateway/app/read_file.hpp"
 #include "gateway/app/units.hpp"
@@ -14,6 +15,8 @@ namespace gateway {
 namespace {
 
 constexpr std::size_t file_bytes_max = 1U << 20U;
+// toml++ recurses for each part of a dotted key: tens of thousands would end the process.
+constexpr std::size_t dots_max = 2'000;
 
 using position = toml::source_position;
 
@@ -541,6 +544,9 @@ private:
 
 result<config> parse_config(std::string_view text, const std::string& name)
 {
+    if (static_cast<std::size_t>(std::count(text.begin(), text.end(), '.')) > dots_max)
+        return fail(errc::config_invalid, name + ": more than " + std::to_string(dots_max) +
+                                              " dots: no configuration needs as many");
     try {
         const toml::table root = toml::parse(text, name);
         return config_reader{root, name}.read();
@@ -554,9 +560,16 @@ result<config> parse_config(std::string_view text, const std::string& name)
 result<config> load_config(const std::filesystem::path& file)
 {
     auto text = read_file(file, file_bytes_max);
+    if (!text && file == default_config_file())
+        return fail(errc::config_invalid, text.error().detail +
+                                              "; another file is named by --config FILE or in "
+                                              "ATTENTIVE_GATEWAY_CONFIG");
     if (!text)
         return fail(errc::config_invalid, text.error().detail);
-    return parse_config(text.value(), file.string());
+    auto parsed = parse_config(text.value(), file.string());
+    if (parsed)
+        find_credentials(parsed.value(), file);
+    return parsed;
 }
 
 std::vector<config_key> config_keys()

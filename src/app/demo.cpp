@@ -246,6 +246,8 @@ void print_next_steps(const fs::path& directory, const daemon_addresses& address
     const std::string url = url_of(addresses);
     const auto binary = fs::read_symlink("/proc/self/exe").string();
     std::printf(
+        "\nLook at it, in a browser:\n"
+        "  http://%s/\n"
         "\nRead the reports:\n"
         "  %s report --config %s/gateway.toml\n"
         "  %s report attributed_orders --config %s/gateway.toml\n"
@@ -259,7 +261,8 @@ void print_next_steps(const fs::path& directory, const daemon_addresses& address
         "  %s send --url %s \\\n"
         "    --key-file %s/signing-key --ca %s/certificate.pem --type all --count 1000 "
         "--unique\n",
-        binary.c_str(), base.c_str(), binary.c_str(), base.c_str(), addresses.database_url.c_str(),
+        addresses.admin.c_str(), binary.c_str(), base.c_str(), binary.c_str(), base.c_str(),
+        addresses.database_url.c_str(),
         R"({"type":"sms.subscribed","timestamp":1767225600000,)"
         R"("company":{"company_id":"MDc6Q29tcGFueTU"},"subscriber":{"phone":"+12065550100"}})",
         base.c_str(), base.c_str(), url.c_str(), binary.c_str(), url.c_str(), base.c_str(),

@@ -36,7 +36,6 @@ namespace {
 namespace asio = boost::asio;
 namespace fs = std::filesystem;
 
-constexpr const char* service_credentials = "/run/credentials/attentive-gateway.service";
 constexpr const char* state_directory = "/var/lib/attentive-gateway"; // StateDirectory= makes it
 constexpr const char* unit = "/usr/lib/systemd/system/attentive-gateway.service";
 constexpr std::chrono::days certificate_warning{14};
@@ -83,14 +82,6 @@ private:
     int warnings_ = 0;
 };
 
-// Run by hand, a unit's credentials are where systemd put them for the service that runs.
-void find_credentials()
-{
-    // NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread yet
-    if (std::getenv("CREDENTIALS_DIRECTORY") == nullptr && fs::exists(service_credentials))
-        ::setenv("CREDENTIALS_DIRECTORY", service_credentials, 0); // NOLINT(concurrency-mt-unsafe)
-}
-
 bool world_readable(const fs::path& file)
 {
     struct stat status {};
@@ -108,7 +99,7 @@ void check_keys(const config& c, findings& found)
         else
             found.bad("signing keys", made.error().detail,
                       "copy the key from Attentive's app settings to where the configuration "
-                      "says; under systemd, run this while the service runs");
+                      "says; credentials of the service are for root only");
     }
 }
 
@@ -425,7 +416,6 @@ int run_doctor(const doctor_options& options)
 {
     set_up_log("off", "text");
     findings found;
-    find_credentials();
     const auto loaded = load_config(options.config);
     if (!loaded) {
         found.bad("configuration", loaded.error().detail, "see the comments in gateway.toml");

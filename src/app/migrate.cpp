@@ -11,9 +11,7 @@ namespace {
 
 result<std::vector<std::string>> migrate_as(const migrate_options& options)
 {
-    if (!options.url.empty())
-        return migrate(options.url);
-    BOOST_OUTCOME_TRY(const auto at, connect(options.config));
+    BOOST_OUTCOME_TRY(const auto at, connect(options.database));
     return migrate(at.database.url);
 }
 

@@ -4,6 +4,7 @@
 
 #include "gateway/app/command_line.hpp"
 #include "gateway/app/commands.hpp"
+#include "gateway/app/installation.hpp"
 #include "gateway/app/stores.hpp"
 
 #include <cinttypes>
@@ -44,7 +45,7 @@ result<std::uint64_t> bring_in_spool(const configured& at)
 
 result<erased> erase_person(const erase_options& options)
 {
-    BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(options.config));
+    BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(options.database));
     erased done;
     if (!options.dry_run) {
         BOOST_OUTCOME_TRY(done.spooled, bring_in_spool(at));
@@ -56,7 +57,10 @@ result<erased> erase_person(const erase_options& options)
 
 result<std::vector<retention_dropped>> drop_old(const retention_options& options)
 {
-    BOOST_OUTCOME_TRY(const auto at, connect(options.config));
+    auto where = options.database;
+    if (where.config.empty()) // what is kept for how long stands there, whatever the database
+        where.config = default_config_file();
+    BOOST_OUTCOME_TRY(const auto at, connect(where));
     return apply_retention(at.database.url, at.settings.retention);
 }
 
@@ -74,6 +78,9 @@ int run_erase(const erase_options& options)
     std::printf("in quarantine blanked  %" PRIu64 "\n", found.quarantined);
     if (options.dry_run)
         std::printf("nothing was written (--dry-run)\n");
+    if (!options.database.url.empty() && options.database.config.empty())
+        std::fprintf(stderr, "no spool was looked into (--url without --config): what waits in "
+                             "one, the database drops when it drains\n");
     if (spooled > 0)
         std::fprintf(stderr,
                      "%" PRIu64 " events wait in the spool of the running gateway, perhaps some of "

@@ -15,19 +15,19 @@ namespace {
 
 result<quarantine_listing> list(const quarantine_list_options& options)
 {
-    BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(options.config));
+    BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(options.database));
     return list_quarantine(at.database.url, options.only, options.limit);
 }
 
 result<std::optional<quarantine_entry>> read(const quarantine_show_options& options)
 {
-    BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(options.config));
+    BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(options.database));
     return read_quarantine(at.database.url, options.id);
 }
 
 result<replay_report> replay(const quarantine_replay_options& options)
 {
-    BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(options.config));
+    BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(options.database));
     replay_settings settings;
     settings.database_url = at.database.url;
     settings.only = options.only;

@@ -1,8 +1,8 @@
 #include "gateway/app/read_file.hpp"
 
 #include "gateway/app/units.hpp"
+#include "gateway/base/wipe.hpp"
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -11,12 +11,17 @@
 namespace gateway {
 namespace {
 
+struct read_buffer {
+    std::string bytes = std::string(16U << 10U, '\0');
+    ~read_buffer() { wipe(bytes); } // the file may be a secret
+};
+
 result<std::string> read_all(int descriptor, const std::string& name, std::size_t bytes_max)
 {
     std::string out;
-    std::array<char, 16U << 10U> chunk;
+    read_buffer chunk;
     for (;;) {
-        const ssize_t count = ::read(descriptor, chunk.data(), chunk.size());
+        const ssize_t count = ::read(descriptor, chunk.bytes.data(), chunk.bytes.size());
         if (count < 0 && errno == EINTR)
             continue;
         if (count < 0 && errno == EISDIR)
@@ -25,7 +30,7 @@ result<std::string> read_all(int descriptor, const std::string& name, std::size_
             return fail(errc::io_failed, name + ": " + std::strerror(errno));
         if (count == 0)
             return out;
-        out.append(chunk.data(), static_cast<std::size_t>(count));
+        out.append(chunk.bytes.data(), static_cast<std::size_t>(count));
         if (out.size() > bytes_max)
             return fail(errc::io_failed, name + ": larger than " + size_text(bytes_max));
     }

@@ -13,7 +13,7 @@ namespace {
 
 result<query_table> rebuild_as(const rebuild_options& options)
 {
-    BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(options.config));
+    BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(options.database));
     rebuild_settings settings;
     settings.database_url = at.database.url;
     if (!options.model.empty())
@@ -24,14 +24,14 @@ result<query_table> rebuild_as(const rebuild_options& options)
 
 result<query_table> split_as(const identity_split_options& options)
 {
-    BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(options.config));
+    BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(options.database));
     return split_identity(at.database.url,
                           {options.company, options.subscriber, options.kind, options.undo});
 }
 
 result<query_table> explain_as(const explain_identity_options& options)
 {
-    BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(options.config));
+    BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(options.database));
     return explain_identity(at.database.url, options.company, options.subscriber);
 }
 

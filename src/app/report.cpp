@@ -97,6 +97,29 @@ result<std::string> known_name(const std::vector<report_name>& reports, std::str
                                                          : ", did you mean " + guess + "?"));
 }
 
+std::string listed(const std::vector<std::string>& words)
+{
+    std::string out;
+    for (const auto& word : words)
+        out += (out.empty() ? "" : ", ") + word;
+    return out;
+}
+
+// As much of it as the terminal has room for; what somebody chose is all there.
+void print_table(query_table table, bool may_narrow)
+{
+    const std::size_t width = terminal_width();
+    const auto shown =
+        may_narrow ? narrowed(std::move(table), width) : narrowed_table{std::move(table), {}, {}};
+    std::fputs(to_text(shown.table, width).c_str(), stdout);
+    std::fflush(stdout);
+    if (!shown.same.empty())
+        std::fprintf(stderr, "in all rows: %s\n", printable(listed(shown.same)).c_str());
+    if (!shown.left_out.empty())
+        std::fprintf(stderr, "left out: %s; --columns a,b,c chooses, --format csv has all\n",
+                     listed(shown.left_out).c_str());
+}
+
 void print_rows(query_table table, const report_options& options)
 {
     const bool more = table.rows.size() > options.limit;
@@ -109,7 +132,7 @@ void print_rows(query_table table, const report_options& options)
     else if (table.rows.empty())
         std::printf("no rows\n");
     else
-        std::fputs(to_text(table, terminal_width()).c_str(), stdout);
+        print_table(readable(std::move(table)), options.columns.empty());
     std::fflush(stdout);
     if (more)
         std::fprintf(stderr, "the newest %zu rows; --limit N shows more\n", options.limit);
@@ -117,7 +140,7 @@ void print_rows(query_table table, const report_options& options)
 
 result<void> report(const report_options& options)
 {
-    BOOST_OUTCOME_TRY(const auto at, connect(options.config));
+    BOOST_OUTCOME_TRY(const auto at, connect(options.database));
     const std::string& url = at.database.url;
     BOOST_OUTCOME_TRY(const auto reports, list_reports(url));
     if (options.name.empty()) {
@@ -126,6 +149,7 @@ result<void> report(const report_options& options)
     }
     report_request request;
     BOOST_OUTCOME_TRY(request.name, known_name(reports, options.name));
+    request.columns = options.columns;
     request.company = options.company;
     request.since = options.since;
     request.until = options.until;

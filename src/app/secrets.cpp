@@ -42,13 +42,16 @@ result<std::string> from_file(const std::filesystem::path& file, const std::stri
     return checked(without_newline(std::move(text).value()), kind + " " + file.string());
 }
 
-result<std::string> from_credential(const std::string& name)
+result<std::string> from_credential(const secret_source& source)
 {
+    const std::string& name = source.credential;
     // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment
     const char* const directory = std::getenv("CREDENTIALS_DIRECTORY");
     if (name.find('/') != std::string::npos || name == "." || name == "..")
         return fail(errc::secret_invalid, "credential \"" + name + "\" is a path, not a name");
     if (directory == nullptr || *directory == '\0') {
+        if (!source.credential_file.empty())
+            return from_file(source.credential_file, "credential");
         return fail(errc::secret_invalid, "credential " + name +
                                               ": CREDENTIALS_DIRECTORY is not set; systemd sets it "
                                               "for a unit with LoadCredential=" +
@@ -73,7 +76,7 @@ result<std::string> read_secret(const secret_source& source)
     if (!source.file.empty())
         return from_file(source.file, "file");
     if (!source.credential.empty())
-        return from_credential(source.credential);
+        return from_credential(source);
     if (!source.environment.empty())
         return from_environment(source.environment);
     return fail(errc::secret_invalid, "no source: set file, credential or environment");

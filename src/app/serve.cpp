@@ -6,9 +6,20 @@
 #include "gateway/app/log.hpp"
 
 #include <cstdio>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 namespace gateway {
 namespace {
+
+// Signing keys, and what people wrote, are in memory: no core dump of it, and nobody but root
+// looks into it.
+void close_memory()
+{
+    const rlimit none{0, 0};
+    ::setrlimit(RLIMIT_CORE, &none);
+    ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
 
 // What the operator wrote is wrong, rather than what the machine does.
 bool is_configuration(errc code)
@@ -20,6 +31,7 @@ bool is_configuration(errc code)
 
 int run_serve(const serve_options& options)
 {
+    close_memory();
     const auto loaded = load_config(options.config);
     if (!loaded) {
         std::fprintf(stderr, "%s\n", loaded.error().detail.c_str());

@@ -3,6 +3,7 @@
 #include "gateway/app/command_line.hpp"
 #include "gateway/app/commands.hpp"
 #include "gateway/app/config.hpp"
+#include "gateway/app/installation.hpp"
 #include "gateway/app/stores.hpp"
 #include "gateway/app/table.hpp"
 #include "gateway/app/units.hpp"
@@ -27,9 +28,10 @@ result<location> locate(const spool_options& options)
 {
     location at{options.directory, 0};
     if (at.directory.empty()) {
-        BOOST_OUTCOME_TRY(const auto c, load_config(options.config));
+        const auto file = options.config.empty() ? default_config_file() : options.config;
+        BOOST_OUTCOME_TRY(const auto c, load_config(file));
         if (c.spool.directory.empty())
-            return has_no_spool(options.config);
+            return has_no_spool(file);
         at = {c.spool.directory, c.spool.bytes_max};
     }
     BOOST_OUTCOME_TRY(expect_spool(at.directory));
@@ -84,7 +86,7 @@ query_table table_of(const std::vector<spool_file_report>& files)
 
 result<drain_report> drain_configured(const spool_drain_options& options)
 {
-    BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(options.config));
+    BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema({options.config, {}}));
     if (at.settings.spool.directory.empty())
         return has_no_spool(options.config);
     return drain_spool(at, progress_lines("events drained"));

@@ -1,5 +1,6 @@
 #include "gateway/app/stores.hpp"
 
+#include "gateway/app/installation.hpp"
 #include "gateway/app/log.hpp"
 #include "gateway/app/secrets.hpp"
 #include "gateway/attentive/normalizer.hpp"
@@ -29,17 +30,26 @@ result<open_database> open_beside(const config& c)
     return open(c);
 }
 
-result<configured> connect(const std::filesystem::path& file)
+result<configured> connect(const database_options& options)
 {
     set_up_log("warn", "text");
-    BOOST_OUTCOME_TRY(auto c, load_config(file));
-    BOOST_OUTCOME_TRY(auto database, open_beside(c));
-    return configured{std::move(c), std::move(database)};
+    configured at;
+    const bool by_url = !options.url.empty();
+    if (!by_url || !options.config.empty()) {
+        const auto file = options.config.empty() ? default_config_file() : options.config;
+        BOOST_OUTCOME_TRY(at.settings, load_config(file));
+    }
+    if (by_url) {
+        at.database.url = options.url;
+        return at;
+    }
+    BOOST_OUTCOME_TRY(at.database, open_beside(at.settings));
+    return at;
 }
 
-result<configured> connect_to_current_schema(const std::filesystem::path& file)
+result<configured> connect_to_current_schema(const database_options& options)
 {
-    BOOST_OUTCOME_TRY(auto at, connect(file));
+    BOOST_OUTCOME_TRY(auto at, connect(options));
     BOOST_OUTCOME_TRY(check_schema(at.database.url));
     return at;
 }

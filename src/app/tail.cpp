@@ -96,7 +96,7 @@ int follow(event_tail& tail, bool as_json)
 
 int run_tail(const tail_options& options)
 {
-    const auto opened = connect(options.config);
+    const auto opened = connect(options.database);
     if (opened.has_error())
         return report_failure(opened.error());
     catch_interrupts();

@@ -57,6 +57,15 @@ std::string bound(const std::string& column, const std::string& parameter)
     return column == "day" ? "(" + at + " AT TIME ZONE 'UTC')::date" : at;
 }
 
+std::string no_column(const std::string& view, const std::string& column,
+                      const std::vector<std::string>& columns)
+{
+    std::string known;
+    for (const auto& name : columns)
+        known += (known.empty() ? "" : ", ") + name;
+    return view + " has no column " + column + "; it has " + known;
+}
+
 // Only what restricts appears as a condition.
 result<std::string> statement(pqxx::transaction_base& t, const report_request& request)
 {
@@ -67,7 +76,14 @@ result<std::string> statement(pqxx::transaction_base& t, const report_request& r
     if ((request.since || request.until) && time.empty())
         return fail(errc::config_invalid,
                     request.name + " tells the state of now: leave out --since and --until");
+    std::string chosen;
+    for (const auto& column : request.columns) {
+        if (!contains(columns, column))
+            return fail(errc::config_invalid, no_column(request.name, column, columns));
+        chosen += (chosen.empty() ? "" : ", ") + t.quote_name(column);
+    }
     std::string sql = std::string{"SELECT "} + (request.as_json ? "row_to_json(r)" : "r.*") +
+                      " FROM (SELECT " + (chosen.empty() ? "*" : chosen) +
                       " FROM (SELECT * FROM report." + t.quote_name(request.name) + " WHERE true";
     if (!request.company.empty())
         sql += " AND company_id = " + t.quote(request.company);
@@ -80,7 +96,7 @@ result<std::string> statement(pqxx::transaction_base& t, const report_request& r
         sql += time + " DESC NULLS LAST, ";
     for (std::size_t n = 1; n <= std::min<std::size_t>(columns.size(), 8); ++n)
         sql += (n == 1 ? "" : ", ") + std::to_string(n);
-    return sql + " LIMIT " + std::to_string(request.limit) + ") r";
+    return sql + " LIMIT " + std::to_string(request.limit) + ") q) r";
 }
 
 } // namespace

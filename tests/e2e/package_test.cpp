@@ -62,6 +62,48 @@ protected:
     fs::path root_;
 };
 
+// Whoever looks for a key in a directory of a program that is gone, finds none; events stay.
+TEST_F(PackageTest, APurgeTakesTheSecretsAndSaysWhereEventsStay)
+{
+    ASSERT_EQ(dpkg({"--install", package_}).exit_code, 0);
+    const auto secret = root_ / "etc/attentive-gateway/credentials/signing-key";
+    const auto spool = root_ / "var/lib/attentive-gateway/spool/spool-1.db";
+    test::write_file(secret, "0123456789abcdef");
+    fs::create_directories(spool.parent_path());
+    test::write_file(spool, "events");
+
+    const auto removed = dpkg({"--remove", "attentive-gateway"});
+    const bool kept = fs::exists(secret);
+    const auto purged = dpkg({"--purge", "attentive-gateway"});
+
+    EXPECT_EQ(removed.exit_code, 0) << removed.errors;
+    EXPECT_TRUE(kept);
+    EXPECT_NE(removed.output.find("kept the secrets in " + secret.parent_path().string()),
+              std::string::npos)
+        << removed.output;
+    EXPECT_EQ(purged.exit_code, 0) << purged.errors;
+    EXPECT_FALSE(fs::exists(root_ / "etc/attentive-gateway"));
+    EXPECT_TRUE(fs::exists(spool));
+    for (const auto& done : {removed, purged})
+        EXPECT_NE(done.output.find("kept " + (root_ / "var/lib/attentive-gateway").string()),
+                  std::string::npos)
+            << done.output;
+}
+
+// What Debian wants of its own packages; see config/debian/lintian-overrides for what it does not
+// get, and why.
+TEST_F(PackageTest, LintianFindsNothing)
+{
+    if (run({"sh", "-c", "command -v lintian"}).exit_code != 0)
+        GTEST_SKIP() << "lintian is not installed";
+
+    const auto found = run({"lintian", "--allow-root", "--fail-on", "error,warning", package_}, {},
+                           std::chrono::minutes{5});
+
+    EXPECT_EQ(found.exit_code, 0) << found.output << found.errors;
+    EXPECT_EQ(found.output, "");
+}
+
 TEST(ManPageTest, HasEverySubcommand)
 {
     auto page = test::read_file(fs::path{GATEWAY_SOURCE_DIR} / "config/man/attentive-gateway.1");
@@ -98,10 +140,13 @@ TEST_F(PackageTest, InstallsWhatAServiceNeedsAndRemovesItAgain)
                          "/usr/lib/systemd/system/attentive-gateway.socket",
                          "/usr/share/bash-completion/completions/attentive-gateway",
                          "/usr/share/doc/attentive-gateway/README.md",
+                         "/usr/share/doc/attentive-gateway/changelog.gz",
                          "/usr/share/doc/attentive-gateway/copyright",
                          "/usr/share/doc/attentive-gateway/examples/alerts.yml",
                          "/usr/share/doc/attentive-gateway/examples/attentive-gateway.json",
                          "/usr/share/doc/attentive-gateway/examples/gateway.toml",
+                         "/usr/share/doc/attentive-gateway/examples/haproxy.cfg",
+                         "/usr/share/doc/attentive-gateway/examples/nginx.conf",
                          "/usr/share/fish/vendor_completions.d/attentive-gateway.fish",
                          "/usr/share/man/man1/attentive-gateway.1.gz",
                          "/usr/share/zsh/vendor-completions/_attentive-gateway"}));

@@ -90,7 +90,7 @@ const std::map<std::string, std::string> treatment = {
     {"install -m 0600 /dev/stdin /etc", "TheSmallestConfiguration"},
     {"[listener]", "TheSmallestConfiguration"},
     {"attentive-gateway check-config", "TheSmallestConfiguration"},
-    {"sudo -u postgres createdb", "ADeployment"},
+    {"sudo -u postgres createdb attentive", "ADeployment"},
     {"credentials=", "ADeployment"},
     {"sudo systemctl enable", "ADeployment"},
     {"ok   certificate", "ADeployment"},
@@ -99,7 +99,11 @@ const std::map<std::string, std::string> treatment = {
     {"install -m 0600 \"$RENEWED", "ADeployment"},
     {"while read -r line", "ADeployment"},
     {"openssl rand", "ADeployment"},
+    {"sudo -u postgres psql -c \"CREATE ROLE ana", "ADeployment"},
+    {"attentive-gateway report attributed_orders", "ADeployment"},
     {"ssh -L", "needs another host"},
+    {"sudo -u postgres pg_dump", "ADeployment"},
+    {"sudo -u postgres createdb restored", "ADeployment"},
     {"attentive-gateway explain-identity", "TheDemosDatabase"},
     {"$ attentive-gateway erase", "TheDemosDatabase"},
     {"$ attentive-gateway spool status", "TheDemosDatabase"},
@@ -152,7 +156,7 @@ protected:
         script("systemctl", R"(echo "$@" >> "$HOST/systemctl.log"
 mkdir -p "$HOST/state"
 for file in "$HOST"/etc/credentials/*; do
-    cp "$file" "$CREDENTIALS_DIRECTORY/gateway_${file##*/}"
+    cp "$file" "$CREDENTIALS_GIVEN/gateway_${file##*/}"
 done)");
         // `serve` until it serves: a reader ends it with Ctrl-C.
         script("attentive-gateway", std::string{"gateway="} + GATEWAY_BINARY + R"(
@@ -179,8 +183,9 @@ wait $pid)");
         replace_all(text, "/run/credentials/attentive-gateway.service", own("given"));
         replace_all(text, "https://events.example.com/webhooks/attentive", url_);
         replace_all(text, "\"postgresql:///gateway\"", "\"" + server_->url() + "\"");
-        replace_all(text, "postgresql://attentive_gateway@127.0.0.1/attentive",
-                    test::as_user(of_database("attentive"), "attentive_gateway"));
+        for (const char* user : {"attentive_gateway", "ana"})
+            replace_all(text, std::string{"postgresql://"} + user + "@127.0.0.1/attentive",
+                        test::as_user(of_database("attentive"), user));
         return std::regex_replace(text,
                                   std::regex{"\"(0\\.0\\.0\\.0|\\[::\\]|127\\.0\\.0\\.1)"
                                              ":[0-9]+\""},
@@ -200,7 +205,8 @@ wait $pid)");
         return {"",
                 {"HOST=" + host_.path().string(), "PGUSER=postgres",
                  "PGHOST=" + decoded(socket.substr(0, socket.find('&'))),
-                 "CREDENTIALS_DIRECTORY=" + (host_ / "given").string(),
+                 "ATTENTIVE_GATEWAY_CONFIG=" + (host_ / "etc/gateway.toml").string(),
+                 "CREDENTIALS_GIVEN=" + (host_ / "given").string(),
                  "RENEWED_LINEAGE=" + (host_ / "renewed").string(),
                  "SSL_CERT_FILE=" + (host_ / "fullchain.pem").string()}};
     }
@@ -246,6 +252,15 @@ wait $pid)");
         EXPECT_EQ(service_->wait(minutes{1}), 0);
     }
 
+    void expect_a_backup_to_hold(const std::string& events_then) const
+    {
+        type(block_of("sudo -u postgres pg_dump"));
+        type(block_of("sudo -u postgres createdb restored"));
+        const auto by_analyst = test::value(test::as_user(of_database("restored"), "ana"),
+                                            "SELECT count(*) FROM report.source_event");
+        EXPECT_EQ(by_analyst, events_then);
+    }
+
     std::string events() const
     {
         return test::value(of_database("attentive"), "SELECT count(*) FROM gateway.source_event");
@@ -274,7 +289,7 @@ TEST_F(ReadmeHostTest, TheSmallestConfigurationServes)
 TEST_F(ReadmeHostTest, ADeploymentTakesEventsAndRotatesItsKeyAndCertificate)
 {
     const fs::path shipped = fs::path{GATEWAY_SOURCE_DIR} / "config/systemd/gateway.toml";
-    type(block_of("sudo -u postgres createdb"));
+    type(block_of("sudo -u postgres createdb attentive"));
     type(block_of("credentials="));
     auto configuration = here(test::read_file(shipped)) + "[limits]\ndrain_delay = '0s'\n";
     replace_all(configuration, "# password", "password");
@@ -285,7 +300,10 @@ TEST_F(ReadmeHostTest, ADeploymentTakesEventsAndRotatesItsKeyAndCertificate)
     start_service();
     type(block_of("install -m 0600 /dev/stdin /etc"));
     type(block_of("attentive-gateway send"));
+    type(block_of("sudo -u postgres psql -c \"CREATE ROLE ana"));
+    const auto report = type(block_of("attentive-gateway report attributed_orders"));
 
+    EXPECT_THAT(report.output, testing::StartsWith("company_id,"));
     for (const auto& line : lines_of(block_of("ok   certificate")))
         EXPECT_THAT(deployed.output, HasSubstr(line.substr(5, line.find(' ', 5) - 5) + " "))
             << line;
@@ -324,6 +342,7 @@ TEST_F(ReadmeHostTest, ADeploymentTakesEventsAndRotatesItsKeyAndCertificate)
                             "$(cat etc/credentials/admin-token)\"");
     EXPECT_EQ(asked.output, "401 200");
 
+    expect_a_backup_to_hold("33");
     spool_settings waiting;
     waiting.directory = host_ / "lost";
     waiting.any_file_system = true;
@@ -363,9 +382,11 @@ protected:
     static test::run_result type(std::string text)
     {
         replace_all(text, "attentive-gateway ", GATEWAY_BINARY " ");
-        const auto config = " --config " + (demo_->path() / "gateway.toml").string();
-        text = std::regex_replace(text, std::regex{" F(?= |\n|$)"}, config);
-        auto done = test::run({"bash", "-euo", "pipefail", "-c", text}, {}, minutes{3});
+        text = std::regex_replace(text, std::regex{"postgresql://[a-z]+@127.0.0.1/attentive"},
+                                  "'" + server_->url() + "'");
+        const auto config = "ATTENTIVE_GATEWAY_CONFIG=" + (demo_->path() / "gateway.toml").string();
+        auto done = test::run({"bash", "-euo", "pipefail", "-c", text},
+                              {.input = {}, .environment = {config}}, minutes{3});
         EXPECT_EQ(done.exit_code, 0) << text << done.output << done.errors;
         return done;
     }

@@ -19,6 +19,7 @@
 #include <set>
 #include <sstream>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <thread>
 #include <unistd.h>
@@ -364,6 +365,40 @@ TEST(ServiceTest, AReloadReachesConnectionsThatAreOpen)
     EXPECT_EQ(third.value_or(test::reply{}).status, 404);
 }
 
+// /proc tells of a process that may be dumped by giving its user the files in it.
+TEST(ServiceTest, ItsMemoryIsInNoCoreDump)
+{
+    gateway_process gateway;
+    const auto limits =
+        test::read_file("/proc/" + std::to_string(gateway.child().pid()) + "/limits");
+    EXPECT_TRUE(std::regex_search(limits, std::regex{"Max core file size +0 +0 "})) << limits;
+    if (::geteuid() != 0)
+        GTEST_SKIP() << "needs root, to run it as somebody else";
+    gateway.child().signal(SIGTERM);
+    ASSERT_EQ(gateway.child().wait(60s), 0);
+
+    test::process nobodys{{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+                           GATEWAY_BINARY, "serve", "--config", gateway.config_file()}};
+    ASSERT_TRUE(nobodys.wait_for_output("listening on", 60s)) << nobodys.errors();
+
+    struct stat owner {};
+    ASSERT_EQ(::stat(("/proc/" + std::to_string(nobodys.pid()) + "/environ").c_str(), &owner), 0);
+    EXPECT_EQ(owner.st_uid, 0U);
+}
+
+// Before systemd stops anything or lets it read again.
+TEST(ServiceTest, TheUnitChecksTheConfigurationFirst)
+{
+    const auto unit =
+        test::read_file(source_directory / "config/systemd/attentive-gateway.service");
+    const std::string check = "/usr/bin/attentive-gateway check-config "
+                              "/etc/attentive-gateway/gateway.toml\n";
+
+    EXPECT_NE(unit.find("ExecStartPre=" + check), std::string::npos);
+    EXPECT_NE(unit.find("ExecReload=" + check + "ExecReload=/bin/kill -HUP $MAINPID\n"),
+              std::string::npos);
+}
+
 TEST(ServiceTest, ABadReloadKeepsAllOfTheOld)
 {
     gateway_process gateway;
@@ -372,16 +407,21 @@ TEST(ServiceTest, ABadReloadKeepsAllOfTheOld)
     const std::string endpoint = "[[endpoint]]\nname = 'second'\npath = '/webhooks/second'\n"
                                  "signing_keys = [ { id = 'e2e', file = '" +
                                  gateway.key_file().string() + "' } ]\n";
-    const std::vector<std::string> faults = {
-        "[log]\nlevel = 'loud'\n",
-        "[[endpoint]]\nname = 'third'\npath = '/third'\nsigning_keys = [ { id = 'a', file = "
-        "'/nowhere' } ]\n",
+    std::string deep = "a";
+    for (int parts = 1; parts < 50'000; ++parts)
+        deep += ".a";
+    const std::vector<std::pair<std::string, std::string>> faults = {
+        {"[log]\nlevel = 'loud'\n", "log.level"},
+        {"[[endpoint]]\nname = 'third'\npath = '/third'\nsigning_keys = [ { id = 'a', file = "
+         "'/nowhere' } ]\n",
+         "/nowhere"},
+        {deep + " = 1\n", "more than 2000 dots"},
     };
 
-    for (const auto& fault : faults) {
+    for (const auto& [fault, said] : faults) {
         test::write_file(gateway.config_file(), text + endpoint + fault);
         gateway.child().signal(SIGHUP);
-        std::this_thread::sleep_for(500ms);
+        ASSERT_TRUE(gateway.child().wait_for_output(said, 60s)) << gateway.child().errors();
     }
     const auto second =
         std::regex_replace(gateway.url(), std::regex{"/webhooks/attentive"}, "/webhooks/second");
@@ -390,8 +430,6 @@ TEST(ServiceTest, ABadReloadKeepsAllOfTheOld)
     const auto sent = run({GATEWAY_BINARY, "send", "--url", gateway.url(), "--key-file",
                            gateway.key_file(), "--ca", gateway.certificate()});
 
-    EXPECT_NE(gateway.child().errors().find("log.level"), std::string::npos);
-    EXPECT_NE(gateway.child().errors().find("/nowhere"), std::string::npos);
     EXPECT_NE(gateway.child().errors().find("the old one goes on as it is"), std::string::npos);
     EXPECT_EQ(asked.output, "404");
     EXPECT_EQ(sent.exit_code, 0) << sent.errors;

@@ -134,7 +134,7 @@ TEST_F(RolesTest, ReportCommandPrintsWhatTheReaderMaySee)
 
     const auto table = command({"source_event", "--limit", "3"});
     EXPECT_EQ(table.exit_code, 0) << table.errors;
-    EXPECT_THAT(table.output, HasSubstr("page.vi"));
+    EXPECT_THAT(table.output, HasSubstr("page.viewed"));
     EXPECT_THAT(table.errors, HasSubstr("the newest 3 rows"));
 
     const auto csv = command({"report.source_event", "--format", "csv", "--limit", "1000"});
@@ -160,9 +160,53 @@ TEST_F(RolesTest, ReportCommandPrintsWhatTheReaderMaySee)
                "[listener]\naddress = '127.0.0.1:0'\n[[endpoint]]\nname = 'a'\npath = '/hook'\n"
                "signing_keys = [ { id = 'a', file = '/nowhere' } ]\n[database]\nurl = '" +
                    as_member(url_, "gateway_source") + "'\n");
+    const auto by_url =
+        run({GATEWAY_BINARY, "report", "source_event", "--columns", "event_name,day", "--format",
+             "csv", "--limit", "2", "--url", as_member(url_, "gateway_reader")});
+    EXPECT_EQ(by_url.exit_code, 0) << by_url.errors;
+    EXPECT_THAT(by_url.output, testing::StartsWith("event_name,day\r\n"));
+    const auto as_json = command({"source_event", "--columns", "day", "--format", "json"});
+    EXPECT_THAT(as_json.output, testing::StartsWith("[\n  {\"day\":"));
+    const auto no_column = command({"source_event", "--columns", "event_name,days"});
+    EXPECT_EQ(no_column.exit_code, 2);
+    EXPECT_THAT(no_column.errors, HasSubstr("source_event has no column days; it has company_id"));
+
     const auto denied = command({"source_event"});
     EXPECT_EQ(denied.exit_code, 1);
     EXPECT_THAT(denied.errors, HasSubstr("GRANT gateway_reader"));
+}
+
+// Who runs which command, as README says it.
+TEST_F(RolesTest, EachRunsItsOwnCommandsByUrlAlone)
+{
+    const auto as = [&](const std::string& role, std::vector<std::string> words) {
+        words.insert(words.begin(), GATEWAY_BINARY);
+        words.insert(words.end(), {"--url", as_member(url_, role)});
+        return run(words, {.input = {}, .environment = {"ATTENTIVE_GATEWAY_CONFIG=/nowhere"}});
+    };
+    const auto company = value(url_, "SELECT company_id FROM gateway.identity LIMIT 1");
+    const auto subscriber = value(url_, "SELECT subscriber_id FROM gateway.identity"
+                                        " WHERE company_id = '" +
+                                            company + "' LIMIT 1");
+    const std::vector<std::string> erase = {"erase",   "--company",   company,
+                                            "--email", "a@b.example", "--dry-run"};
+
+    for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+             {"quarantine", "list"},
+             {"quarantine", "replay", "--dry-run"},
+             {"rebuild", "--model", "company"},
+             {"explain-identity", "--company", company, "--subscriber", subscriber},
+             {"identity", "split", "--company", company, "--subscriber", subscriber}}) {
+        const auto done = as("gateway_writer", words);
+        EXPECT_EQ(done.exit_code, 0) << testing::PrintToString(words) << done.errors;
+    }
+    const auto erased = as("gateway_privacy", erase);
+    EXPECT_EQ(erased.exit_code, 0) << erased.errors;
+    EXPECT_THAT(erased.errors, HasSubstr("no spool was looked into"));
+    EXPECT_EQ(as("gateway_writer", erase).exit_code, 1);
+    EXPECT_EQ(as("gateway_reader", {"report", "batches"}).exit_code, 0);
+    EXPECT_EQ(as("gateway_privacy", {"report", "batches"}).exit_code, 1);
+    EXPECT_EQ(as("gateway_writer", {"retention"}).exit_code, 2); // what it may drop is configured
 }
 
 } // namespace

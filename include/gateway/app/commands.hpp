@@ -20,9 +20,16 @@ struct serve_options {
     bool migrate = false; // apply missing migrations first
 };
 
-struct migrate_options { // one of them
+// Which database a command asks, and as whom: by `url` (of libpq) alone, or as the configuration
+// says; without either, by default_config_file(). With both, the database of `url` and the rest of
+// the configuration.
+struct database_options {
     std::filesystem::path config;
-    std::string url; // of libpq, for a user who owns the schema
+    std::string url;
+};
+
+struct migrate_options {
+    database_options database;
 };
 
 struct check_config_options {
@@ -54,7 +61,7 @@ struct send_options {
     std::filesystem::path journal; // empty: none
 };
 
-struct spool_options { // exactly one of the two
+struct spool_options { // at most one of the two; neither: default_config_file()
     std::filesystem::path config;
     std::filesystem::path directory;
 };
@@ -69,19 +76,19 @@ struct spool_export_options {
 };
 
 struct quarantine_list_options {
-    std::filesystem::path config;
+    database_options database;
     quarantine_filter only;
     std::size_t limit = 50;
 };
 
 struct quarantine_show_options {
-    std::filesystem::path config;
+    database_options database;
     uuid id;
     bool body = false; // the kept bytes, and nothing else
 };
 
 struct quarantine_replay_options {
-    std::filesystem::path config;
+    database_options database;
     quarantine_filter only;
     bool dry_run = false;
 };
@@ -103,8 +110,10 @@ struct webhooks_change_options {
 enum class report_format { table, csv, json };
 
 struct report_options {
-    std::filesystem::path config;
-    std::string name;    // of a view of schema report; empty: list them
+    database_options database;
+    std::string name; // of a view of schema report; empty: list them
+    std::vector<std::string>
+        columns;         // in this order; empty: all, or what the terminal has room for
     std::string company; // company_id; empty: all
     std::optional<timestamp> since;
     std::optional<timestamp> until;
@@ -113,7 +122,7 @@ struct report_options {
 };
 
 struct tail_options {
-    std::filesystem::path config;
+    database_options database;
     std::string company;            // company_id; empty: all
     std::string type;               // event_name or Attentive's type; empty: all
     std::size_t lines = 10;         // stored before, to begin with
@@ -122,7 +131,7 @@ struct tail_options {
 };
 
 struct erase_options {
-    std::filesystem::path config;
+    database_options database;
     std::string company;
     std::string kind; // of the identifier: "phone", "email", "attentive_external_id"
     std::string value;
@@ -130,16 +139,16 @@ struct erase_options {
 };
 
 struct retention_options {
-    std::filesystem::path config;
+    database_options database;
 };
 
 struct rebuild_options {
-    std::filesystem::path config;
+    database_options database;
     std::string model; // empty: all
 };
 
 struct identity_split_options {
-    std::filesystem::path config;
+    database_options database;
     std::string company;
     uuid subscriber;
     std::string kind = "*";
@@ -147,7 +156,7 @@ struct identity_split_options {
 };
 
 struct explain_identity_options {
-    std::filesystem::path config;
+    database_options database;
     std::string company;
     uuid subscriber;
 };

@@ -19,9 +19,10 @@ namespace gateway {
 
 // Where a secret stands. Exactly one of the three is set.
 struct secret_source {
-    std::string file = {};        // path; one trailing newline is not part of the secret
-    std::string credential = {};  // name below $CREDENTIALS_DIRECTORY (systemd LoadCredential)
-    std::string environment = {}; // variable
+    std::string file = {};            // path; one trailing newline is not part of the secret
+    std::string credential = {};      // name below $CREDENTIALS_DIRECTORY (systemd LoadCredential)
+    std::string environment = {};     // variable
+    std::string credential_file = {}; // what the credential is made of, for find_credentials()
 };
 
 struct signing_key_config {
@@ -86,7 +87,8 @@ struct config {
 
 // Reads and checks `file`. Fails with config_invalid, one line for each fault:
 // "gateway.toml:12:1: listener.adress: unknown key, did you mean address?; allowed: …".
-// Secrets are not read: see read_signing_keys() and database_url().
+// Secrets are not read: see read_signing_keys() and database_url(). Outside the service its
+// credentials are those beside the file: see find_credentials().
 result<config> load_config(const std::filesystem::path& file);
 
 // The same from text; `name` stands where the file's name would.

@@ -1,6 +1,7 @@
 // The stores that a configuration means: a server's URL or the private cluster, and the spool.
 #pragma once
 
+#include "gateway/app/commands.hpp"
 #include "gateway/app/config.hpp"
 #include "gateway/base/result.hpp"
 #include "gateway/store/drain.hpp"
@@ -33,12 +34,12 @@ struct configured {
     open_database database;
 };
 
-// Reads `file`, sends warnings to standard error as text, and opens the database beside the
-// daemon. Fails as load_config() and open_beside() do.
-result<configured> connect(const std::filesystem::path& file);
+// Reads the configuration, unless a url alone is given, sends warnings to standard error as text,
+// and opens the database beside the daemon. Fails as load_config() and open_beside() do.
+result<configured> connect(const database_options& options);
 
 // The same, for commands that take the schema to be this binary's: schema_mismatch when it is not.
-result<configured> connect_to_current_schema(const std::filesystem::path& file);
+result<configured> connect_to_current_schema(const database_options& options);
 
 // How the daemon opens its spool; meaningless without a spool.directory.
 spool_settings spool_settings_of(const config& c);

@@ -6,6 +6,7 @@
 
 #include "gateway/base/digest.hpp"
 #include "gateway/base/result.hpp"
+#include "gateway/base/wipe.hpp"
 #include "gateway/model/delivery.hpp"
 
 #include <string>
@@ -22,6 +23,8 @@ inline constexpr std::size_t signing_key_bytes_min = 16;
 struct signing_key {
     std::string id;     // ours, shown in logs and stored beside the event
     std::string secret; // as shown in Attentive's UI: not decoded
+
+    ~signing_key() { wipe(secret); }
 };
 
 // The lower-case hex signature of `body`, as Attentive makes it.

@@ -28,6 +28,14 @@ test::run_result run(std::vector<std::string> arguments, const std::string& inpu
     return test::run(arguments, {.input = input, .environment = {}});
 }
 
+// On a host where `config` is the installed configuration.
+test::run_result run_installed(std::vector<std::string> arguments, const std::string& config)
+{
+    arguments.insert(arguments.begin(), GATEWAY_BINARY);
+    return test::run(arguments,
+                     {.input = {}, .environment = {"ATTENTIVE_GATEWAY_CONFIG=" + config}});
+}
+
 class CommandLineTest : public testing::Test {
 protected:
     void SetUp() override { fs::create_directory(directory_); }
@@ -119,7 +127,6 @@ TEST_F(CommandLineTest, UsageErrorsExitWith2AndSayWhereToReadOn)
     const std::vector<std::vector<std::string>> wrong = {
         {},
         {"sevre"},
-        {"serve"},
         {"serve", "--config"},
         {"explain", "superfluous"},
         {"verify", "--key-file", "k"},
@@ -131,11 +138,9 @@ TEST_F(CommandLineTest, UsageErrorsExitWith2AndSayWhereToReadOn)
         {"send", "--url", "https://h/", "--key-file", "k", "--body-file", "b", "--type", "all"},
         {"spool"},
         {"spool", "stats"},
-        {"spool", "status"},
         {"spool", "status", "--config", "f", "--directory", "d"},
         {"spool", "drain", "--directory", "d"},
         {"spool", "export", "--directory", "d"},
-        {"quarantine", "list"},
         {"quarantine", "list", "--config", "f", "--reason", "unheard_of"},
         {"quarantine", "list", "--config", "f", "--since", "yesterday"},
         {"quarantine", "list", "--config", "f", "--limit", "0"},
@@ -153,6 +158,106 @@ TEST_F(CommandLineTest, UsageErrorsExitWith2AndSayWhereToReadOn)
     EXPECT_THAT(run({"sevre"}).errors, HasSubstr("unknown subcommand sevre, did you mean serve?"));
     EXPECT_THAT(run({"spool", "stats"}).errors,
                 HasSubstr("spool: unknown subcommand stats, did you mean status?"));
+}
+
+TEST_F(CommandLineTest, WithoutAConfigurationItSaysWhereOneIsLookedFor)
+{
+    const auto nowhere = (directory_ / "nowhere.toml").string();
+    for (const std::vector<std::string>& arguments :
+         std::vector<std::vector<std::string>>{{"serve"},
+                                               {"check-config"},
+                                               {"spool", "status"},
+                                               {"spool", "drain"},
+                                               {"quarantine", "list"},
+                                               {"report"},
+                                               {"tail"},
+                                               {"retention"},
+                                               {"migrate"}}) {
+        const auto shown = run_installed(arguments, nowhere);
+
+        EXPECT_EQ(shown.exit_code, 2) << testing::PrintToString(arguments);
+        EXPECT_THAT(shown.errors, HasSubstr(nowhere + ": No such file or directory; another file "
+                                                      "is named by --config FILE or in "
+                                                      "ATTENTIVE_GATEWAY_CONFIG\n"));
+        EXPECT_EQ(shown.output, "");
+    }
+    EXPECT_THAT(run({"serve", "--help"}).output,
+                HasSubstr("(default: /etc/attentive-gateway/gateway.toml)"));
+}
+
+TEST_F(CommandLineTest, FindsConfigurationAndCredentialsOfTheInstalledService)
+{
+    const auto made = make_self_signed_certificate();
+    fs::create_directory(directory_ / "credentials");
+    file("credentials/certificate.pem", made.certificate);
+    file("credentials/private-key.pem", made.private_key);
+    file("credentials/signing-key", key + "\n");
+    file("credentials/database-password", "hush");
+    std::string shipped =
+        test::read_file(fs::path{GATEWAY_SOURCE_DIR} / "config/systemd/gateway.toml");
+    shipped.replace(shipped.find("# password"), 2, "");
+    const auto config = file("gateway.toml", shipped);
+
+    const auto found = run_installed({"check-config"}, config);
+    const auto named = run({"check-config", config});
+    fs::remove(directory_ / "credentials/database-password");
+    const auto missing = run_installed({"check-config"}, config);
+
+    EXPECT_EQ(found.exit_code, 0) << found.errors;
+    EXPECT_EQ(named.output, found.output);
+    EXPECT_EQ(missing.exit_code, 2);
+    EXPECT_THAT(missing.errors, HasSubstr("database.password: credential " +
+                                          (directory_ / "credentials/database-password").string() +
+                                          ": No such file or directory"));
+}
+
+TEST_F(CommandLineTest, TheServiceSeesNoOtherCredentialsThanItsOwn)
+{
+    fs::create_directories(directory_ / "credentials");
+    fs::create_directories(directory_ / "given");
+    file("credentials/signing-key", key);
+    const auto config = file("gateway.toml", "[listener]\naddress = '127.0.0.1:0'\n[[endpoint]]\n"
+                                             "name = 'a'\npath = '/a'\nsigning_keys = [ { id = "
+                                             "'a', credential = 'gateway_signing-key' } ]\n"
+                                             "[database]\nembedded = '/nowhere'\n");
+    const auto as_service = [&] {
+        return test::run(
+            {GATEWAY_BINARY, "check-config", config},
+            {.input = {},
+             .environment = {"CREDENTIALS_DIRECTORY=" + (directory_ / "given").string()}});
+    };
+
+    EXPECT_EQ(as_service().exit_code, 2);
+    file("given/gateway_signing-key", key);
+    EXPECT_EQ(as_service().exit_code, 0);
+}
+
+TEST_F(CommandLineTest, HelpIsASubcommandToo)
+{
+    EXPECT_EQ(run({"help"}).output, run({"--help"}).output);
+    EXPECT_EQ(run({"help", "serve"}).output, run({"serve", "--help"}).output);
+    EXPECT_EQ(run({"help", "spool", "status"}).output, run({"spool", "status", "--help"}).output);
+    const auto mistyped = run({"help", "sevre"});
+    EXPECT_EQ(mistyped.exit_code, 2);
+    EXPECT_EQ(mistyped.errors,
+              "attentive-gateway: unknown subcommand sevre, did you mean serve?\n");
+    EXPECT_THAT(run({"help", "spool", "stauts"}).errors,
+                HasSubstr("spool: unknown subcommand stauts, did you mean status?"));
+}
+
+TEST_F(CommandLineTest, NamesWhatItDoesNotKnowBeforeWhatIsMissing)
+{
+    EXPECT_THAT(run({"serve", "--conf", "X"}).errors,
+                StartsWith("attentive-gateway serve: unknown option --conf, did you mean "
+                           "--config?\n"));
+    EXPECT_THAT(run({"erase", "--compnay=X"}).errors,
+                StartsWith("attentive-gateway erase: unknown option --compnay, did you mean "
+                           "--company?\n"));
+    EXPECT_THAT(run({"verify", "X"}).errors,
+                StartsWith("attentive-gateway verify: unexpected argument X\n"));
+    EXPECT_THAT(run({"--verison"}).errors,
+                StartsWith("attentive-gateway: unknown option --verison, did you mean "
+                           "--version?\n"));
 }
 
 TEST_F(CommandLineTest, CheckConfigSaysOk)

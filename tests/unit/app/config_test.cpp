@@ -320,6 +320,29 @@ TEST(ConfigTest, SaysWhereTheFileIsNoToml)
     EXPECT_THAT(parsed.error().detail, HasSubstr("gateway.toml:2:"));
 }
 
+TEST(ConfigTest, RefusesKeysOfSoManyPartsThatTheParserWouldOverflowItsStack)
+{
+    const auto parts = [](std::size_t count) {
+        std::string key = "a";
+        for (std::size_t i = 1; i < count; ++i)
+            key += ".a";
+        return key;
+    };
+
+    for (const std::string& text : {parts(50'000) + " = 1\n", "[" + parts(50'000) + "]\n",
+                                    "x = { " + parts(50'000) + " = 1 }\n",
+                                    "[" + parts(1'500) + "]\n" + parts(1'500) + " = 1\n"}) {
+        const auto parsed = parse_config(text, "gateway.toml");
+
+        ASSERT_FALSE(parsed);
+        EXPECT_EQ(parsed.error().detail,
+                  "gateway.toml: more than 2000 dots: no configuration needs as many");
+    }
+    const auto just = parse_config(parts(2'000) + " = 1\n", "gateway.toml");
+    ASSERT_FALSE(just);
+    EXPECT_NE(just.error().detail.find("unknown section"), std::string::npos);
+}
+
 TEST(ConfigTest, SaysWhyTheFileCannotBeRead)
 {
     EXPECT_EQ(load_config("/nonexistent.toml").error().detail,
