@@ -23,7 +23,9 @@ std::string_view phrase(int status)
     case 411: return "Length Required";
     case 413: return "Content Too Large";
     case 415: return "Unsupported Media Type";
+    case 417: return "Expectation Failed";
     case 431: return "Request Header Fields Too Large";
+    case 501: return "Not Implemented";
     case 503: return "Service Unavailable";
     default: return "Unknown";
     }
@@ -62,7 +64,7 @@ std::string_view words(errc code)
     case errc::request_timeout: return "the request did not arrive in time; send it again";
     case errc::length_required: return "send a Content-Length, or a chunked body";
     case errc::body_too_large: return "the body is larger than an event may be";
-    case errc::media_type_unsupported: return "send application/json";
+    case errc::media_type_unsupported: return "send the body as it is, in no Content-Encoding";
     case errc::header_too_large: return "the request header is too large";
     case errc::overloaded: return "more events than can be stored at the moment; send it again";
     case errc::database_unavailable:

@@ -1,24 +1,75 @@
 // A byte-wise machine for lines, block-wise for data: bodies are small and chunks few.
 #include "chunked.hpp"
 
+#include "framing.hpp"
+
 #include <algorithm>
 #include <charconv>
 
 namespace gateway {
 namespace {
 
-// More digits than any size within a limit needs: a size never overflows its integer.
-constexpr std::size_t size_digits_max = 8;
+// What fits into any 64-bit integer: with more, parsers differ in what they take it for.
+constexpr std::size_t size_digits_max = 15;
 
-error invalid(std::string_view what)
+error invalid_chunk(std::string_view what)
 {
     return fail(errc::framing_invalid, std::string{what});
 }
 
-bool is_control(char c)
+// tchar of RFC 9110, section 5.6.2.
+bool is_token_byte(char c)
 {
-    const auto byte = static_cast<unsigned char>(c);
-    return (byte < 0x20U && c != '\t') || byte == 0x7FU;
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           std::string_view{"!#$%&'*+-.^_`|~"}.find(c) != std::string_view::npos;
+}
+
+// Takes the token that `text` begins with. False when there is none.
+bool take_token(std::string_view& text)
+{
+    const auto* const end = std::find_if_not(text.begin(), text.end(), is_token_byte);
+    const auto length = static_cast<std::size_t>(end - text.begin());
+    text.remove_prefix(length);
+    return length > 0;
+}
+
+bool take(std::string_view& text, char c)
+{
+    const bool there = text.starts_with(c);
+    text.remove_prefix(there ? 1 : 0);
+    return there;
+}
+
+void skip_blanks(std::string_view& text)
+{
+    text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
+}
+
+bool take_quoted_string(std::string_view& text)
+{
+    if (!take(text, '"'))
+        return false;
+    while (!text.empty() && text.front() != '"')
+        text.remove_prefix(text.front() == '\\' && text.size() > 1 ? 2 : 1);
+    return take(text, '"');
+}
+
+// *( ";" name [ "=" value ] ) of RFC 9112, section 7.1.1.
+bool are_extensions(std::string_view text)
+{
+    while (take(text, ';')) {
+        skip_blanks(text);
+        if (!take_token(text))
+            return false;
+        skip_blanks(text);
+        if (take(text, '=')) {
+            skip_blanks(text);
+            if (!take_token(text) && !take_quoted_string(text))
+                return false;
+            skip_blanks(text);
+        }
+    }
+    return text.empty();
 }
 
 } // namespace
@@ -56,7 +107,7 @@ result<void> chunked_decoder::take_line_byte(char c)
 {
     const bool after_cr = !line_.empty() && line_.back() == '\r';
     if ((c == '\n') != after_cr)
-        return invalid("lines of a chunked body have to end in CR LF");
+        return invalid_chunk("lines of a chunked body have to end in CR LF");
     if (c == '\n') {
         line_.pop_back();
         const auto ended = end_line();
@@ -64,11 +115,11 @@ result<void> chunked_decoder::take_line_byte(char c)
         return ended;
     }
     if (c != '\r' && is_control(c))
-        return invalid("a line of the chunked body holds a control character");
+        return invalid_chunk("a line of the chunked body holds a control character");
     if (state_ == state::data_end && c != '\r')
-        return invalid("a chunk is longer than its size says");
+        return invalid_chunk("a chunk is longer than its size says");
     if (line_.size() > line_bytes_max)
-        return invalid("a chunk extension or trailer is too long");
+        return invalid_chunk("a chunk extension or trailer is too long");
     line_ += c;
     return boost::outcome_v2::success();
 }
@@ -93,10 +144,14 @@ result<void> chunked_decoder::end_size_line()
     const auto parsed = std::from_chars(begin, end, size, 16);
     const auto digits = static_cast<std::size_t>(parsed.ptr - begin);
     if (digits == 0 || *begin == '-')
-        return invalid("a chunk has no size");
+        return invalid_chunk("a chunk has no size");
     if (parsed.ptr != end && *parsed.ptr != ';')
-        return invalid("a chunk size is not a hexadecimal number");
-    if (digits > size_digits_max || size > body_room_)
+        return invalid_chunk("a chunk size is not a hexadecimal number");
+    if (digits > size_digits_max)
+        return invalid_chunk("a chunk size has too many digits");
+    if (!are_extensions({parsed.ptr, static_cast<std::size_t>(end - parsed.ptr)}))
+        return invalid_chunk("a chunk extension is not a name, or a name and its value");
+    if (size > body_room_)
         return fail(errc::body_too_large, "the body is too large");
     body_room_ -= static_cast<std::size_t>(size);
     data_left_ = size;
@@ -110,9 +165,12 @@ result<void> chunked_decoder::end_trailer_line()
         state_ = state::done;
         return boost::outcome_v2::success();
     }
+    std::string_view rest = line_;
+    if (!take_token(rest) || !take(rest, ':'))
+        return invalid_chunk("a trailer is not a field name, a colon and a value");
     trailer_bytes_ += line_.size() + 2;
     if (trailer_bytes_ > trailer_bytes_max)
-        return invalid("the trailers are too long");
+        return invalid_chunk("the trailers are too long");
     return boost::outcome_v2::success();
 }
 

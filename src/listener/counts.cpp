@@ -10,7 +10,8 @@ namespace gateway {
 namespace {
 
 // Every status that answer.cpp can give; another one is counted as 0, and seen at once.
-constexpr std::array statuses = {0, 200, 202, 400, 401, 404, 405, 408, 411, 413, 415, 431, 503};
+constexpr std::array statuses = {0,   200, 202, 400, 401, 404, 405, 408,
+                                 411, 413, 415, 417, 431, 501, 503};
 
 struct handles {
     handles()

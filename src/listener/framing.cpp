@@ -1,5 +1,5 @@
 // The stages of the guard in the order of its header: raw lines, Beast's grammar, then the rules
-// on Host, Content-Length, Transfer-Encoding and Expect.
+// on target, Host, Content-Length, Transfer-Encoding, Content-Encoding and Expect.
 #include "framing.hpp"
 
 #include <boost/beast/http/basic_parser.hpp>
@@ -99,6 +99,22 @@ bool only(std::string_view text, std::string_view others)
     });
 }
 
+// The forms of RFC 9112, section 3.2, each with the methods it is for. Of characters only those are
+// refused that no URI has: another parser may decode them, cut there or drop them.
+result<void> check_target(const request_head& head)
+{
+    const std::string_view target = head.target;
+    if (!std::all_of(target.begin(), target.end(), [](char c) { return c > ' ' && c < '\x7f'; }))
+        return invalid("the target has to be ASCII; percent-encode what is not");
+    const std::size_t scheme = target.find("://");
+    const bool absolute =
+        scheme != std::string_view::npos && scheme > 0 && only(target.substr(0, scheme), "+-.");
+    if (target.starts_with('/') || absolute || head.method == "CONNECT" ||
+        (target == "*" && head.method == "OPTIONS"))
+        return boost::outcome_v2::success();
+    return invalid("the target has to be a path or a whole URL");
+}
+
 // host [ ":" port ] of RFC 3986, section 3.2.2, without user information.
 bool is_host(std::string_view value)
 {
@@ -188,24 +204,30 @@ result<void> decide_body(request_head& head)
     return boost::outcome_v2::success();
 }
 
-result<void> decide_expectation(request_head& head)
+void read_expectation(request_head& head)
 {
     const counted expect = find_field(head, "Expect");
-    if (expect.times == 0)
-        return boost::outcome_v2::success();
-    if (expect.times > 1 || !equal_ignoring_case(expect.value, "100-continue"))
-        return invalid("the only expectation met is 100-continue");
-    head.expects_continue = head.version >= 11; // HTTP/1.0 cannot wait for it
-    return boost::outcome_v2::success();
+    head.expects_else = expect.times > 1 ||
+                        (expect.times == 1 && !equal_ignoring_case(expect.value, "100-continue"));
+    // HTTP/1.0 cannot wait for it.
+    head.expects_continue = expect.times == 1 && !head.expects_else && head.version >= 11;
 }
+
+void read_encoding(request_head& head)
+{
+    head.encoded = std::any_of(head.fields.begin(), head.fields.end(), [](const auto& field) {
+        return equal_ignoring_case(field.name, "Content-Encoding") && !field.value.empty() &&
+               !equal_ignoring_case(field.value, "identity");
+    });
+}
+
+} // namespace
 
 bool is_control(char c)
 {
     const auto byte = static_cast<unsigned char>(c);
     return (byte < 0x20U && c != '\t') || byte == 0x7FU;
 }
-
-} // namespace
 
 bool equal_ignoring_case(std::string_view a, std::string_view b)
 {
@@ -251,13 +273,11 @@ result<request_head> parse_head(std::string_view block, std::size_t fields_max)
     if (used != block.size() || !parser.is_done())
         return invalid("the request header is not valid HTTP/1.1");
     head.keep_alive = parser.keep_alive();
+    BOOST_OUTCOME_TRY(check_target(head));
     BOOST_OUTCOME_TRY(check_host(head));
     BOOST_OUTCOME_TRY(decide_body(head));
-    BOOST_OUTCOME_TRY(decide_expectation(head));
-    const counted type = find_field(head, "Content-Type");
-    if (type.times > 1)
-        return invalid("Content-Type has to stand once");
-    head.content_type = type.value;
+    read_expectation(head);
+    read_encoding(head);
     return head;
 }
 

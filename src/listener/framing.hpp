@@ -26,11 +26,12 @@ struct request_head {
     std::string_view target;
     int version = 11; // or 10
     std::vector<header_field> fields;
-    std::string_view content_type; // empty when absent
     body_framing body = body_framing::none;
     std::uint64_t content_length = 0;
     bool keep_alive = false;
+    bool encoded = false; // Content-Encoding names anything but identity
     bool expects_continue = false;
+    bool expects_else = false; // what nobody here can meet
 
     bool announces_body() const { return body == body_framing::chunked || content_length > 0; }
 };
@@ -51,6 +52,9 @@ private:
 // Parses a whole header as header_scanner found it. Fails with framing_invalid, naming the field
 // at fault, or header_too_large when it has more than `fields_max` fields.
 result<request_head> parse_head(std::string_view block, std::size_t fields_max);
+
+// Whether `c` is a control character other than a tab.
+bool is_control(char c);
 
 // Equal but for ASCII case, as field names are.
 bool equal_ignoring_case(std::string_view a, std::string_view b);

@@ -227,9 +227,7 @@ bool listener::implementation::make_room(const asio::ip::address& peer)
 {
     const auto now = steady_clock::now();
     const listener_limits& limits = all->now_serving->settings.limits;
-    const auto& proxies = all->now_serving->trusted;
-    const bool trusted = std::any_of(proxies.begin(), proxies.end(),
-                                     [&peer](const network& n) { return n.contains(peer); });
+    const bool trusted = all->now_serving->trusts(peer);
     if (!trusted && all->peers.of(peer_of(peer)) >= limits.connections_per_peer_max) {
         count_connection_refused("connections_per_peer");
         all->refusals.note("connections_per_peer", "too many from one address", peer, now);

@@ -1,12 +1,22 @@
-// The order of checks is the order of statuses a sender sees: 404, 405, 415, 411, 413.
+// The order of checks is the order of statuses a sender sees: 501, 417, 404, 405, 415, 411, 413.
 #include "routing.hpp"
 
+#include "answer.hpp"
+
+#include "gateway/base/shown.hpp"
+
 #include <algorithm>
+#include <array>
 
 namespace gateway {
 namespace {
 
 constexpr std::string_view health_path = "/healthz";
+constexpr std::size_t shown_path_max = 120;
+
+// RFC 9110, section 9.3, and RFC 5789.
+constexpr std::array<std::string_view, 9> known_methods = {
+    "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
 
 // The path of an origin-form or absolute-form target (RFC 9112, section 3.2), without its query.
 std::string_view path_of(std::string_view target)
@@ -36,12 +46,15 @@ bool asks_for_health(const request_head& head, std::string_view path)
     return path == health_path && (head.method == "GET" || head.method == "HEAD");
 }
 
-bool is_json(std::string_view content_type)
+bool is_known(std::string_view method)
 {
-    std::string_view type = content_type.substr(0, content_type.find(';'));
-    while (!type.empty() && (type.back() == ' ' || type.back() == '\t'))
-        type.remove_suffix(1);
-    return content_type.empty() || equal_ignoring_case(type, "application/json");
+    return std::find(known_methods.begin(), known_methods.end(), method) != known_methods.end();
+}
+
+// Methods that no path of a server like this one takes.
+bool is_for_proxies(std::string_view method)
+{
+    return method == "CONNECT" || method == "TRACE";
 }
 
 } // namespace
@@ -50,16 +63,21 @@ result<plan> plan_request(const request_head& head, const std::vector<route>& ro
                           std::size_t body_bytes_max)
 {
     const std::string_view path = path_of(head.target);
+    if (!is_known(head.method))
+        return fail(errc::method_not_allowed, "no such method is known here");
+    if (head.expects_else)
+        return fail(errc::framing_invalid, "the only expectation met is 100-continue");
     if (asks_for_health(head, path))
         return plan{};
     plan p;
     p.to = find_route(routes, path);
-    if (p.to == nullptr && path != health_path)
+    if (p.to == nullptr && path != health_path && !is_for_proxies(head.method))
         return fail(errc::target_unknown);
     if (p.to == nullptr || head.method != "POST")
         return fail(errc::method_not_allowed);
-    if (!is_json(head.content_type))
-        return fail(errc::media_type_unsupported);
+    if (head.encoded)
+        return fail(errc::media_type_unsupported,
+                    "no Content-Encoding is understood; send the body as it is");
     if (head.body == body_framing::none)
         return fail(errc::length_required);
     if (head.content_length > body_bytes_max)
@@ -73,7 +91,24 @@ result<plan> plan_request(const request_head& head, const std::vector<route>& ro
 
 std::string_view allowed_methods(const request_head& head, const std::vector<route>& routes)
 {
-    return find_route(routes, path_of(head.target)) != nullptr ? "POST" : "GET, HEAD";
+    const std::string_view path = path_of(head.target);
+    if (find_route(routes, path) != nullptr)
+        return "POST";
+    return path == health_path ? "GET, HEAD" : "OPTIONS";
+}
+
+int status_of(const request_head& head, errc why)
+{
+    if (!is_known(head.method))
+        return 501;
+    if (head.expects_else)
+        return 417;
+    return http_status(why);
+}
+
+std::string shown_path(const request_head& head)
+{
+    return shown(path_of(head.target), shown_path_max);
 }
 
 } // namespace gateway

@@ -18,13 +18,21 @@ struct plan {
     std::vector<std::string> signatures; // taken from the header, so that no trailer ever counts
 };
 
-// Fails with target_unknown, method_not_allowed, length_required, body_too_large (by its
-// announced length) or media_type_unsupported. A request without Content-Type is taken: the
-// documentation does not promise one, and the signature decides.
+// Fails with target_unknown, method_not_allowed, length_required, body_too_large (by its announced
+// length), media_type_unsupported (by its Content-Encoding) or framing_invalid (by what it
+// expects). No Content-Type is asked for: the documentation promises none, proxies change it, and
+// the signature says whose the bytes are.
 result<plan> plan_request(const request_head& head, const std::vector<route>& routes,
                           std::size_t body_bytes_max);
 
+// The status that goes with a failure `why` of plan_request: that of the code, or 501 for a method
+// that is none of HTTP's, or 417 for another expectation than 100-continue.
+int status_of(const request_head& head, errc why);
+
 // What the Allow field of a 405 says for the target of `head`: "POST".
 std::string_view allowed_methods(const request_head& head, const std::vector<route>& routes);
+
+// The path of `head` for the log, as shown() makes it. Never its query, which may hold secrets.
+std::string shown_path(const request_head& head);
 
 } // namespace gateway

@@ -52,16 +52,21 @@ service::service(listener_settings s) : settings(std::move(s))
     }
 }
 
+bool service::trusts(const asio::ip::address& a) const
+{
+    return std::any_of(trusted.begin(), trusted.end(),
+                       [&a](const network& n) { return n.contains(a); });
+}
+
 session::session(std::shared_ptr<sessions> all, loop_socket socket, const asio::ip::address& peer)
     : all_(std::move(all)), served_by_(all_->now_serving),
       connection_(std::move(socket), served_by_->settings.tls), peer_(peer),
       buffer_(limits().header_bytes_max + body_buffer_max)
 {
     client_ = peer;
-    trusted_ = std::any_of(served_by_->trusted.begin(), served_by_->trusted.end(),
-                           [&peer](const network& n) { return n.contains(peer); });
+    trusted_ = served_by_->trusts(peer);
     if (!trusted_)
-        all_->peers.add(peer_of(peer_));
+        count_as(peer);
     count_connection_opened();
     place_ = all_->busy.insert(all_->busy.end(), this);
     enter(phase::handshake);
@@ -72,8 +77,8 @@ session::~session()
     count_connection_closed();
     auto& list = phase_ == phase::idle ? all_->idle : all_->busy;
     list.erase(place_);
-    if (!trusted_)
-        all_->peers.remove(peer_of(peer_));
+    if (counted_)
+        all_->peers.remove(*counted_);
     if (all_->size() == 0)
         all_->emptied.cancel();
 }
@@ -200,9 +205,26 @@ task<bool> session::meet_proxy()
         all_->refusals.note("proxy_header", named.error().detail, peer_, steady_clock::now());
         co_return false;
     }
-    peer_ = named.value().value_or(peer_);
+    if (!named.value()) // a check of the proxy's own
+        co_return true;
+    peer_ = *named.value();
     client_ = peer_;
-    co_return true;
+    co_return served_by_->trusts(peer_) || count_as(peer_);
+}
+
+// Counts the connection as one of `client`'s, until it ends. False when that has too many already.
+bool session::count_as(const asio::ip::address& client)
+{
+    const peer_key key = peer_of(client);
+    if (all_->peers.of(key) >= limits().connections_per_peer_max) {
+        count_connection_refused("connections_per_peer");
+        all_->refusals.note("connections_per_peer", "too many from one address", client,
+                            steady_clock::now());
+        return false;
+    }
+    all_->peers.add(key);
+    counted_ = key;
+    return true;
 }
 
 // X-Forwarded-For is hearsay, unless a proxy that we trust says it of its own client.
@@ -244,8 +266,9 @@ task<session::input> session::fill()
     co_return deadline_ <= steady_clock::now() ? input::late : input::gone;
 }
 
-// The length of the next request's header, which then stands at the front of the buffer; 0 when
-// the connection ended or stayed idle too long.
+// Takes the next request's header out of the buffer, so that nothing which happens to the request
+// can leave it there to be read, and answered, once more. Returns its length; 0 when the
+// connection ended or stayed idle too long.
 task<result<std::size_t>> session::read_header()
 {
     const std::size_t bytes_max = limits().header_bytes_max;
@@ -254,6 +277,10 @@ task<result<std::size_t>> session::read_header()
     began_ = steady_clock::now();
     for (;;) {
         const auto found = scanner.scan(unread().substr(0, bytes_max));
+        if (found.has_value() && found.value() != 0) {
+            header_.assign(unread().substr(0, found.value()));
+            buffer_.consume(found.value());
+        }
         if (found.has_error() || found.value() != 0)
             co_return found;
         if (buffer_.size() >= bytes_max)
@@ -294,7 +321,7 @@ task<session::next> session::exchange()
         co_return next::close_silently;
     ++requests_;
     serve_by_newest(); // the wait may have been long
-    auto parsed = parse_head(unread().substr(0, header.value()), limits().header_fields_max);
+    auto parsed = parse_head(header_, limits().header_fields_max);
     if (parsed.has_error())
         co_return co_await refuse(parsed.error());
     const request_head& head = parsed.value();
@@ -304,27 +331,30 @@ task<session::next> session::exchange()
     close_ = !head.keep_alive || requests_ >= limits().requests_per_connection_max;
     const auto& routes = served_by_->settings.routes;
     auto planned = plan_request(head, routes, limits().body_bytes_max);
-    if (planned.has_error()) {
-        close_ = close_ || head.announces_body();
-        co_return co_await refuse(planned.error(), allowed_methods(head, routes));
-    }
-    co_return co_await receive(std::move(parsed).value(), std::move(planned).value(),
-                               header.value());
+    if (planned.has_error())
+        co_return co_await refuse_unread(std::move(parsed).value(), planned.error());
+    co_return co_await receive(std::move(parsed).value(), std::move(planned).value());
 }
 
-task<session::next> session::receive(request_head head, plan p, std::size_t header_bytes)
+task<session::next> session::receive(request_head head, plan p)
 {
-    buffer_.consume(header_bytes); // the views in `head` are dead from here on
     if (p.to == nullptr) {
         close_ = close_ || head.announces_body();
         const auto& healthy = served_by_->settings.healthy;
         co_return co_await respond(answer_to_health(!healthy || healthy(), all_->draining));
     }
-    if (head.expects_continue && buffer_.size() == 0 && !co_await write(continue_line))
-        co_return next::close_silently;
     delivery d;
     d.endpoint = p.to->endpoint;
     d.signatures = std::move(p.signatures);
+    if (head.expects_continue && d.signatures.empty()) {
+        close_ = true; // refused whatever the body is: nobody asks for it
+        auto unsigned_one = co_await hand_over(*p.to, std::move(d));
+        if (unsigned_one.has_value())
+            unsigned_one = fail(errc::signature_missing);
+        co_return co_await refuse(unsigned_one.error());
+    }
+    if (head.expects_continue && buffer_.size() == 0 && !co_await write(continue_line))
+        co_return next::close_silently;
     enter(phase::body);
     const auto whole = co_await read_body(head.body, head.content_length, d.body);
     if (whole.has_error()) {
@@ -415,13 +445,27 @@ bool session::start(const route& to, delivery d)
 
 // Answers with the status of `why`. The connection goes on only when the next request's start is
 // known: not after a framing fault, nor behind a body that nobody read.
-task<session::next> session::refuse(error why, std::string_view allow)
+task<session::next> session::refuse(error why)
 {
-    answer a = answer_to(why, limits().retry_after);
     all_->refusals.note(name(why.code), why.detail, client_, steady_clock::now());
-    if (why.code == errc::method_not_allowed)
-        a.fields.append("Allow: ").append(allow).append("\r\n");
     close_ = close_ || is_framing_fault(why.code);
+    co_return co_await respond(answer_to(why, limits().retry_after));
+}
+
+// The same for a request that was refused by its head alone.
+task<session::next> session::refuse_unread(request_head head, error why)
+{
+    const auto& routes = served_by_->settings.routes;
+    close_ = close_ || head.announces_body();
+    answer a = answer_to(why, limits().retry_after);
+    a.status = status_of(head, why.code);
+    if (why.code == errc::method_not_allowed)
+        a.fields.append("Allow: ").append(allowed_methods(head, routes)).append("\r\n");
+    if (a.status == http_status(errc::media_type_unsupported))
+        a.fields.append("Accept-Encoding: identity\r\n"); // RFC 9110, section 15.5.16
+    if (why.code == errc::target_unknown)
+        why.detail = "no endpoint has the path " + shown_path(head);
+    all_->refusals.note(name(why.code), why.detail, client_, steady_clock::now());
     co_return co_await respond(std::move(a));
 }
 

@@ -33,6 +33,8 @@ using steady_time = std::chrono::steady_clock::time_point;
 struct service {
     explicit service(listener_settings s);
 
+    bool trusts(const boost::asio::ip::address& a) const;
+
     listener_settings settings;
     std::vector<network> trusted;
 };
@@ -91,19 +93,21 @@ private:
     std::string_view unread() const;
 
     task<bool> meet_proxy();
+    bool count_as(const boost::asio::ip::address& client);
     task<result<std::string>> read_proxy_header();
     task<bool> shake_hands();
     void find_client(const request_head& head);
     task<input> fill();
     task<result<std::size_t>> read_header();
     task<next> exchange();
-    task<next> receive(request_head head, plan p, std::size_t header_bytes);
+    task<next> receive(request_head head, plan p);
+    task<next> refuse_unread(request_head head, error why);
     task<result<bool>> read_body(body_framing framing, std::uint64_t length, std::string& body);
     task<result<bool>> read_chunks(std::string& body);
     task<result<receipt>> hand_over(const route& to, delivery d);
     bool start(const route& to, delivery d);
 
-    task<next> refuse(error why, std::string_view allow = {});
+    task<next> refuse(error why);
     task<next> respond(answer a);
     task<bool> write(std::string_view bytes);
 
@@ -113,14 +117,16 @@ private:
     std::shared_ptr<const service> served_by_; // of the request under way
     connection connection_;
     boost::asio::ip::address peer_;
-    bool trusted_ = false;            // a proxy: not counted, and believed on whose request it is
+    bool trusted_ = false; // a proxy: not counted, and believed on whose request it is
+    std::optional<peer_key> counted_;
     boost::asio::ip::address client_; // of the request, as far as is known; for the log
     std::list<session*>::iterator place_;
     phase phase_ = phase::handshake;
     steady_time deadline_;
-    steady_time began_; // the request: its first byte was here
-    boost::beast::flat_buffer buffer_;
-    std::string out_;                          // the answer's bytes; kept for its capacity
+    steady_time began_;                // the request: its first byte was here
+    boost::beast::flat_buffer buffer_; // what came behind header_
+    std::string header_;               // of the request under way; request_head points into it
+    std::string out_;                  // the answer's bytes; kept for its capacity
     std::shared_ptr<awaited_receipt> awaited_; // shared with a handler that may outlive us
     std::size_t requests_ = 0;
     int version_ = 11;

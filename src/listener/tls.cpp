@@ -113,11 +113,11 @@ void allow_resumption(SSL_CTX* context)
     require(SSL_CTX_set_session_id_context(context, id, session_id_context.size()) == 1);
 }
 
-// RFC 7301: a client that offers protocols but not HTTP/1.1 would not understand us.
+// RFC 7301: a client that offers protocols but none of HTTP/1 would not understand us.
 int choose_protocol(SSL*, const unsigned char** chosen, unsigned char* chosen_length,
                     const unsigned char* offered, unsigned offered_length, void*)
 {
-    static constexpr unsigned char ours[] = "\x08http/1.1";
+    static constexpr unsigned char ours[] = "\x08http/1.1\x08http/1.0";
     unsigned char* found = nullptr;
     const int outcome = SSL_select_next_proto(&found, chosen_length, ours, sizeof ours - 1, offered,
                                               offered_length);

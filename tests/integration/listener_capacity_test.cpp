@@ -95,6 +95,39 @@ TEST(ListenerCapacityTest, ATrustedProxyHasNoShare)
         EXPECT_TRUE(is_served(client));
 }
 
+TEST(ListenerCapacityTest, BehindATrustedProxyTheClientOfThePROXYHeaderHasAShare)
+{
+    server_options options;
+    options.tls = false; // the header comes before TLS, which the client would begin with
+    options.limits.connections_per_peer_max = 2;
+    options.trusted_proxies = {"127.0.0.1"};
+    options.proxy_protocol = true;
+    listener_server server{std::move(options)};
+    const auto served = [&server](std::vector<tls_client>& kept, const std::string& named) {
+        kept.push_back(server.connect());
+        kept.back().send("PROXY " + named + "\r\n");
+        return is_served(kept.back());
+    };
+    const std::string first = "TCP4 192.0.2.1 198.51.100.1 5000 443";
+    const std::string second = "TCP4 192.0.2.2 198.51.100.1 5000 443";
+    std::vector<tls_client> of_first;
+    std::vector<tls_client> of_others;
+
+    EXPECT_TRUE(served(of_first, first));
+    EXPECT_TRUE(served(of_first, first));
+    EXPECT_FALSE(served(of_others, first)) << "a third one";
+    EXPECT_TRUE(served(of_others, second));
+    for (int i = 0; i < 3; ++i) {
+        EXPECT_TRUE(served(of_others, "UNKNOWN")) << "the proxy's own checks";
+        EXPECT_TRUE(served(of_others, "TCP4 127.0.0.1 127.0.0.1 5000 443")) << "another proxy";
+    }
+    of_first.pop_back();
+    ASSERT_TRUE(server.wait_for_connections(8, 60s));
+
+    EXPECT_TRUE(served(of_first, first)) << "its share came back";
+    EXPECT_FALSE(served(of_others, first));
+}
+
 // Lowers the process's limit until it is destroyed.
 class few_descriptors {
 public:

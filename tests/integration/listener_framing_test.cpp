@@ -98,7 +98,8 @@ TEST(ListenerFramingTest, VersionsAndExpectationsAreTheKnownOnes)
     expect_refused("POST /hook HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + smuggled);
     expect_refused("GET /healthz HTTP/2.0\r\nHost: a\r\n\r\n" + smuggled);
     expect_refused("GET /healthz\r\n\r\n" + smuggled);
-    expect_refused(hook("Content-Length: 2\r\nExpect: miracles\r\n", "{}" + smuggled));
+    expect_refused(hook("Content-Length: 2\r\nExpect: miracles\r\n", "{}" + smuggled),
+                   "HTTP/1.1 417");
 }
 
 TEST(ListenerFramingTest, ChunkTricksSmuggleNothing)
@@ -109,7 +110,19 @@ TEST(ListenerFramingTest, ChunkTricksSmuggleNothing)
     expect_refused(hook(chunked, "2\r\n{}xx0\r\n\r\n" + smuggled));
     expect_refused(hook(chunked, "0x2\r\n{}\r\n0\r\n\r\n" + smuggled));
     expect_refused(hook(chunked, "2;" + std::string(100'000, 'e') + "\r\n{}\r\n0\r\n\r\n"));
-    expect_refused(hook(chunked, "fffffffffffffffff\r\n" + smuggled), "HTTP/1.1 413");
+    expect_refused(hook(chunked, "fffffff\r\n" + smuggled), "HTTP/1.1 413");
+    expect_refused(hook(chunked, "ffffffffffffffff\r\n" + smuggled));
+    expect_refused(hook(chunked, "fffffffffffffffff\r\n" + smuggled));
+    expect_refused(hook(chunked, "2;\r\n{}\r\n0\r\n\r\n" + smuggled));
+    expect_refused(hook(chunked, "2;bad[=x\r\n{}\r\n0\r\n\r\n" + smuggled));
+    expect_refused(hook(chunked, "2\r\n{}\r\n0\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"));
+}
+
+TEST(ListenerFramingTest, TargetsOfNoKnownFormSmuggleNothing)
+{
+    for (const char* line : {"GET /caf\xc3\xa9", "GET *", "POST *", "GET healthz",
+                             "GET ://a/healthz", "POST hook?http://a/hook"})
+        expect_refused(std::string{line} + " HTTP/1.1\r\nHost: a\r\n\r\n" + smuggled);
 }
 
 TEST(ListenerFramingTest, AHugeTrailerEndsItsConnectionAndNothingElse)

@@ -130,10 +130,21 @@ TEST(ListenerHttpTest, AWrongMethodIs405WithAllow)
     const reply health = ask(shared_server(), "POST /healthz HTTP/1.1\r\nHost: a\r\n"
                                               "Content-Length: 0\r\n\r\n");
 
+    const reply trace = ask(shared_server(), "TRACE / HTTP/1.1\r\nHost: a\r\n\r\n");
+    const reply tunnel = ask(shared_server(), "CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n");
+
     EXPECT_EQ(hook.status, 405);
     EXPECT_EQ(hook.fields.at("allow"), "POST");
+    EXPECT_EQ(trace.status, 405);
+    EXPECT_EQ(tunnel.status, 405);
     EXPECT_EQ(health.status, 405);
     EXPECT_EQ(health.fields.at("allow"), "GET, HEAD");
+}
+
+TEST(ListenerHttpTest, AMethodThatNobodyKnowsIs501)
+{
+    EXPECT_EQ(ask(shared_server(), "BREW /hook HTTP/1.1\r\nHost: a\r\n\r\n").status, 501);
+    EXPECT_EQ(ask(shared_server(), "get / HTTP/1.1\r\nHost: a\r\n\r\n").status, 501);
 }
 
 TEST(ListenerHttpTest, APostWithoutLengthIs411)
@@ -141,16 +152,29 @@ TEST(ListenerHttpTest, APostWithoutLengthIs411)
     EXPECT_EQ(ask(shared_server(), "POST /hook HTTP/1.1\r\nHost: a\r\n\r\n").status, 411);
 }
 
-TEST(ListenerHttpTest, AnotherMediaTypeIs415AndParametersAreFine)
+TEST(ListenerHttpTest, AnyMediaTypeIsTakenBecauseTheSignatureDecides)
 {
     const std::string begin = "POST /hook HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n";
 
-    EXPECT_EQ(ask(shared_server(), begin + "Content-Type: text/plain\r\n\r\n{}").status, 415);
+    for (const char* type :
+         {"Application/JSON ; charset=utf-8", "application/json;charset=\"UTF-8\"", "text/plain",
+          "application/vnd.attentive+json", "application/octet-stream", ""}) {
+        const std::string field = "Content-Type: " + std::string{type} + "\r\n";
+        EXPECT_EQ(ask(shared_server(), begin + field + "\r\n{}").status, 200) << type;
+    }
     EXPECT_EQ(ask(shared_server(), begin + "\r\n{}").status, 200);
-    EXPECT_EQ(
-        ask(shared_server(), begin + "Content-Type: Application/JSON ; charset=utf-8\r\n\r\n{}")
-            .status,
-        200);
+}
+
+TEST(ListenerHttpTest, AnEncodedBodyIs415AndTheAnswerSaysWhy)
+{
+    const std::string begin = "POST /hook HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n";
+
+    const reply gzip = ask(shared_server(), begin + "Content-Encoding: gzip\r\n\r\n{}");
+
+    EXPECT_EQ(gzip.status, 415);
+    EXPECT_EQ(gzip.fields.at("accept-encoding"), "identity");
+    EXPECT_THAT(gzip.body, HasSubstr("Content-Encoding"));
+    EXPECT_EQ(ask(shared_server(), begin + "Content-Encoding: Identity\r\n\r\n{}").status, 200);
 }
 
 TEST(ListenerHttpTest, AnAnnouncedBodyThatIsTooLargeIs413BeforeItIsSent)
@@ -366,17 +390,21 @@ TEST(ListenerHttpTest, TheLastRequestOfAConnectionSaysSo)
 TEST(ListenerHttpTest, ExpectationsAreMetOnlyAfterTheHeaderWasAccepted)
 {
     tls_client good = shared_server().connect();
-    good.send(
-        "POST /hook HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+    const std::string begin = "POST /hook HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n";
+    good.send(begin + "X-Signature: s\r\nExpect: 100-continue\r\n\r\n");
     const auto interim = good.read_reply();
     good.send("{}");
     const auto final_one = good.read_reply();
-    const std::string wrong_type = "POST /hook HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n"
-                                   "Content-Type: text/xml\r\nExpect: 100-continue\r\n\r\n";
 
     EXPECT_EQ(interim.value_or(reply{}).status, 100);
     EXPECT_EQ(final_one.value_or(reply{}).status, 200);
-    EXPECT_EQ(ask(shared_server(), wrong_type).status, 415);
+    EXPECT_EQ(ask(shared_server(), begin + "Content-Encoding: br\r\nX-Signature: s\r\n"
+                                           "Expect: 100-continue\r\n\r\n")
+                  .status,
+              415);
+    EXPECT_EQ(ask(shared_server(), begin + "Expect: 100-continue\r\n\r\n").status, 401)
+        << "nobody asks for a body that nobody signed";
+    EXPECT_EQ(ask(shared_server(), begin + "Expect: miracles\r\n\r\n").status, 417);
 }
 
 TEST(ListenerHttpTest, PlainHttpSpeaksTheSame)

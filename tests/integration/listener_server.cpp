@@ -63,6 +63,7 @@ listener_server::listener_server(server_options options)
         settings.tls = write_and_load(make_self_signed_certificate(), folder_);
     settings.limits = options.limits;
     settings.trusted_proxies = std::move(options.trusted_proxies);
+    settings.proxy_protocol = options.proxy_protocol;
     settings.healthy = [this] { return healthy.load(); };
     delivery_handler remembering = [this](delivery d, completion done) {
         remember(std::move(d), std::move(done));

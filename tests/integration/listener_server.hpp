@@ -29,6 +29,7 @@ struct server_options {
     bool tls = true;
     listener_limits limits{};
     std::vector<std::string> trusted_proxies{};
+    bool proxy_protocol = false;
     delivery_handler handler{}; // empty: stored, with an id made from the body
     std::function<std::chrono::milliseconds(const delivery&)> delay{}; // before it is stored
 };

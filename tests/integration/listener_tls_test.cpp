@@ -112,6 +112,8 @@ TEST_F(ListenerTlsTest, AlpnIsHttp11OrNothing)
 
     options.alpn = "http/1.1";
     EXPECT_EQ(tls_client{options}.chosen_alpn(), "http/1.1");
+    options.alpn = "http/1.0";
+    EXPECT_EQ(tls_client{options}.chosen_alpn(), "http/1.0");
     options.alpn = "h2";
     EXPECT_THROW(tls_client{options}, std::runtime_error);
 }

@@ -31,7 +31,7 @@ struct listener_limits {
                                               // wire
     std::size_t requests_per_connection_max = 10'000;
     std::size_t connections_max = 12'000;
-    std::size_t connections_per_peer_max = 64; // does not bind trusted proxies
+    std::size_t connections_per_peer_max = 64; // binds no trusted proxy, but its clients
     std::chrono::milliseconds handshake_timeout{5'000};
     std::chrono::milliseconds header_timeout{5'000};
     std::chrono::milliseconds body_timeout{10'000};

@@ -70,8 +70,9 @@ TEST(ChunkedTest, TheBodyIsBounded)
     EXPECT_EQ(decode("3e9\r\n").fault, errc::body_too_large);
     EXPECT_EQ(decode("3e8\r\n" + std::string(1'000, 'x') + "\r\n1\r\n").fault,
               errc::body_too_large);
-    EXPECT_EQ(decode("ffffffffffffffff\r\n").fault, errc::body_too_large);
-    EXPECT_EQ(decode("10000000000000000000000001\r\n").fault, errc::body_too_large);
+    EXPECT_EQ(decode("fffffffffffffff\r\n").fault, errc::body_too_large);
+    EXPECT_EQ(decode("ffffffffffffffff\r\n").fault, errc::framing_invalid);
+    EXPECT_EQ(decode("10000000000000000000000001\r\n").fault, errc::framing_invalid);
 }
 
 TEST(ChunkedTest, TheWireIsBounded)
@@ -81,6 +82,25 @@ TEST(ChunkedTest, TheWireIsBounded)
         wire += "1\r\nx\r\n"; // 300 bytes of body, 1,800 on the wire
 
     EXPECT_EQ(decode(wire).fault, errc::body_too_large);
+}
+
+TEST(ChunkedTest, ExtensionsAreNamesWithOrWithoutValues)
+{
+    for (const char* good : {";a", ";a=b", ";a=\"b; \\\" c\"", "; a = b ;c", ";a=\"\""})
+        EXPECT_FALSE(decode("1" + std::string{good} + "\r\nx\r\n0\r\n\r\n").fault) << good;
+    for (const char* bad : {";", ";;", ";a;", ";=b", ";a=", ";bad[=x", ";a=b c", ";a=\"b", ";a b",
+                            ";a=\"b\"c", ";\xc3\xa9", " ;a"})
+        EXPECT_EQ(decode("1" + std::string{bad} + "\r\nx\r\n0\r\n\r\n").fault,
+                  errc::framing_invalid)
+            << bad;
+}
+
+TEST(ChunkedTest, TrailersAreFields)
+{
+    EXPECT_FALSE(decode("0\r\nA: b\r\nC:\r\n\r\n").fault);
+    for (const char* bad : {"GET /healthz HTTP/1.1", "A", ": b", "A : b", " A: b", "A\xc3: b"})
+        EXPECT_EQ(decode("0\r\n" + std::string{bad} + "\r\n\r\n").fault, errc::framing_invalid)
+            << bad;
 }
 
 TEST(ChunkedTest, ExtensionsAndTrailersAreBounded)

@@ -48,8 +48,10 @@ TEST(RoutingTest, OnlyTheEndpointsOwnSignatureHeaderIsCollected)
 
 TEST(RoutingTest, EachRefusalHasItsCode)
 {
-    request_head typed = head_of("POST", "/a");
-    typed.content_type = "application/jsonp";
+    request_head encoded = head_of("POST", "/a");
+    encoded.encoded = true;
+    request_head expecting = head_of("GET", "/healthz");
+    expecting.expects_else = true;
     request_head unsized = head_of("POST", "/a");
     unsized.body = body_framing::none;
     request_head large = head_of("POST", "/a");
@@ -58,10 +60,39 @@ TEST(RoutingTest, EachRefusalHasItsCode)
     EXPECT_EQ(refusal(head_of("POST", "/c")), errc::target_unknown);
     EXPECT_EQ(refusal(head_of("POST", "*")), errc::target_unknown);
     EXPECT_EQ(refusal(head_of("GET", "/a")), errc::method_not_allowed);
+    for (const char* method : {"CONNECT", "TRACE"}) {
+        EXPECT_EQ(refusal(head_of(method, "/a")), errc::method_not_allowed);
+        EXPECT_EQ(refusal(head_of(method, "/c")), errc::method_not_allowed);
+    }
     EXPECT_EQ(refusal(head_of("post", "/a")), errc::method_not_allowed);
-    EXPECT_EQ(refusal(typed), errc::media_type_unsupported);
+    EXPECT_EQ(refusal(encoded), errc::media_type_unsupported);
+    EXPECT_EQ(refusal(expecting), errc::framing_invalid);
     EXPECT_EQ(refusal(unsized), errc::length_required);
     EXPECT_EQ(refusal(large), errc::body_too_large);
+}
+
+TEST(RoutingTest, AMethodThatNobodyKnowsAndAnExpectationHaveStatusesOfTheirOwn)
+{
+    request_head expecting = head_of("POST", "/a");
+    expecting.expects_else = true;
+
+    EXPECT_EQ(status_of(head_of("TRACE", "/c"), errc::method_not_allowed), 405);
+    EXPECT_EQ(status_of(head_of("post", "/a"), errc::method_not_allowed), 501);
+    EXPECT_EQ(status_of(head_of("BREW", "/c"), *refusal(head_of("BREW", "/c"))), 501);
+    EXPECT_EQ(status_of(expecting, *refusal(expecting)), 417);
+}
+
+TEST(RoutingTest, ThePathIsShownWithoutItsQueryAndHarmless)
+{
+    const auto shown_of = [](std::string_view target) {
+        return shown_path(head_of("POST", target));
+    };
+    const std::string longest(1'000, 'x');
+
+    EXPECT_EQ(shown_of("/webhooks/attentive/?token=secret"), "/webhooks/attentive/");
+    EXPECT_EQ(shown_of("https://user@a/b?c"), "/b");
+    EXPECT_EQ(shown_of("/a,\"b\x1b[31m\n%0a"), "/a%2C%22b%1B%5B31m%0A%0a");
+    EXPECT_EQ(shown_of("/" + longest), "/" + longest.substr(0, 119) + "...");
 }
 
 TEST(RoutingTest, HealthIsAskedInTheWaysBalancersDo)
