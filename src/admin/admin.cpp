@@ -19,6 +19,8 @@
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <list>
 #include <optional>
 #include <utility>
 
@@ -32,7 +34,7 @@ using error_code = boost::system::error_code;
 using request = http::request<http::empty_body>;
 using response = http::response<http::string_body>;
 
-constexpr std::size_t connections_max = 32;
+constexpr std::size_t connections_max = 64;
 constexpr std::uint32_t header_bytes_max = 4U << 10U;
 constexpr std::chrono::seconds exchange_timeout{2};    // from accept to the header's last byte
 constexpr std::size_t bytes_a_second_min = 16U << 10U; // what a slow line gets time for
@@ -144,6 +146,13 @@ response respond_to(const request& req, const admin_settings& settings, bool loo
     return json_response(http::status::ok, {{"status", "alive"}});
 }
 
+// A connection from accept to close.
+struct visitor {
+    beast::tcp_stream stream;
+    bool has_asked = false; // its header is whole
+    bool evicted = false;
+};
+
 } // namespace
 
 struct admin_server::implementation {
@@ -156,14 +165,35 @@ struct admin_server::implementation {
     static asio::awaitable<void> accept_connections(std::shared_ptr<implementation> self);
     static asio::awaitable<void> serve(std::shared_ptr<implementation> self,
                                        asio::ip::tcp::socket socket);
-    asio::awaitable<void> exchange(beast::tcp_stream& stream) const;
+    asio::awaitable<void> exchange(visitor& v) const;
+    void make_room();
 
     asio::ip::tcp::acceptor acceptor;
     asio::steady_timer pause;
     admin_settings settings;
     bool loopback;
-    std::size_t connections = 0;
+    std::list<visitor*> visitors; // the oldest first
+    counter evictions =
+        make_counter("attentive_gateway_admin_connections_evicted_total",
+                     "Connections to the admin port that were closed to make room.");
 };
+
+// Whoever comes is let in, because an orchestrator restarts a gateway that does not answer /livez:
+// the oldest that has asked nothing yet goes, or else the one that takes longest over its answer.
+void admin_server::implementation::make_room()
+{
+    const auto is_there = [](const visitor* v) { return !v->evicted; };
+    if (std::count_if(visitors.begin(), visitors.end(), is_there) <
+        static_cast<std::ptrdiff_t>(connections_max))
+        return;
+    auto leaving = std::find_if(visitors.begin(), visitors.end(),
+                                [](const visitor* v) { return !v->evicted && !v->has_asked; });
+    if (leaving == visitors.end())
+        leaving = std::find_if(visitors.begin(), visitors.end(), is_there);
+    (*leaving)->evicted = true;
+    (*leaving)->stream.close();
+    evictions.add();
+}
 
 asio::awaitable<void>
 admin_server::implementation::accept_connections(std::shared_ptr<implementation> self)
@@ -177,8 +207,9 @@ admin_server::implementation::accept_connections(std::shared_ptr<implementation>
             co_await self->pause.async_wait(asio::redirect_error(asio::use_awaitable, ec));
             continue;
         }
-        if (ec || self->connections >= connections_max)
-            continue; // closes the socket
+        if (ec)
+            continue;
+        self->make_room();
         auto serving = serve(self, std::move(socket));
         asio::co_spawn(self->acceptor.get_executor(), std::move(serving), asio::detached);
     }
@@ -188,19 +219,20 @@ admin_server::implementation::accept_connections(std::shared_ptr<implementation>
 asio::awaitable<void> admin_server::implementation::serve(std::shared_ptr<implementation> self,
                                                           asio::ip::tcp::socket socket)
 {
-    ++self->connections;
+    visitor v{beast::tcp_stream{std::move(socket)}};
+    const auto place = self->visitors.insert(self->visitors.end(), &v);
     try {
-        beast::tcp_stream stream{std::move(socket)};
-        co_await self->exchange(stream);
+        co_await self->exchange(v);
     } catch (const std::exception& e) {
         spdlog::error("an admin connection ended by an unexpected fault: {}", e.what());
     }
-    --self->connections;
+    self->visitors.erase(place);
 }
 
 // Reads the header only: there is no body that anybody would want, and no second request.
-asio::awaitable<void> admin_server::implementation::exchange(beast::tcp_stream& stream) const
+asio::awaitable<void> admin_server::implementation::exchange(visitor& v) const
 {
+    beast::tcp_stream& stream = v.stream;
     stream.expires_after(exchange_timeout);
     beast::flat_buffer buffer{2 * header_bytes_max};
     http::request_parser<http::empty_body> parser;
@@ -210,6 +242,7 @@ asio::awaitable<void> admin_server::implementation::exchange(beast::tcp_stream& 
                                      asio::redirect_error(asio::use_awaitable, ec));
     if (ec)
         co_return;
+    v.has_asked = true;
     response answer = respond_to(parser.get(), settings, loopback);
     answer.keep_alive(false);
     answer.prepare_payload();

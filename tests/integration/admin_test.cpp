@@ -9,10 +9,12 @@
 #include <boost/asio/post.hpp>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <mutex>
 #include <optional>
 #include <regex>
 #include <thread>
+#include <vector>
 
 namespace gateway::test {
 namespace {
@@ -217,6 +219,74 @@ TEST_F(AdminTokenTest, DataIsForWhoeverHasTheTokenAndHealthForEverybody)
               200);
     for (const char* path : {"/", "/view.js", "/style.css", "/livez", "/readyz"})
         EXPECT_EQ(get(path).status, 200) << path;
+}
+
+// Clients that send half a header, and come again, a few at a time, when they were shut out.
+class half_headers {
+public:
+    half_headers(const client_options& to, std::size_t n) : to_(to), clients_(n)
+    {
+        for (auto& client : clients_)
+            come(client);
+        thread_ = std::thread{[this] {
+            while (!stopping_)
+                come_again();
+        }};
+    }
+    ~half_headers()
+    {
+        stopping_ = true;
+        thread_.join();
+    }
+    half_headers(const half_headers&) = delete;
+    half_headers& operator=(const half_headers&) = delete;
+
+private:
+    void come(std::optional<tls_client>& client) const
+    {
+        client.emplace(to_);
+        client->send("GET /livez HTTP/1.1\r\nHost");
+    }
+
+    void come_again()
+    {
+        int came = 0;
+        for (auto& client : clients_) {
+            if (came < 4 && client->ends_within(1ms)) {
+                come(client);
+                ++came;
+            }
+        }
+        std::this_thread::sleep_for(20ms);
+    }
+
+    client_options to_;
+    std::vector<std::optional<tls_client>> clients_;
+    std::atomic<bool> stopping_{false};
+    std::thread thread_;
+};
+
+TEST_F(AdminTest, ClientsThatSendHalfAHeaderShutNobodyOut)
+{
+    for (const std::size_t clients : {40U, 80U}) {
+        const half_headers slow{options_, clients};
+
+        for (int i = 0; i < 30; ++i)
+            EXPECT_EQ(get("/livez").status, 200) << i << " beside " << clients;
+    }
+}
+
+TEST_F(AdminTest, ClientsThatDoNotReadTheirAnswersShutNobodyOut)
+{
+    client_options lazy = options_;
+    lazy.receive_buffer = 1'024;
+    std::vector<tls_client> idle;
+    for (int i = 0; i < 80; ++i) {
+        idle.emplace_back(lazy);
+        idle.back().send("GET /chart.js HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    }
+
+    EXPECT_EQ(get("/livez").status, 200);
 }
 
 TEST_F(AdminTest, CallersThatMisbehaveCostNothingForLong)

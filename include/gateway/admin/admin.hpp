@@ -37,8 +37,9 @@ struct admin_settings {
 // the page, which holds no data of its own and fetches /metrics and /page.json. On a loopback
 // address these two are for requests to an address or localhost only: a foreign name is a web page
 // that had its name resolved to this host (DNS rebinding), and gets 421. One request for each
-// connection; its header within two seconds. All calls on the thread that runs the acceptor's
-// io_context.
+// connection; its header within two seconds. When there are too many connections, the oldest that
+// has sent no whole header makes room for the newest. All calls on the thread that runs the
+// acceptor's io_context.
 class admin_server {
 public:
     admin_server(boost::asio::ip::tcp::acceptor acceptor, admin_settings settings);
