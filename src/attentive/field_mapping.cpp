@@ -17,6 +17,7 @@ namespace {
 struct field {
     std::string_view name;
     std::string source_event::*column;
+    bool verbatim = false; // what a person wrote; all else is trimmed (flag text_trimmed)
 };
 
 struct section {
@@ -41,7 +42,7 @@ constexpr field message_fields[] = {
     {"type", &source_event::message_type},
     {"name", &source_event::message_name},
     {"subject", &source_event::message_subject},
-    {"text", &source_event::message_text},
+    {"text", &source_event::message_text, true},
     {"channel", &source_event::message_channel},
     {"from_email", &source_event::business_address},
     {"to_phone", &source_event::business_address},
@@ -102,7 +103,11 @@ void map_field(mapping& m, std::string_view section_name, const field& f, const 
         m.add_fault({section_name, ".", f.name}, value, "string");
         return;
     }
-    std::string text = clean_text(m, value.text);
+    std::string text = without_nul(m, value.text);
+    if (const auto kept = trimmed(text); !f.verbatim && kept.size() != text.size()) {
+        m.add_flag("text_trimmed");
+        text = std::string{kept};
+    }
     std::string& column = m.event.*f.column;
     if (!column.empty() && !text.empty() && text != column)
         return; // another field took the column with another value
@@ -136,7 +141,9 @@ void add_identifier(mapping& m, const std::string& kind, std::string_view family
     const std::string text = clean_text(m, value.text);
     if (text.empty())
         return;
-    auto identifier = value.kind == json_kind::boolean ? std::nullopt : normal(text);
+    // Phone numbers and addresses have a syntax, which a missing NUL makes no other's.
+    const bool altered = normal == normal_identifier && is_altered(m.document, value.text);
+    auto identifier = value.kind == json_kind::boolean || altered ? std::nullopt : normal(text);
     if (identifier)
         m.event.identifiers[kind].push_back(std::move(*identifier));
     else
@@ -183,7 +190,8 @@ void map_custom_identifiers(mapping& m, const json_value& external, std::string_
     for (const json_value& list : custom->children()) {
         const std::string own_name = clean_text(m, list.key);
         m.fate_of(list) = mapping::fate::taken;
-        if (own_name.empty() || own_name.size() > identifier_bytes_max)
+        if (own_name.empty() || own_name.size() > identifier_bytes_max ||
+            is_altered(m.document, list.key))
             m.add_flag("custom_invalid");
         else
             map_identifier_list(m, "custom:" + own_name, "custom", "custom_identifiers.*", list);
@@ -300,6 +308,14 @@ bool is_blank(const json_value& value)
 {
     return value.kind == json_kind::null ||
            (value.kind == json_kind::string && trimmed(value.text).empty());
+}
+
+bool is_altered(const json_document& document, std::string_view text)
+{
+    constexpr std::string_view replacement = "\xEF\xBF\xBD"; // U+FFFD
+    return text.find('\0') != std::string_view::npos ||
+           (!document.lone_surrogates().empty() &&
+            text.find(replacement) != std::string_view::npos);
 }
 
 std::string clean_text(mapping& m, std::string_view text)

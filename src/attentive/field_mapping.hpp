@@ -36,6 +36,10 @@ struct mapping {
 // Null, or a string without anything but blanks: the sender's ways to say "absent".
 bool is_blank(const json_value& value);
 
+// Whether `text` cannot be kept as it was sent: U+0000 has to go, and half of a surrogate pair has
+// gone already. No such text is a key: two that differ would become one.
+bool is_altered(const json_document& document, std::string_view text);
+
 // `text` as PostgreSQL takes it: NUL removed (flag nul_removed), trimmed.
 std::string clean_text(mapping& m, std::string_view text);
 

@@ -9,7 +9,6 @@
 namespace gateway {
 namespace {
 
-constexpr std::string_view no_break_space = "\xC2\xA0";
 constexpr std::string_view blanks = " \t\n\v\f\r";
 
 constexpr std::array<std::string_view, 6> strongest_first = {

@@ -1,9 +1,11 @@
 // nlohmann's SAX events into the tree. The guards around it (NUL, byte order mark, -0, caps) are
 // for what nlohmann 3.11.2 does when left alone: it ignores everything behind a NUL byte, skips a
-// byte order mark, and reads -0 as 0. It never sees an exception leave: parse_error() stops it.
+// byte order mark, reads -0 as 0, and refuses a whole text for a surrogate that stands alone. It
+// never sees an exception leave: parse_error() stops it.
 #include "json_document.hpp"
 
 #include "gateway/base/encoding.hpp"
+#include "text.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -13,6 +15,50 @@
 #include <utility>
 
 namespace gateway {
+
+namespace {
+
+// The code unit of the escape at `at`: a backslash, "u" and four hex digits. -1 when there is none.
+int escaped_unit(std::string_view bytes, std::size_t at)
+{
+    if (bytes.size() < at + 6 || bytes[at] != '\\' || bytes[at + 1] != 'u')
+        return -1;
+    int unit = 0;
+    for (std::size_t i = at + 2; i < at + 6; ++i) {
+        const int digit = hex_value(bytes[i]);
+        if (digit < 0)
+            return -1;
+        unit = unit * 16 + digit;
+    }
+    return unit;
+}
+
+bool is_high_surrogate(int unit)
+{
+    return unit >= 0xD800 && unit < 0xDC00;
+}
+
+bool is_low_surrogate(int unit)
+{
+    return unit >= 0xDC00 && unit < 0xE000;
+}
+
+// Where, from `at` on, half of a surrogate pair is escaped without the other half; npos: nowhere.
+std::size_t find_lone_surrogate(std::string_view bytes, std::size_t at)
+{
+    while ((at = bytes.find('\\', at)) != std::string_view::npos) {
+        const int unit = escaped_unit(bytes, at);
+        if (is_high_surrogate(unit) && is_low_surrogate(escaped_unit(bytes, at + 6)))
+            at += 12;
+        else if (is_high_surrogate(unit) || is_low_surrogate(unit))
+            return at;
+        else
+            at += 2;
+    }
+    return at;
+}
+
+} // namespace
 
 std::string_view name(json_kind kind)
 {
@@ -51,8 +97,9 @@ public:
     using number_integer_t = nlohmann::json::number_integer_t;
     using number_unsigned_t = nlohmann::json::number_unsigned_t;
 
-    explicit json_builder(std::size_t bytes)
+    json_builder(std::size_t bytes, std::string lone_surrogates)
     {
+        document_.lone_surrogates_ = std::move(lone_surrogates);
         // A value takes two bytes at least, and no decoded text is longer than its token: with
         // these reserves nothing below ever moves.
         document_.values_.reserve(std::min(bytes / 2 + 1, json_values_max));
@@ -200,7 +247,18 @@ std::variant<json_document, quarantined> parse_json(std::string_view bytes)
         return refuse("byte order mark");
     if (const auto nul = bytes.find('\0'); nul != std::string_view::npos)
         return refuse("NUL at byte " + std::to_string(nul + 1));
-    json_builder builder{bytes.size()};
+    std::string repaired;
+    std::string lone;
+    for (auto at = find_lone_surrogate(bytes, 0); at != std::string_view::npos;
+         at = find_lone_surrogate(bytes, at + 6)) {
+        if (repaired.empty())
+            repaired = bytes;
+        lone += ascii_lower(bytes.substr(at + 2, 4));
+        repaired.replace(at + 2, 4, "fffd");
+    }
+    if (!lone.empty())
+        bytes = repaired;
+    json_builder builder{bytes.size(), std::move(lone)};
     nlohmann::json::sax_parse(bytes.begin(), bytes.end(), &builder);
     return builder.finished();
 }

@@ -55,6 +55,9 @@ public:
     std::size_t size() const { return size_; } // ids are below it
     // Whether a key stood twice in one object. The last one counts.
     bool has_duplicate_member() const { return has_duplicate_member_; }
+    // The halves of surrogate pairs that stood alone, in order: "d800". UTF-8 has no form for them:
+    // in the texts there is U+FFFD instead. Empty as a rule.
+    const std::string& lone_surrogates() const { return lone_surrogates_; }
 
 private:
     friend class json_builder;
@@ -65,11 +68,13 @@ private:
     std::vector<char> text_;         // decoded strings and numbers; reserved in full likewise
     std::size_t size_ = 0;
     bool has_duplicate_member_ = false;
+    std::string lone_surrogates_;
 };
 
 // The document, or why there is none: malformed_json (not one JSON value in UTF-8; a byte order
 // mark, a NUL byte, or a number beyond double's range) or json_limits. Never throws, any bytes.
-// Source: RFC 8259, with the freedom of its sections 8.1 (no byte order mark) and 9 (limits).
+// Source: RFC 8259, with the freedom of its sections 8.1 (no byte order mark), 8.2 (what a lone
+// surrogate becomes) and 9 (limits).
 std::variant<json_document, quarantined> parse_json(std::string_view bytes);
 
 // Appends `value` with keys sorted by bytes, no white space, raw number tokens: equal content has

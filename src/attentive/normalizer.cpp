@@ -5,6 +5,7 @@
 #include "event_catalog.hpp"
 #include "field_mapping.hpp"
 #include "gateway/base/digest.hpp"
+#include "gateway/base/shown.hpp"
 #include "gid.hpp"
 #include "identifiers.hpp"
 #include "json_document.hpp"
@@ -20,6 +21,7 @@ namespace {
 
 constexpr std::size_t company_id_bytes_max = 200;
 constexpr std::size_t message_id_bytes_max = 200;
+constexpr std::size_t shown_type_max = 60;
 
 // 2012-01-01 and 2100-01-01, in milliseconds: wide enough for any event, narrow enough to tell a
 // time in seconds or microseconds from one in milliseconds.
@@ -94,17 +96,18 @@ time_reading read_timestamp(const json_value& value)
     return in_range(millis) ? time_reading{millis, {}} : time_reading{0, range_fault(millis)};
 }
 
-// Why `value` is no company id; empty when it is one.
-std::string company_fault(const json_value& value)
+// Why `value` is no company id; empty when it is one. What cannot be kept as it is stays in
+// quarantine: changed, it could be another company's.
+std::string company_fault(const json_document& document, const json_value& value)
 {
     if (value.kind != json_kind::string && value.kind != json_kind::number)
         return std::string{name(value.kind)};
-    std::string text{value.text};
-    std::erase(text, '\0');
-    if (trimmed(text).empty())
+    if (trimmed(value.text).empty())
         return "blank string";
-    if (trimmed(text).size() > company_id_bytes_max)
-        return "string of " + std::to_string(trimmed(text).size()) + " bytes";
+    if (trimmed(value.text).size() > company_id_bytes_max)
+        return "string of " + std::to_string(trimmed(value.text).size()) + " bytes";
+    if (is_altered(document, value.text))
+        return "string with U+0000 or half of a surrogate pair";
     return {};
 }
 
@@ -153,11 +156,12 @@ void derive(mapping& m, const event_type& type)
     e.subscriber_id = derive_subscriber_id(e.company_id, e.identifiers);
 }
 
-uuid content_id(const json_value& root, std::size_t bytes)
+uuid content_id(const json_document& document, std::size_t bytes)
 {
     std::string canonical;
     canonical.reserve(bytes);
-    append_canonical(canonical, root);
+    append_canonical(canonical, document.root());
+    canonical += document.lone_surrogates(); // else two events could differ in nothing
     return uuid_from_digest(sha256(canonical));
 }
 
@@ -173,7 +177,7 @@ normalized map_event(const json_document& document, const event_type& type, time
         m.fate_of(*document.root().find(envelope)) = mapping::fate::taken;
     source_event& e = m.event;
     e.occurred_at = at;
-    e.event_id = content_id(document.root(), bytes);
+    e.event_id = content_id(document, bytes);
     e.event_name = type.event_name;
     e.channel = type.channel;
     e.action = type.action;
@@ -184,6 +188,8 @@ normalized map_event(const json_document& document, const event_type& type, time
     e.extra = extra_of(m);
     if (document.has_duplicate_member())
         m.add_flag("duplicate_member");
+    if (!document.lone_surrogates().empty())
+        m.add_flag("surrogate_replaced");
     if (document.root().find("timestamp")->kind == json_kind::string)
         m.add_flag("timestamp_quoted");
     std::sort(e.quality_flags.begin(), e.quality_flags.end());
@@ -208,13 +214,15 @@ normalized normalize(std::string_view body)
         return quarantined{quarantine_reason::envelope_missing, std::move(faults)};
     const event_type* type = find_event_type(root.find("type")->text);
     if (type == nullptr)
-        return refuse(quarantine_reason::type_unknown, "type", "another string",
+        return refuse(quarantine_reason::type_unknown, "type",
+                      "unknown type " + shown(root.find("type")->text, shown_type_max),
                       "a type of the event catalogue");
     const auto time = read_timestamp(*root.find("timestamp"));
     if (!time.fault.empty())
         return refuse(quarantine_reason::timestamp_invalid, "timestamp", time.fault,
                       "milliseconds since 1970, from 2012 to 2099");
-    if (auto fault = company_fault(*root.find("company")->find("company_id")); !fault.empty())
+    if (auto fault = company_fault(document, *root.find("company")->find("company_id"));
+        !fault.empty())
         return refuse(quarantine_reason::company_invalid, "company.company_id", std::move(fault),
                       "string of 1 to 200 bytes");
     return map_event(document, *type, timestamp{std::chrono::milliseconds{time.millis}},

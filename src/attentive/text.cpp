@@ -8,8 +8,6 @@
 namespace gateway {
 namespace {
 
-constexpr std::string_view no_break_space = "\xC2\xA0";
-
 bool is_space(char c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');

@@ -7,6 +7,8 @@
 
 namespace gateway {
 
+inline constexpr std::string_view no_break_space = "\xC2\xA0";
+
 // Without ASCII white space and no-break spaces (U+00A0) at either end. A view into `text`.
 std::string_view trimmed(std::string_view text);
 

@@ -1,6 +1,9 @@
 #include "store/outcomes.hpp"
 #include "gateway/model/newest_deliveries.hpp"
+#include "store/log_limit.hpp"
 #include "store/pending.hpp"
+
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <atomic>
@@ -38,6 +41,22 @@ void note(bool kept)
     }
     std::int64_t none = 0;
     refused_from.compare_exchange_strong(none, now().time_since_epoch().count());
+}
+
+// Of every reason one line in a while says what the first fault is: which type is new, or which
+// field has another shape than yesterday.
+void log_quarantined(const quarantined& q)
+{
+    struct ten_seconds : log_limit {
+        ten_seconds() : log_limit(std::chrono::seconds{10}) {}
+    };
+    static std::array<ten_seconds, 8> limits;
+    const auto left_out = limits.at(static_cast<std::size_t>(q.reason)).pass();
+    if (!left_out || q.faults.empty())
+        return;
+    const field_fault& first = q.faults.front();
+    spdlog::warn("quarantined: {}: {}: {}, {} more since the last such line", name(q.reason),
+                 first.field, first.found, *left_out);
 }
 
 bool is_mapped_event(const pending& p)
@@ -119,6 +138,8 @@ void outcomes::count(const pending& p, outcome what)
     const std::string& type = event ? p.event().source_event_type : unknown;
     handles(p.delivery.endpoint(), type)[static_cast<std::size_t>(what)].add();
     newest_deliveries().note(note_of(p, what));
+    if (p.what && !event && what != outcome::refused)
+        log_quarantined(p.refusal());
     if (!event || what == outcome::refused)
         return;
     heard_of(p);

@@ -209,7 +209,7 @@ result<quarantine_listing> list_quarantine(const std::string& database_url,
     BOOST_OUTCOME_TRY(
         auto rows,
         query(database_url, "SELECT quarantine_id AS id, reason, detail->0->>'field' AS field,"
-                            " endpoint, deliveries AS times, " +
+                            " detail->0->>'found' AS found, endpoint, deliveries AS times, " +
                                 shown_time("received_at") + " AS received_at, " +
                                 shown_time("last_received_at") + " AS last_received_at" + where +
                                 " ORDER BY quarantine.received_at DESC, quarantine_id DESC"

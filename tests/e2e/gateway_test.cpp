@@ -160,6 +160,28 @@ TEST_F(GatewayTest, AnswersAnUnknownTypeWith202AndKeepsIt)
               "2");
 }
 
+TEST_F(GatewayTest, SaysWhichTypeIsUnknownAndWhichPathNobodyServes)
+{
+    gateway_process alone;
+    const std::string body = R"({"type":"push, \u001bopened","timestamp":1767225600000,)"
+                             R"("company":{"company_id":"c"}})";
+    const std::string typed = "unknown type push%2C%20%1Bopened";
+    const auto base = alone.url().substr(0, alone.url().rfind('/'));
+
+    post_signed(alone, body);
+    run({"curl", "-ksS", "-d", "{}", base + "/atentive?token=sesame"});
+
+    EXPECT_TRUE(
+        alone.child().wait_for_output("quarantined: type_unknown: type: " + typed, seconds{60}));
+    EXPECT_TRUE(alone.child().wait_for_output("no endpoint has the path /webhooks/atentive, peer",
+                                              seconds{60}));
+    EXPECT_EQ(alone.child().errors().find("sesame"), std::string::npos);
+    const auto listed =
+        run({GATEWAY_BINARY, "quarantine", "list", "--config", alone.config_file().string()});
+    EXPECT_NE(listed.output.find(typed), std::string::npos) << listed.output << listed.errors;
+    EXPECT_EQ(alone.value("SELECT detail->0->>'found' FROM report.quarantine"), typed);
+}
+
 TEST_F(GatewayTest, IsHealthyAndReady)
 {
     const auto health =

@@ -248,7 +248,7 @@ TEST_F(OperatorCommandsTest, ListAndShowPrintABodyOnlyWhenAsked)
     const auto unknown = command({"quarantine", "show", "00000000-0000-8000-8000-000000000000"});
 
     EXPECT_EQ(listed.exit_code, 0) << listed.errors;
-    EXPECT_THAT(listed.output, HasSubstr(id + "  type_unknown  type   attentive"));
+    EXPECT_THAT(listed.output, HasSubstr(id + "  type_unknown  type   text   attentive"));
     EXPECT_THAT(listed.output, HasSubstr("\n1 of 1 waiting\n"));
     EXPECT_EQ(shown.exit_code, 0) << shown.errors;
     EXPECT_THAT(shown.output, HasSubstr("reason         type_unknown\nanswered       202\n"));

@@ -12,7 +12,7 @@
 namespace gateway {
 
 // Raised whenever the same bytes would give another row.
-inline constexpr int mapping_version = 1;
+inline constexpr int mapping_version = 2;
 
 // The event of `body`, or the reason for quarantine. Never throws, for any bytes. Any thread.
 normalized normalize(std::string_view body);
