@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <unistd.h>
 
 namespace gateway {
 namespace {
@@ -42,6 +43,16 @@ result<std::string> from_file(const std::filesystem::path& file, const std::stri
     return checked(without_newline(std::move(text).value()), kind + " " + file.string());
 }
 
+// What the service's credential is made of, for a command by hand.
+result<std::string> from_installed(const std::filesystem::path& file)
+{
+    auto secret = from_file(file, "credential");
+    if (!secret && ::geteuid() != 0)
+        return fail(errc::secret_invalid,
+                    secret.error().detail + "; run this as root, who alone reads the service's");
+    return secret;
+}
+
 result<std::string> from_credential(const secret_source& source)
 {
     const std::string& name = source.credential;
@@ -51,7 +62,7 @@ result<std::string> from_credential(const secret_source& source)
         return fail(errc::secret_invalid, "credential \"" + name + "\" is a path, not a name");
     if (directory == nullptr || *directory == '\0') {
         if (!source.credential_file.empty())
-            return from_file(source.credential_file, "credential");
+            return from_installed(source.credential_file);
         return fail(errc::secret_invalid, "credential " + name +
                                               ": CREDENTIALS_DIRECTORY is not set; systemd sets it "
                                               "for a unit with LoadCredential=" +

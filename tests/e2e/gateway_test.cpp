@@ -429,6 +429,8 @@ TEST(DemoTest, ShowsElevenRowsOfElevenTypes)
                              "sms.link_clicked", "sms.inbound_received", "profile.attribute_set"})
         EXPECT_NE(first.output.find(name), std::string::npos) << name << " in\n" << first.output;
     EXPECT_NE(first.output.find("Was sent an"), std::string::npos) << first.output;
+    EXPECT_NE(first.output.find("http://127.0.0.1:"), std::string::npos)
+        << first.output; // the page
     EXPECT_EQ(second.exit_code, 0) << second.errors;
     EXPECT_NE(second.output.find("(11 rows"), std::string::npos) << second.output;
 }

@@ -104,6 +104,45 @@ TEST_F(PackageTest, LintianFindsNothing)
     EXPECT_EQ(found.output, "");
 }
 
+// As Debian builds its own daemons.
+TEST_F(PackageTest, TheProgramIsHardened)
+{
+    if (!GATEWAY_IS_HARDENED)
+        GTEST_SKIP() << "this build is not: the presets release and package are";
+    if (run({"sh", "-c", "command -v hardening-check"}).exit_code != 0)
+        GTEST_SKIP() << "hardening-check (devscripts) is not installed";
+    ASSERT_EQ(run({"dpkg-deb", "--extract", package_, work_ / "extracted"}).exit_code, 0);
+
+    const auto checked = run({"hardening-check", work_ / "extracted/usr/bin/attentive-gateway"});
+
+    EXPECT_EQ(checked.exit_code, 0) << checked.output << checked.errors;
+    for (const char* feature :
+         {"Position Independent Executable", "Stack protected", "Fortify Source functions",
+          "Read-only relocations", "Immediate binding"})
+        EXPECT_NE(checked.output.find(std::string{feature} + ": yes"), std::string::npos)
+            << checked.output;
+}
+
+// Scripts that run as root on somebody's host.
+TEST(ScriptsTest, ShellcheckFindsNothing)
+{
+    if (run({"sh", "-c", "command -v shellcheck"}).exit_code != 0)
+        GTEST_SKIP() << "shellcheck is not installed";
+    const fs::path source = GATEWAY_SOURCE_DIR;
+    std::vector<std::string> words = {"shellcheck"};
+    for (const char* directory : {"scripts", "config/debian", "docker"}) {
+        for (const auto& entry : fs::directory_iterator{source / directory}) {
+            if (test::read_file(entry.path()).starts_with("#!"))
+                words.push_back(entry.path());
+        }
+    }
+
+    const auto found = run(words);
+
+    EXPECT_GT(words.size(), 8U);
+    EXPECT_EQ(found.exit_code, 0) << found.output;
+}
+
 TEST(ManPageTest, HasEverySubcommand)
 {
     auto page = test::read_file(fs::path{GATEWAY_SOURCE_DIR} / "config/man/attentive-gateway.1");
@@ -148,6 +187,7 @@ TEST_F(PackageTest, InstallsWhatAServiceNeedsAndRemovesItAgain)
                          "/usr/share/doc/attentive-gateway/examples/haproxy.cfg",
                          "/usr/share/doc/attentive-gateway/examples/nginx.conf",
                          "/usr/share/fish/vendor_completions.d/attentive-gateway.fish",
+                         "/usr/share/lintian/overrides/attentive-gateway",
                          "/usr/share/man/man1/attentive-gateway.1.gz",
                          "/usr/share/zsh/vendor-completions/_attentive-gateway"}));
     EXPECT_EQ(version.exit_code, 0) << version.errors;

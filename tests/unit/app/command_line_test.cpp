@@ -211,6 +211,26 @@ TEST_F(CommandLineTest, FindsConfigurationAndCredentialsOfTheInstalledService)
                                           ": No such file or directory"));
 }
 
+TEST_F(CommandLineTest, TellsOthersThanRootWhyTheyGetNoCredentials)
+{
+    if (::geteuid() != 0)
+        GTEST_SKIP() << "needs root, to run it as somebody else";
+    fs::create_directory(directory_ / "credentials");
+    fs::permissions(directory_ / "credentials", fs::perms::owner_all);
+    const auto config = file("gateway.toml",
+                             "[listener]\naddress = '127.0.0.1:0'\n[[endpoint]]\nname = 'a'\n"
+                             "path = '/a'\nsigning_keys = [ { id = 'a', credential = "
+                             "'gateway_key' } ]\n[database]\nembedded = '/nowhere'\n",
+                             fs::perms::owner_all | fs::perms::others_read);
+    file("credentials/key", key);
+
+    const auto shown = test::run({"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+                                  GATEWAY_BINARY, "check-config", config});
+
+    EXPECT_EQ(shown.exit_code, 2);
+    EXPECT_THAT(shown.errors, HasSubstr("credentials/key: Permission denied; run this as root"));
+}
+
 TEST_F(CommandLineTest, TheServiceSeesNoOtherCredentialsThanItsOwn)
 {
     fs::create_directories(directory_ / "credentials");
