@@ -270,17 +270,23 @@ void print_next_steps(const fs::path& directory, const daemon_addresses& address
     std::fflush(stdout);
 }
 
+std::string for_terminal(const query_table& table)
+{
+    const std::size_t width = terminal_width();
+    return to_text(narrowed(readable(table), width).table, width);
+}
+
 result<void> show(const fs::path& directory, const daemon_addresses& addresses)
 {
     BOOST_OUTCOME_TRY(post_documented_events(directory, url_of(addresses)));
     BOOST_OUTCOME_TRY(const auto rows, query(addresses.database_url, std::string{rows_query}));
-    std::printf("\n%s(%zu rows of gateway.source_event)\n", to_text(rows, terminal_width()).c_str(),
+    std::printf("\n%s(%zu rows of gateway.source_event)\n", for_terminal(rows).c_str(),
                 rows.rows.size());
     BOOST_OUTCOME_TRY(post_story(directory, addresses));
     BOOST_OUTCOME_TRY(const auto timeline,
                       query(addresses.database_url, std::string{timeline_query}));
     std::printf("\n%s(the latest of report.subscriber_timeline, for the best customer)\n",
-                to_text(timeline, terminal_width()).c_str());
+                for_terminal(timeline).c_str());
     print_next_steps(directory, addresses);
     return boost::outcome_v2::success();
 }
