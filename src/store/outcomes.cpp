@@ -78,7 +78,10 @@ delivery_note note_of(const pending& p, outcome what)
         n.company_id = p.event().company_id;
         n.company_name = p.event().company_name;
     } else if (p.what && what == outcome::quarantined) {
-        n.reason = name(p.refusal().reason);
+        const quarantined& q = p.refusal();
+        n.reason = name(q.reason);
+        if (q.reason == quarantine_reason::type_unknown && !q.faults.empty())
+            n.type = q.faults.front().found; // which one, made harmless
     }
     return n;
 }

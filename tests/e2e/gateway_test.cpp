@@ -176,6 +176,8 @@ TEST_F(GatewayTest, SaysWhichTypeIsUnknownAndWhichPathNobodyServes)
     EXPECT_TRUE(alone.child().wait_for_output("no endpoint has the path /webhooks/atentive, peer",
                                               seconds{60}));
     EXPECT_EQ(alone.child().errors().find("sesame"), std::string::npos);
+    EXPECT_NE(run({"curl", "-sS", alone.admin_url() + "/page.json"}).output.find(typed),
+              std::string::npos);
     const auto listed =
         run({GATEWAY_BINARY, "quarantine", "list", "--config", alone.config_file().string()});
     EXPECT_NE(listed.output.find(typed), std::string::npos) << listed.output << listed.errors;

@@ -39,8 +39,8 @@
   const statuses = {
     200: "stored, or stored before", 202: "kept in quarantine", 400: "no event: kept in quarantine; or not proper HTTP",
     401: "no signature, or a wrong one", 404: "another path", 405: "another method than POST",
-    408: "too slow", 411: "no length", 413: "too large", 415: "not JSON", 431: "header too large",
-    503: "not stored, to be sent again",
+    408: "too slow", 411: "no length", 413: "too large", 415: "a Content-Encoding", 417: "an expectation nobody meets",
+    431: "header too large", 501: "no method of HTTP's", 503: "not stored, to be sent again",
   };
   const durations = [
     { id: "request", label: "Answer", family: "attentive_gateway_request_duration_seconds" },
