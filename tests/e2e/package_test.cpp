@@ -113,7 +113,9 @@ TEST_F(PackageTest, TheProgramIsHardened)
         GTEST_SKIP() << "hardening-check (devscripts) is not installed";
     ASSERT_EQ(run({"dpkg-deb", "--extract", package_, work_ / "extracted"}).exit_code, 0);
 
-    const auto checked = run({"hardening-check", work_ / "extracted/usr/bin/attentive-gateway"});
+    // Debian's own start files carry no marks of control-flow protection: no program does then.
+    const auto checked =
+        run({"hardening-check", "--nocfprotection", work_ / "extracted/usr/bin/attentive-gateway"});
 
     EXPECT_EQ(checked.exit_code, 0) << checked.output << checked.errors;
     for (const char* feature :

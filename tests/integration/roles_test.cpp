@@ -9,6 +9,9 @@
 #include <gtest/gtest.h>
 #include <pqxx/pqxx>
 
+#include <algorithm>
+#include <sstream>
+
 namespace gateway {
 namespace {
 
@@ -174,6 +177,37 @@ TEST_F(RolesTest, ReportCommandPrintsWhatTheReaderMaySee)
     const auto denied = command({"source_event"});
     EXPECT_EQ(denied.exit_code, 1);
     EXPECT_THAT(denied.errors, HasSubstr("GRANT gateway_reader"));
+}
+
+TEST_F(RolesTest, EveryReportFitsATerminalAndIsWholeElsewhere)
+{
+    const auto reader = as_member(url_, "gateway_reader");
+    const auto lines_of = [&](const std::string& name, const std::string& columns) {
+        const auto printed = run({GATEWAY_BINARY, "report", name, "--url", reader},
+                                 {.input = {}, .environment = {"COLUMNS=" + columns}});
+        EXPECT_EQ(printed.exit_code, 0) << printed.errors;
+        std::vector<std::string> lines;
+        std::istringstream text{printed.output};
+        for (std::string line; std::getline(text, line);)
+            lines.push_back(line);
+        return lines;
+    };
+    for (const auto& view : views_of(url_, "report")) {
+        const auto name = view.substr(view.find('.') + 1);
+        for (const std::size_t width : {80U, 160U}) {
+            for (const auto& line : lines_of(name, std::to_string(width))) {
+                const auto continued = std::count_if(line.begin(), line.end(), [](char c) {
+                    return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U;
+                });
+                EXPECT_LE(line.size(), width + static_cast<std::size_t>(continued)) << line;
+            }
+        }
+    }
+    const auto piped = run({"sh", "-c",
+                            std::string{"env -u COLUMNS "} + GATEWAY_BINARY +
+                                " report subscriber_timeline --url '" + reader + "'"});
+    EXPECT_THAT(piped.output, HasSubstr("subscriber_id"));
+    EXPECT_THAT(piped.output, testing::Not(HasSubstr("…")));
 }
 
 // Who runs which command, as README says it.
