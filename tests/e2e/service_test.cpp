@@ -162,9 +162,9 @@ TEST(ServiceTest, SystemdFindsNothingWrongWithTheUnits)
     if (!installed("systemd-analyze"))
         GTEST_SKIP() << "systemd-analyze is not installed";
     const test::temporary_directory units;
-    auto service = test::read_file(source_directory / "config/systemd/attentive-gateway.service");
-    const std::string binary = "/usr/bin/attentive-gateway";
-    service.replace(service.find(binary), binary.size(), GATEWAY_BINARY);
+    const auto service = std::regex_replace(
+        test::read_file(source_directory / "config/systemd/attentive-gateway.service"),
+        std::regex{"/usr/bin/attentive-gateway"}, GATEWAY_BINARY);
     test::write_file(units / "attentive-gateway.service", service);
     std::filesystem::copy(source_directory / "config/systemd/attentive-gateway.socket",
                           units.path());
@@ -386,7 +386,7 @@ TEST(ServiceTest, ItsMemoryIsInNoCoreDump)
     EXPECT_EQ(owner.st_uid, 0U);
 }
 
-// Before systemd stops anything or lets it read again.
+// Before anything is started. That a reload is checked takes a real systemd: tests/installed.
 TEST(ServiceTest, TheUnitChecksTheConfigurationFirst)
 {
     const auto unit =
@@ -395,8 +395,6 @@ TEST(ServiceTest, TheUnitChecksTheConfigurationFirst)
                               "/etc/attentive-gateway/gateway.toml\n";
 
     EXPECT_NE(unit.find("ExecStartPre=" + check), std::string::npos);
-    EXPECT_NE(unit.find("ExecReload=" + check + "ExecReload=/bin/kill -HUP $MAINPID\n"),
-              std::string::npos);
 }
 
 TEST(ServiceTest, ABadReloadKeepsAllOfTheOld)

@@ -1,0 +1,3 @@
+-- What a next version could add: the one before has to go on beside it.
+ALTER TABLE gateway.source_event ADD COLUMN added_by_the_next text;
+CREATE TABLE gateway.added_by_the_next (id integer PRIMARY KEY);
