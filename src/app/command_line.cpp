@@ -62,7 +62,8 @@ action declare_serve(CLI::App& app)
 {
     auto options = std::make_shared<serve_options>(); // shared by the parser and the action
     declare_config(app, options->config);
-    app.add_flag("--migrate", options->migrate, "First bring the database's schema up to date");
+    app.add_flag("--migrate", options->migrate,
+                 "Bring the database's schema up to date, as soon as it can be reached");
     return [options] { return run_serve(*options); };
 }
 

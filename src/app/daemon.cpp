@@ -10,7 +10,6 @@
 #include "gateway/app/service_manager.hpp"
 #include "gateway/app/stores.hpp"
 #include "gateway/attentive/normalizer.hpp"
-#include "gateway/store/durability.hpp"
 #include "gateway/store/migrations.hpp"
 #include "gateway/store/observer.hpp"
 #include "gateway/store/projector.hpp"
@@ -93,6 +92,7 @@ struct daemon::implementation {
     explicit implementation(const config& c) : settings{c}, watch_for{c} {}
 
     result<void> prepare_database(bool migrate_first);
+    void migrate_now();
     result<void> open_writer();
     result<tcp::acceptor> open_webhook_port();
     result<void> open_listeners();
@@ -116,6 +116,7 @@ struct daemon::implementation {
     reread_function reread;
     daemon_addresses addresses;
     open_database database;
+    std::optional<migrator> migrating; // until it has
     std::optional<spool> local_spool;
     std::unique_ptr<gateway::writer> writer;
     std::optional<database_observer> observer;
@@ -144,23 +145,33 @@ result<void> daemon::implementation::prepare_database(bool migrate_first)
 {
     BOOST_OUTCOME_TRY(database, open(settings));
     addresses.database_url = database.url;
-    if (migrate_first || database.cluster) {
-        BOOST_OUTCOME_TRY(const auto applied, migrate(database.url));
-        for (const auto& name : applied)
-            spdlog::info("applied migration {}", name);
-    }
+    if (migrate_first || database.cluster)
+        migrate_now();
+    // Nothing that is wrong with a database keeps us from serving: it may get well at any time, and
+    // each connect of the writer asks anew. What is known now stands at the log's beginning.
     const auto checked = check_schema(database.url);
-    if (checked.has_error() && checked.error().code != errc::database_unavailable)
-        return checked.error();
-    if (checked.has_error())
-        spdlog::warn("the database is out of reach, serving begins without it: {}",
-                     checked.error().detail);
-    if (checked.has_value()) {
-        const auto kept = check_durability(database.url, settings.database.accept_weak_durability);
-        if (kept.has_error() && kept.error().code != errc::database_unavailable)
-            return kept.error();
-    }
+    if (checked)
+        return boost::outcome_v2::success();
+    const char* const kept = settings.spool.directory.empty()
+                                 ? "events are answered 503, and Attentive sends them again"
+                                 : "events go to the spool";
+    const auto level = checked.error().code == errc::database_unavailable ? spdlog::level::warn
+                                                                          : spdlog::level::err;
+    spdlog::log(level, "serving begins without the database, and {} until it takes them: {}", kept,
+                checked.error().detail);
     return boost::outcome_v2::success();
+}
+
+void daemon::implementation::migrate_now()
+{
+    const auto applied = migrate(database.url);
+    if (!applied) {
+        spdlog::error("migrating failed, trying on: {}", applied.error().detail);
+        migrating.emplace(database.url);
+        return;
+    }
+    for (const auto& name : applied.value())
+        spdlog::info("applied migration {}", name);
 }
 
 result<void> daemon::implementation::open_writer()
@@ -441,6 +452,7 @@ daemon::~daemon()
 {
     // The writer before the loops: it commits what it holds and answers into loops that still
     // exist.
+    implementation_->migrating.reset();
     implementation_->projector.reset();
     implementation_->writer.reset();
 }
@@ -492,6 +504,7 @@ void daemon::run()
         thread.join();
     i.observer.reset();
     i.looked_at.reset();
+    i.migrating.reset();
     i.projector.reset();
     i.writer.reset();
     spdlog::info("stopped");

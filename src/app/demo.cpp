@@ -15,8 +15,11 @@
 #include "gateway/client/sender.hpp"
 #include "gateway/listener/listener.hpp"
 #include "gateway/store/query.hpp"
+#include "gateway/store/spool.hpp"
 
 #include <boost/asio/io_context.hpp>
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -151,9 +154,27 @@ result<void> open_directory(const fs::path& directory)
     return boost::outcome_v2::success();
 }
 
+// Held until the process ends, before anything is written: a second demo would otherwise rewrite
+// the configuration of the one that runs, with other ports. `serve` on that configuration holds the
+// spool.
+result<void> claim(const fs::path& directory)
+{
+    const int held = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const auto serves = spool_in_use(directory / "spool");
+    if (held >= 0 && ::flock(held, LOCK_EX | LOCK_NB) == 0 && !(serves && serves.value()))
+        return boost::outcome_v2::success();
+    if (held >= 0)
+        ::close(held);
+    return fail(errc::process_failed,
+                "another one runs in " + directory.string() +
+                    ": use that (its addresses are in gateway.toml there), stop it, or give "
+                    "another directory with --directory");
+}
+
 result<void> prepare(const fs::path& directory)
 {
     BOOST_OUTCOME_TRY(open_directory(directory));
+    BOOST_OUTCOME_TRY(claim(directory));
     if (!fs::exists(directory / "signing-key")) {
         BOOST_OUTCOME_TRY(write_new(directory / "signing-key", random_key(), 0600));
         step("made a signing key (Attentive's UI shows you the real one)");

@@ -52,6 +52,28 @@ bool refuses_for_long(const process_state& s)
     return s.refusing_since && now() - *s.refusing_since > refusing_told_after;
 }
 
+bool is_schema_unfit(const process_state& s)
+{
+    return s.writing.trouble && s.writing.trouble->code == errc::schema_mismatch;
+}
+
+// Why no event goes to the database just now; empty when they do, or when it is not known.
+std::string database_trouble(const process_state& s)
+{
+    if (s.writing.login_refused && s.writing.trouble)
+        return "the database turns the gateway's login away: " + s.writing.trouble->detail +
+               "; put user, password and database in [database] right, or pg_hba.conf on the "
+               "server";
+    if (s.database.since && !s.database.reachable)
+        return "the database is out of reach since " + to_string(*s.database.since) + ": " +
+               s.database.trouble;
+    if (!s.database.reachable || s.database_takes_events)
+        return {};
+    if (s.writing.trouble && s.writing.trouble->code != errc::database_unavailable)
+        return "the database answers but takes no events: " + s.writing.trouble->detail;
+    return "the database answers but takes no events: see the log, or run attentive-gateway doctor";
+}
+
 gauge wrong_key_gauge(const std::string& endpoint)
 {
     return make_gauge("attentive_gateway_wrong_signing_key",
@@ -90,6 +112,12 @@ gauges::gauges()
       up_{made("database_up", "1 when PostgreSQL answered when last asked, every second.")},
       takes_{made("database_taking_events", "1 while events go to PostgreSQL directly, 0 while "
                                             "they go to the spool or are refused.")},
+      login_refused_{made("database_login_refused",
+                          "1 while PostgreSQL turns the gateway's login away: password, role, "
+                          "database or pg_hba.conf. It takes somebody to change that.")},
+      schema_unfit_{made("schema_unfit",
+                         "1 while the database's schema is none that this version can write to: "
+                         "migrate, or install the version it belongs to.")},
       quarantine_{made("quarantine_events", "Deliveries that wait in quarantine.")},
       spool_events_{made("spool_events", "Deliveries that wait in the spool.")},
       spool_bytes_{made("spool_bytes", "Of the spool's files on disk.")},
@@ -121,6 +149,8 @@ void gauges::set(const process_state& s)
     stalled_.set(std::chrono::duration<double>{s.writing.stalled_for}.count());
     up_.set(s.database.reachable ? 1 : 0);
     takes_.set(s.database_takes_events ? 1 : 0);
+    login_refused_.set(s.writing.login_refused ? 1 : 0);
+    schema_unfit_.set(is_schema_unfit(s) ? 1 : 0);
     if (s.database.quarantine_waiting)
         quarantine_.set(static_cast<double>(*s.database.quarantine_waiting));
     if (s.spool) {
@@ -198,12 +228,8 @@ std::vector<std::string> not_ready_because(const process_state& s)
 std::vector<std::string> degraded_because(const process_state& s)
 {
     std::vector<std::string> reasons;
-    if (s.database.since && !s.database.reachable)
-        reasons.push_back("the database is out of reach since " + to_string(*s.database.since) +
-                          ": " + s.database.trouble);
-    else if (s.database.reachable && !s.database_takes_events)
-        reasons.emplace_back("the database answers but takes no events: see the log, or run "
-                             "attentive-gateway doctor");
+    if (auto trouble = database_trouble(s); !trouble.empty())
+        reasons.push_back(std::move(trouble));
     if (s.spool && s.spool->events > 0)
         reasons.push_back(std::to_string(s.spool->events) + " events wait in the spool (" +
                           std::to_string(s.spool->bytes >> 20U) + " MiB of " +

@@ -2,6 +2,7 @@
 #include "settings.hpp"
 
 #include "gateway/app/units.hpp"
+#include "gateway/store/connection_string.hpp"
 
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/network_v4.hpp>
@@ -61,7 +62,7 @@ std::optional<std::string> check_network(const std::string& text)
     return std::nullopt;
 }
 
-// A password in the file would be a secret in the file. Never quotes the value.
+// A password in the file would be a secret in the file. Never quotes it.
 // Source: PostgreSQL manual, "Connection Strings".
 std::optional<std::string> check_database_url(const std::string& url)
 {
@@ -84,7 +85,8 @@ std::optional<std::string> check_database_url(const std::string& url)
     squeezed.erase(std::remove(squeezed.begin(), squeezed.end(), ' '), squeezed.end());
     if (squeezed.find("password=") != std::string::npos)
         return "holds a password" + std::string{remedy};
-    return std::nullopt;
+    auto fault = connection_string_fault(url);
+    return fault.empty() ? std::nullopt : std::optional{std::move(fault)};
 }
 
 constexpr std::string_view address_allowed =

@@ -4,6 +4,7 @@
 #include "store/batch_rows.hpp"
 #include "store/durability.hpp"
 #include "store/sabotage.hpp"
+#include "store/schema.hpp"
 
 #include "gateway/base/metrics.hpp"
 
@@ -69,6 +70,7 @@ batch_session::batch_session(session_settings settings, watchdog& dog)
                  .statement_timeout = settings_.deadline})
 {
     check_durability();
+    check_schema();
     prove_commit();
     read_row_types();
     call({}, {});
@@ -158,6 +160,13 @@ void batch_session::prove_commit()
 void batch_session::check_durability()
 {
     refuse_weak(run(durability_query, {})[0], settings_.accept_weak_durability);
+}
+
+// A schema of another version may take a batch and keep something else than we mean.
+void batch_session::check_schema()
+{
+    const bool exists = run(history_exists_query, {})[0][0].as<bool>();
+    refuse_unfit(exists ? run(history_query, {}) : pqxx::result{});
 }
 
 // Row types are made by a migration, so their object ids differ from database to database.

@@ -31,8 +31,9 @@ struct batch_written {
 // One thread. After any failure of kind lost the object is of no more use.
 class batch_session {
 public:
-    // Connects, looks whether the server keeps what it commits, and proves with a commit and an
-    // empty batch that this schema can be written to. Throws what libpqxx and refuse_weak() throw.
+    // Connects, looks whether the server keeps what it commits and has a schema of ours, and proves
+    // with a commit and an empty batch that it can be written to. Throws what database,
+    // refuse_weak() and refuse_unfit() throw.
     batch_session(session_settings settings, watchdog& dog);
 
     // Writes `units`, which stand in key order. Throws what libpqxx throws; conflicts were tried
@@ -53,6 +54,7 @@ public:
 
 private:
     void check_durability();
+    void check_schema();
     void prove_commit();
     void read_row_types();
     std::chrono::milliseconds time_left() const;

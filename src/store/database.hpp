@@ -8,7 +8,9 @@
 
 #include <chrono>
 #include <memory>
+#include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace gateway {
 
@@ -23,8 +25,9 @@ struct database_settings {
 // A connection whose server notices go nowhere: libpqxx would print them to stderr.
 class database {
 public:
-    // Connects within 3 seconds. Throws what libpqxx throws. A transaction pooler refuses the
-    // time-outs that we ask for as start-up options; then the connection goes without them.
+    // Connects within 3 seconds. Throws what libpqxx throws, and login_refused. A transaction
+    // pooler refuses the time-outs that we ask for as start-up options; then the connection goes
+    // without them.
     explicit database(const database_settings& settings);
 
     pqxx::connection& connection() { return *connection_; }
@@ -36,15 +39,32 @@ private:
 
 enum class failure_kind {
     lost,     // no connection, or it broke: what was under way is in doubt
+    refused,  // no connection: the server does not let us in until somebody changes something
+    unfit,    // its schema is not one that this program can use
     rejected, // SQLSTATE 22, 23, 54: a value that the tables cannot hold
     conflict, // SQLSTATE 40: may be tried again as it is
-    other,    // schema, permission, space, read-only, ...
+    other,    // permission, space, read-only, ...
 };
 
 struct failure {
     failure_kind kind;
     std::string sqlstate; // empty when the server said none
     std::string message;  // first line, only when it cannot hold values of rows; else empty
+};
+
+// The server answered, and turned the login away for a reason that time does not heal: a password,
+// a role, a database, pg_hba.conf. what() is the server's text.
+struct login_refused : pqxx::broken_connection {
+    login_refused(std::string code, const std::string& text)
+        : pqxx::broken_connection{text}, sqlstate{std::move(code)}
+    {
+    }
+    std::string sqlstate;
+};
+
+// A schema that this program cannot use; what() says why and what to do.
+struct unfit_schema : std::runtime_error {
+    using std::runtime_error::runtime_error;
 };
 
 // What the exception being handled means. Call it inside catch (...) around libpqxx. The server's
@@ -55,8 +75,8 @@ failure current_failure(server_text text = server_text::dropped);
 // SQLSTATE to kind. Source: PostgreSQL manual, "Error Codes".
 failure_kind kind_of(const std::string& sqlstate);
 
-// The failure as a result: database_unavailable when the connection was lost, else
-// database_failed, with what is known in plain words.
+// The failure as a result, with what is known in plain words: database_unavailable when the
+// connection was lost, schema_mismatch when the schema is unfit, else database_failed.
 error to_error(const failure& f);
 
 // A whole result as text.

@@ -2,6 +2,7 @@
 #include "gateway/store/privacy.hpp"
 
 #include "store/database.hpp"
+#include "store/schema.hpp"
 #include "store/signals.hpp"
 #include "store/stop_signal.hpp"
 #include "store/watchdog.hpp"
@@ -61,6 +62,7 @@ result<std::vector<retention_dropped>> apply_retention(const std::string& databa
                      .statement_timeout = settings.limit}};
         watchdog dog;
         const watchdog::guard limit{dog, db.connection().sock(), settings.limit};
+        expect_schema(db.connection());
         pqxx::work t{db.connection()};
         std::vector<retention_dropped> out;
         for (const auto& row : t.exec_params(

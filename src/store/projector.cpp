@@ -4,6 +4,7 @@
 #include "store/backoff.hpp"
 #include "store/database.hpp"
 #include "store/log_limit.hpp"
+#include "store/schema.hpp"
 #include "store/signals.hpp"
 #include "store/stop_signal.hpp"
 #include "store/watchdog.hpp"
@@ -127,6 +128,7 @@ void projector::implementation::run()
             database db{{.url = settings.database_url,
                          .application = "attentive-gateway projector",
                          .statement_timeout = settings.step_deadline}};
+            expect_schema(db.connection());
             project_with(db.connection());
             return;
         } catch (...) {

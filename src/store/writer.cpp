@@ -94,6 +94,7 @@ struct writer::implementation {
     void refuse(std::unique_ptr<pending> p, const error& why);
     void spool_late(std::vector<std::unique_ptr<pending>>& taken);
     void empty_inbox();
+    void note(std::optional<error> now, bool is_login);
 
     const writer_settings settings;
     inbox box;
@@ -104,6 +105,9 @@ struct writer::implementation {
     log_limit late_log{log_pause};
     std::vector<outcomes> counts; // one for each thread
     std::vector<pulse> pulses;
+    std::mutex trouble_mutex;
+    std::optional<error> trouble; // of the last connection tried
+    bool login_refused = false;
     std::mutex refused_mutex; // refusals happen on any thread, and seldom
     outcomes refused;
     std::atomic<std::size_t> connected{0};
@@ -166,12 +170,16 @@ void writer::implementation::run(std::size_t thread)
 std::unique_ptr<batch_session> writer::implementation::open(std::size_t thread)
 {
     try {
-        return std::make_unique<batch_session>(
+        auto session = std::make_unique<batch_session>(
             session_settings{settings.database_url, instance_name(thread), settings.batch_deadline,
                              settings.accept_weak_durability},
             dog);
+        note(std::nullopt, false);
+        return session;
     } catch (...) {
-        const error why = to_error(current_failure());
+        const failure f = current_failure();
+        const error why = to_error(f);
+        note(why, f.kind == failure_kind::refused);
         // An outage ends by itself; anything else takes somebody to change something.
         const auto level =
             why.code == errc::database_unavailable ? spdlog::level::warn : spdlog::level::err;
@@ -180,6 +188,13 @@ std::unique_ptr<batch_session> writer::implementation::open(std::size_t thread)
                         name(why.code), *held_back, why.detail);
         return nullptr;
     }
+}
+
+void writer::implementation::note(std::optional<error> now, bool is_login)
+{
+    const std::lock_guard lock{trouble_mutex};
+    trouble = std::move(now);
+    login_refused = is_login;
 }
 
 // Nothing when the batch was dealt with; otherwise why the connection is given up.
@@ -354,10 +369,15 @@ bool writer::direct() const
 
 writer_status writer::status() const
 {
-    const auto& i = *implementation_;
+    auto& i = *implementation_;
     const auto now = pulse::clock::now();
     const bounds waiting = i.box.waiting();
-    writer_status s{waiting.events, waiting.bytes, {}, gateway::refusing_since()};
+    writer_status s{waiting.events, waiting.bytes, {}, gateway::refusing_since(), {}, false};
+    {
+        const std::lock_guard lock{i.trouble_mutex};
+        s.trouble = i.trouble;
+        s.login_refused = i.login_refused;
+    }
     for (const auto& each : i.pulses)
         s.stalled_for = std::max(s.stalled_for, each.busy_for(now));
     if (i.spooling)

@@ -244,19 +244,6 @@ TEST(LoadTest, ATerminationUnderLoadLosesAndRefusesNothingItAccepted)
               "0");
 }
 
-TEST(StartTest, RefusesASchemaThatWasNotMigrated)
-{
-    gateway_options options;
-    options.migrate = false;
-    options.wait_until_up = false;
-
-    gateway_process gateway{options};
-
-    EXPECT_EQ(gateway.child().wait(seconds{30}), 1);
-    EXPECT_NE(gateway.child().errors().find("migrate"), std::string::npos)
-        << gateway.child().errors();
-}
-
 TEST(StartTest, RefusesAShortSigningKey)
 {
     gateway_options options;
@@ -268,6 +255,23 @@ TEST(StartTest, RefusesAShortSigningKey)
     EXPECT_EQ(gateway.child().wait(seconds{30}), 2);
     EXPECT_NE(gateway.child().errors().find("16"), std::string::npos) << gateway.child().errors();
     EXPECT_EQ(gateway.child().errors().find("short\""), std::string::npos);
+}
+
+TEST(StartTest, RefusesADatabaseUrlThatCanNeverConnect)
+{
+    gateway_options options;
+    options.database_url = "postgresql://u@127.0.0.1/gateway?sslmod=require";
+    options.wait_until_up = false;
+
+    gateway_process gateway{options};
+    const auto checked = run({GATEWAY_BINARY, "check-config", gateway.config_file()});
+
+    EXPECT_EQ(gateway.child().wait(seconds{60}), 2);
+    EXPECT_NE(gateway.child().errors().find("sslmod"), std::string::npos)
+        << gateway.child().errors();
+    EXPECT_EQ(checked.exit_code, 2);
+    EXPECT_NE(checked.errors.find("libpq knows no option \"sslmod\""), std::string::npos)
+        << checked.errors;
 }
 
 TEST(StartTest, GoesOnWithoutLossWhenTheDatabaseCameAndWent)
@@ -345,6 +349,24 @@ TEST_F(OutageTest, AnswersEveryEventOfAnOutageAndStoresItOnceAfterIt)
     EXPECT_EQ(rows_after_draining(gateway, "3000"), "3000");
     EXPECT_EQ(send_all(gateway, load).exit_code, 0);
     EXPECT_EQ(gateway.value("SELECT count(*) FROM gateway.source_event"), "3000");
+}
+
+// As the package's unit has it: DynamicUser= makes the state directory a symlink.
+TEST_F(OutageTest, SpoolsBelowASymlink)
+{
+    std::filesystem::create_directories(directory_ / "private" / "gateway");
+    std::filesystem::create_directory_symlink("private/gateway", directory_ / "gateway");
+    gateway_options options;
+    options.configuration = "[spool]\ndirectory = \"" + (directory_ / "gateway/spool").string() +
+                            "\"\nany_file_system = true\n";
+    const gateway_process gateway{options};
+
+    set_connections(gateway, false);
+    const auto during = send_all(gateway, {"--count", "30", "--unique", "--seed", "7"});
+    allow_again();
+
+    EXPECT_EQ(during.exit_code, 0) << during.output << during.errors;
+    EXPECT_EQ(rows_after_draining(gateway, "30"), "30");
 }
 
 TEST_F(OutageTest, KeepsWhatItAcknowledgedThroughItsOwnDeath)
@@ -435,6 +457,25 @@ TEST(DemoTest, ShowsElevenRowsOfElevenTypes)
         << first.output; // the page
     EXPECT_EQ(second.exit_code, 0) << second.errors;
     EXPECT_NE(second.output.find("(11 rows"), std::string::npos) << second.output;
+}
+
+TEST(DemoTest, ASecondOneLeavesTheFilesOfTheFirstAlone)
+{
+    const test::temporary_directory home;
+    const auto directory = home / "demo";
+    test::process first{{GATEWAY_BINARY, "demo", "--directory", directory.string()}};
+    ASSERT_TRUE(first.wait_for_output("serving until Ctrl-C", seconds{240})) << first.errors();
+    const auto before = test::read_file(directory / "gateway.toml");
+
+    const auto second =
+        run({GATEWAY_BINARY, "demo", "--directory", directory.string()}, {}, seconds{120});
+
+    EXPECT_EQ(second.exit_code, 1);
+    EXPECT_NE(second.errors.find("another one runs in " + directory.string()), std::string::npos)
+        << second.errors;
+    EXPECT_EQ(test::read_file(directory / "gateway.toml"), before);
+    first.signal(SIGINT);
+    EXPECT_EQ(first.wait(seconds{120}), 0) << first.errors();
 }
 
 } // namespace

@@ -100,8 +100,61 @@ TEST_F(OperatorCommandsTest, StatusOfNoSpoolAndOfNoConfigurationFails)
         command({"spool", "status", "--config", (home_ / "none.toml").string()}, false);
 
     EXPECT_EQ(missing.exit_code, 1);
-    EXPECT_THAT(missing.errors, HasSubstr(spool_.string()));
+    EXPECT_THAT(missing.errors, HasSubstr(spool_.string() + " does not exist: no gateway has "
+                                                            "spooled there yet"));
     EXPECT_EQ(unconfigured.exit_code, 2);
+}
+
+// Whoever mistypes the directory after a host was lost must not read that nothing waits.
+TEST_F(OperatorCommandsTest, ADirectoryThatIsNoSpoolIsNotAnEmptySpool)
+{
+    {
+        auto s = open_spool();
+        fill(s);
+    }
+    const auto parent = home_.path().string();
+    const auto to = (home_ / "saved").string();
+
+    for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+             {"spool", "status", "--directory", parent},
+             {"spool", "verify", "--directory", parent},
+             {"spool", "export", "--directory", parent, "--to", to}}) {
+        const auto wrong = command(words, false);
+        EXPECT_EQ(wrong.exit_code, 1) << words[1] << wrong.output;
+        EXPECT_THAT(wrong.errors, HasSubstr(parent + " is no spool")) << words[1];
+    }
+    EXPECT_FALSE(fs::exists(to));
+}
+
+TEST_F(OperatorCommandsTest, ErasesWhereNoGatewayHasSpooledYet)
+{
+    fs::create_directory(spool_);
+
+    const auto done = command({"erase", "--company", "c", "--phone", "+12062000023"});
+
+    EXPECT_EQ(done.exit_code, 0) << done.errors;
+}
+
+TEST_F(OperatorCommandsTest, WorkOnASpoolBelowASymlink)
+{
+    fs::create_directories(home_ / "private" / "gateway");
+    fs::create_directory_symlink("private/gateway", spool_.string() + "-link");
+    fs::create_directory_symlink(fs::path{spool_.string() + "-link"}, spool_);
+    {
+        auto s = open_spool();
+        fill(s);
+    }
+
+    const auto status = command({"spool", "status"});
+    const auto verified = command({"spool", "verify"});
+    const auto exported = command({"spool", "export", "--to", (home_ / "saved").string()});
+    const auto drained = command({"spool", "drain"});
+
+    EXPECT_THAT(status.output, HasSubstr("events     11\n")) << status.errors;
+    EXPECT_EQ(verified.exit_code, 0) << verified.errors;
+    EXPECT_THAT(exported.output, HasSubstr("wrote 11 deliveries")) << exported.errors;
+    EXPECT_THAT(drained.output, HasSubstr("drained 11 events")) << drained.errors;
+    EXPECT_EQ(value(url_, "SELECT count(*) FROM gateway.source_event"), "11");
 }
 
 TEST_F(OperatorCommandsTest, VerifyExitsWith1ForADamagedFile)

@@ -120,23 +120,30 @@ protected:
     std::string url_ = server_.url("gateway");
 };
 
-TEST_F(WeakServerTest, IsRefusedAtTheStartUnlessAccepted)
+TEST_F(WeakServerTest, IsNotWrittenToFromTheStartUnlessAccepted)
 {
     set("fsync", "off");
 
     const auto refused = check_durability(url_, false);
     gateway_options options;
     options.database_url = url_;
-    options.wait_until_up = false;
-    gateway_process stopped{options};
-    const auto exit_code = stopped.child().wait(20s);
+    gateway_process waiting{options};
+    const auto says_why = becomes([&] {
+        return run({"curl", "-s", waiting.admin_url() + "/readyz"})
+                   .output.find("PostgreSQL runs with fsync = off") != std::string::npos;
+    });
 
     ASSERT_TRUE(refused.has_error());
     EXPECT_EQ(refused.error().code, errc::database_failed);
     EXPECT_THAT(refused.error().detail, HasSubstr("accept_weak_durability"));
     EXPECT_TRUE(check_durability(url_, true).has_value());
-    EXPECT_EQ(exit_code, 1);
-    EXPECT_THAT(stopped.child().errors(), HasSubstr("PostgreSQL runs with fsync = off"));
+    EXPECT_TRUE(says_why);
+    EXPECT_THAT(waiting.child().errors(), HasSubstr("PostgreSQL runs with fsync = off"));
+
+    set("fsync", "on");
+    EXPECT_TRUE(becomes([&] {
+        return run({"curl", "-sf", waiting.admin_url() + "/readyz"}).exit_code == 0;
+    }));
 }
 
 TEST_F(WeakServerTest, IsWrittenToWithAnAlarmWhenAccepted)

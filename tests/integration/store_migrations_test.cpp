@@ -1,7 +1,9 @@
 // The schema's history: applied once whoever asks and however many at once, and refused in plain
 // words when it is another one than the program's.
+#include "gateway/store/connection_string.hpp"
 #include "gateway/store/migrations.hpp"
 #include "support/cluster.hpp"
+#include "support/servers.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -81,6 +83,77 @@ TEST(MigrationsTest, RefusesANewerSchema)
     EXPECT_EQ(checked.error().code, errc::schema_mismatch);
     EXPECT_EQ(migrated.error().code, errc::schema_mismatch);
     EXPECT_THAT(checked.error().detail, HasSubstr("9999_future"));
+}
+
+TEST(MigrationsTest, GoesOnBeneathANewerSchemaThatSaysItServesThisProgram)
+{
+    const std::string url = fresh_database();
+    const std::string ours = value(url, "SELECT max(version) FROM gateway.schema_migration");
+    query(url, "INSERT INTO gateway.schema_migration (version, name, sha256, serves_from) VALUES"
+               " (9998, '9998_future', 'x', " +
+                   ours + "), (9999, '9999_future', 'x', 3)");
+
+    const auto checked = check_schema(url);
+    const auto migrated = migrate(url);
+    query(url, "UPDATE gateway.schema_migration SET serves_from = 9998 WHERE version = 9998");
+    const auto incompatible = check_schema(url);
+
+    EXPECT_TRUE(checked.has_value()) << checked.error().detail;
+    ASSERT_TRUE(migrated.has_value()) << migrated.error().detail;
+    EXPECT_TRUE(migrated.value().empty());
+    ASSERT_TRUE(incompatible.has_error()); // one of them is enough, the newest or not
+    EXPECT_THAT(incompatible.error().detail, HasSubstr("9998_future"));
+}
+
+TEST(MigrationsTest, RecordsWhichProgramsEachMigrationServes)
+{
+    const std::string url = fresh_database();
+
+    EXPECT_EQ(value(url, "SELECT count(*) FROM gateway.schema_migration"
+                         " WHERE serves_from IS NULL OR serves_from > version"),
+              "0");
+    EXPECT_EQ(value(url, "SELECT serves_from FROM gateway.schema_migration WHERE version = 1"),
+              "1");
+}
+
+TEST(MigrationsTest, ReadsAHistoryOfAProgramThatDidNotRecordWhomItServes)
+{
+    const std::string url = fresh_database();
+    query(url, "ALTER TABLE gateway.schema_migration DROP COLUMN serves_from");
+
+    EXPECT_TRUE(check_schema(url).has_value());
+    EXPECT_TRUE(migrate(url).has_value());
+}
+
+TEST(MigrationsTest, TheMigratorGoesOnUntilItCould)
+{
+    const std::string url = empty_database();
+    query(url, "CREATE SCHEMA report"); // 0006 cannot make it again
+    const migrator goes_on{url};
+
+    query(url, "DROP SCHEMA report");
+
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{90};
+    while (check_schema(url).has_error() && std::chrono::steady_clock::now() < deadline)
+        std::this_thread::sleep_for(std::chrono::milliseconds{100});
+    EXPECT_TRUE(check_schema(url).has_value());
+}
+
+TEST(LoginTest, IsToldApartFromAnOutage)
+{
+    const std::string url = fresh_database();
+    const auto unknown_role = check_login(as_user(url, "nobody_of_this_name"));
+    const auto unknown_database = check_login(
+        "dbname=no_such_database host=" + socket_directory(url).string() + " user=postgres");
+    const auto away = check_login("postgresql://postgres@/x?host=/nowhere");
+
+    EXPECT_TRUE(check_login(url).has_value());
+    ASSERT_TRUE(unknown_role.has_error() && unknown_database.has_error() && away.has_error());
+    EXPECT_EQ(unknown_role.error().code, errc::database_failed);
+    EXPECT_THAT(unknown_role.error().detail, HasSubstr("28000"));
+    EXPECT_EQ(unknown_database.error().code, errc::database_failed);
+    EXPECT_THAT(unknown_database.error().detail, HasSubstr("3D000"));
+    EXPECT_EQ(away.error().code, errc::database_unavailable);
 }
 
 TEST(MigrationsTest, RefusesAMigrationWithAnotherText)

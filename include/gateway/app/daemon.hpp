@@ -23,13 +23,14 @@ using reread_function = std::function<result<config>()>;
 
 class daemon {
 public:
-    // Starts the embedded cluster if one is configured, brings or checks the schema, opens the
-    // ports. `migrate_first` applies missing migrations; an embedded cluster is ours alone and
-    // always gets them. A database that is out of reach is not an error: the writer goes on
-    // trying. A socket that systemd hands over is listened on in place of listener.address. With
-    // `reread`, SIGHUP takes up the new configuration, or keeps the old one whole and says why.
-    // Certificates that are replaced on the disk are taken up either way. Fails with
-    // config_invalid, secret_invalid, schema_mismatch, network_failed, process_failed or io_failed.
+    // Starts the embedded cluster if one is configured, opens spool and ports, and connects to the
+    // database. `migrate_first` applies missing migrations, on and on until it can; an embedded
+    // cluster is ours alone and always gets them. No database is an error here, away, refusing us,
+    // or with another schema: the writer goes on trying, and the spool bridges what it can. A
+    // socket that systemd hands over is listened on in place of listener.address. With `reread`,
+    // SIGHUP takes up the new configuration, or keeps the old one whole and says why. Certificates
+    // that are replaced on the disk are taken up either way. Fails with config_invalid,
+    // secret_invalid, network_failed, process_failed, io_failed or spool_failed.
     static result<std::unique_ptr<daemon>> start(const config& c, bool migrate_first,
                                                  reread_function reread = {});
     ~daemon();

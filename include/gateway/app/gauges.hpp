@@ -57,9 +57,10 @@ private:
 
     std::map<std::pair<std::string, std::string>, feed_gauges> feeds_; // at most feeds_max
     std::map<std::string, gauge> wrong_keys_;                          // by endpoint
-    gauge inbox_events_, inbox_bytes_, stalled_, up_, takes_, quarantine_, spool_events_,
-        spool_bytes_, spool_bytes_max_, spool_age_, spool_damaged_, certificate_, ready_, refusing_,
-        unprojected_batches_, unprojected_events_, projection_lag_, set_aside_;
+    gauge inbox_events_, inbox_bytes_, stalled_, up_, takes_, login_refused_, schema_unfit_,
+        quarantine_, spool_events_, spool_bytes_, spool_bytes_max_, spool_age_, spool_damaged_,
+        certificate_, ready_, refusing_, unprojected_batches_, unprojected_events_, projection_lag_,
+        set_aside_;
 };
 
 // What an operator reads at /readyz, in `systemctl status` and in the log. Why the process should

@@ -1,9 +1,12 @@
 // The schema's history, embedded in the binary, and the two things done with it: apply it, or
-// refuse to serve on another one.
+// say whether a database's is one to serve on. Each migration records the oldest program that can
+// go on beneath it, so that an upgrade of the schema, or going back to the program of yesterday,
+// stops nobody where it only added something.
 #pragma once
 
 #include "gateway/base/result.hpp"
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,12 +14,28 @@ namespace gateway {
 
 // Applies what is missing, each migration in its own transaction, under an advisory lock, so that
 // any number of replicas may call it at once. Returns the names applied ("0001_source_event"),
-// none when the schema was current. Fails with database_unavailable, database_failed, or
-// schema_mismatch when the database is newer than this binary or an applied file has changed.
+// none when the schema was current, or is newer and serves this binary. Fails with
+// database_unavailable, database_failed, or schema_mismatch when the database is newer than this
+// binary can serve or an applied file has changed.
 result<std::vector<std::string>> migrate(const std::string& database_url);
 
-// Success when the schema is exactly this binary's; schema_mismatch in plain words, with the
-// command to run, when it is not; database_unavailable when nobody can tell.
+// Success when the schema is this binary's, or a newer one that serves it; schema_mismatch in plain
+// words, with what to do, when it is not; database_unavailable or database_failed when nobody can
+// tell.
 result<void> check_schema(const std::string& database_url);
+
+// Calls migrate() on a thread of its own until it succeeds: for a daemon that was told to migrate
+// and has to serve while its database is away. Logs what it applied, and each reason that keeps it.
+class migrator {
+public:
+    explicit migrator(std::string database_url);
+    ~migrator(); // waits for the migration under way
+    migrator(const migrator&) = delete;
+    migrator& operator=(const migrator&) = delete;
+
+private:
+    struct implementation;
+    std::unique_ptr<implementation> implementation_;
+};
 
 } // namespace gateway

@@ -52,6 +52,10 @@ struct writer_status {
     // When the first signed delivery was refused with none kept since; nothing while they are kept.
     // Known to this process alone: it forgets with it.
     std::optional<timestamp> refusing_since;
+    // Why the last connection could not be made; nothing once one could. Time heals what is
+    // database_unavailable; a schema_mismatch or database_failed takes somebody.
+    std::optional<error> trouble;
+    bool login_refused = false; // that is it: the server turns our login away
 };
 
 class writer {

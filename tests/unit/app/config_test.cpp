@@ -297,6 +297,10 @@ TEST(ConfigTest, TakesDatabaseUrlsWithoutAPassword)
           "host=/run/postgresql dbname=gateway"})
         EXPECT_EQ(faults_of({.database = "url = \"" + std::string{url} + "\"\n"}), "accepted")
             << url;
+    EXPECT_THAT(faults_of({.database = "url = \"postgresql://h/db?sslmod=require\"\n"}),
+                HasSubstr("gateway.toml:8:7: database.url: libpq knows no option \"sslmod\""));
+    EXPECT_THAT(faults_of({.database = "url = \"host=h connect_timeout=abc\"\n"}),
+                HasSubstr("connect_timeout is \"abc\", and has to be a whole number"));
     EXPECT_THAT(faults_of({.database = "url = \"mysql://h/db\"\n"}),
                 HasSubstr("not a PostgreSQL url"));
     EXPECT_THAT(faults_of({.database = "url = \"gateway\"\n"}), HasSubstr("neither a url nor"));

@@ -47,6 +47,23 @@ TEST(StatusTest, ADatabaseThatIsAwayIsNamedWhileEventsAreStillTaken)
     EXPECT_NE(line.find("12 events wait in the spool (3 MiB of 1GiB)"), std::string::npos) << line;
 }
 
+TEST(StatusTest, WhatTimeDoesNotHealIsSaidWithWhatToDo)
+{
+    auto s = well();
+    s.database_takes_events = false;
+    s.writing.trouble = fail(errc::schema_mismatch, "the schema is older: run migrate");
+    EXPECT_EQ(first(degraded_because(s)),
+              "the database answers but takes no events: the schema is older: run migrate");
+
+    s.database.reachable = false;
+    s.database.trouble = "FATAL: password authentication failed";
+    s.writing.trouble = fail(errc::database_failed, "password authentication failed");
+    s.writing.login_refused = true;
+    EXPECT_NE(first(degraded_because(s)).find("turns the gateway's login away: password"),
+              std::string::npos);
+    EXPECT_NE(first(degraded_because(s)).find("[database]"), std::string::npos);
+}
+
 TEST(StatusTest, RefusingEventsIsNotReadyAndSaysWhatAttentiveDoes)
 {
     auto s = well();
