@@ -81,9 +81,9 @@ TEST(QuarantineCommandTest, ListsTheNewestWaitingRowsWithoutBodies)
     EXPECT_EQ(newest.matching, 5U);
     ASSERT_EQ(newest.rows.rows.size(), 2U);
     EXPECT_EQ(newest.rows.columns,
-              (std::vector<std::string>{"id", "reason", "field", "endpoint", "times", "received_at",
-                                        "last_received_at"}));
-    EXPECT_EQ(newest.rows.rows[0][5].substr(0, 10), "2026-01-06");
+              (std::vector<std::string>{"id", "reason", "field", "found", "endpoint", "times",
+                                        "received_at", "last_received_at"}));
+    EXPECT_EQ(newest.rows.rows[0][6].substr(0, 10), "2026-01-06");
     EXPECT_EQ(limits.rows.rows.size(), 1U);
     EXPECT_EQ(late.matching, 2U);
 }
