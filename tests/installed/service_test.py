@@ -266,12 +266,29 @@ def service_is_restarted(operator, sender):
     expect(operator.property("ActiveState") == "active", "the socket did not start the service")
 
 
-def upgraded(operator, sender):
-    operator.follow("dpkg-deb --extract")
+def upgraded_before_its_schema(operator, sender):
+    operator.type("apt-get install ./attentive-gateway_NEW_amd64.deb")
     expect("next" in operator.type("dpkg-query -W attentive-gateway"), "it is not upgraded")
     sender.go_on()
+    expect(operator.spooled() > 0, "nothing is in the spool while the schema is too old")
+    expect("migrate" in operator.type("curl -sS http://127.0.0.1:9464/readyz"),
+           "/readyz does not say that a migration is missing")
+    operator.follow("dpkg-deb --extract")
+    sender.go_on()
+    operator.drained()
     expect(operator.query("SELECT max(version) FROM gateway.schema_migration") == "9999",
            "the next version's migration is missing")
+
+
+def rolled_back(operator, sender):
+    """The next version's migration only added something."""
+    operator.type("apt-get install --allow-downgrades ./build/*/attentive-gateway_*.deb")
+    expect("next" not in operator.type("dpkg-query -W attentive-gateway"), "it is not rolled back")
+    sender.go_on()
+    operator.drained()
+    operator.type("systemctl restart attentive-gateway")
+    sender.go_on()
+    operator.drained()
 
 
 def spool_is_emptied_by_hand(operator):
@@ -343,7 +360,7 @@ def main(build):
         for step in (operators_commands, quarantine_keeps_what_is_no_event, backed_up_and_restored,
                      database_stops_and_starts, reload_with_a_fault, certificate_is_renewed,
                      key_is_rotated, service_is_killed, service_is_restarted,
-                     upgraded):
+                     upgraded_before_its_schema, rolled_back):
             say(step.__name__.replace("_", " "))
             step(operator, sender)
         sent = sender.finish(1000)
