@@ -2,6 +2,7 @@
 
 #include "access.hpp"
 #include "assets.hpp"
+#include "gateway/base/log.hpp"
 #include "gateway/base/metrics.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -17,7 +18,6 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <nlohmann/json.hpp>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <list>
@@ -224,7 +224,9 @@ asio::awaitable<void> admin_server::implementation::serve(std::shared_ptr<implem
     try {
         co_await self->exchange(v);
     } catch (const std::exception& e) {
-        spdlog::error("an admin connection ended by an unexpected fault: {}", e.what());
+        write_log(severity::error, "admin_connection_failed",
+                  "an admin connection ended by an unexpected fault: {error.message}",
+                  {{"error.message", e.what()}});
     }
     self->visitors.erase(place);
 }

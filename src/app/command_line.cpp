@@ -3,6 +3,7 @@
 #include "completion.hpp"
 #include "gateway/app/commands.hpp"
 #include "gateway/app/installation.hpp"
+#include "gateway/app/log.hpp"
 #include "gateway/app/nearest.hpp"
 #include "gateway/app/units.hpp"
 #include "gateway/attentive/samples.hpp"
@@ -884,10 +885,9 @@ void declare(CLI::App& app, action& chosen)
 
 int report_failure(const error& e)
 {
-    if (e.code == errc::config_invalid) // names the file and the line itself
-        std::fprintf(stderr, "%s\n", e.detail.c_str());
-    else
-        std::fprintf(stderr, "attentive-gateway: %s\n", e.detail.c_str());
+    const bool names_itself = e.code == errc::config_invalid; // by file and line
+    std::fprintf(stderr, "%s%s%s\n", journal_prefix(severity::error).c_str(),
+                 names_itself ? "" : "attentive-gateway: ", e.detail.c_str());
     const bool usage = e.code == errc::config_invalid || e.code == errc::secret_invalid;
     return usage ? exit_usage : exit_failed;
 }
@@ -919,7 +919,8 @@ int run_command_line(int argc, const char* const* argv)
         }
         return chosen();
     } catch (const std::exception& e) { // out of memory, or a fault of our own
-        std::fprintf(stderr, "attentive-gateway: %s\n", e.what());
+        std::fprintf(stderr, "%sattentive-gateway: %s\n", journal_prefix(severity::error).c_str(),
+                     e.what());
         return exit_failed;
     }
 }

@@ -10,6 +10,7 @@
 #include "gateway/app/service_manager.hpp"
 #include "gateway/app/stores.hpp"
 #include "gateway/attentive/normalizer.hpp"
+#include "gateway/base/log.hpp"
 #include "gateway/store/migrations.hpp"
 #include "gateway/store/observer.hpp"
 #include "gateway/store/projector.hpp"
@@ -24,7 +25,6 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <spdlog/spdlog.h>
 
 #include <atomic>
 #include <csignal>
@@ -65,7 +65,9 @@ void run_loop(asio::io_context& io)
             io.run();
             return;
         } catch (const std::exception& e) {
-            spdlog::error("a handler failed, the loop goes on: {}", e.what());
+            write_log(severity::error, "handler_failed",
+                      "a handler failed, the loop goes on: {error.message}",
+                      {{"error.message", e.what()}});
         }
     }
 }
@@ -152,13 +154,15 @@ result<void> daemon::implementation::prepare_database(bool migrate_first)
     const auto checked = check_schema(database.url);
     if (checked)
         return boost::outcome_v2::success();
-    const char* const kept = settings.spool.directory.empty()
+    const std::string kept = settings.spool.directory.empty()
                                  ? "events are answered 503, and Attentive sends them again"
                                  : "events go to the spool";
-    const auto level = checked.error().code == errc::database_unavailable ? spdlog::level::warn
-                                                                          : spdlog::level::err;
-    spdlog::log(level, "serving begins without the database, and {} until it takes them: {}", kept,
-                checked.error().detail);
+    const bool away = checked.error().code == errc::database_unavailable;
+    write_log(
+        away ? severity::warn : severity::error, "database_out_of_reach",
+        "serving begins without the database, and " + kept +
+            " until it takes them: {error.message}",
+        {{"error.type", name(checked.error().code)}, {"error.message", checked.error().detail}});
     return boost::outcome_v2::success();
 }
 
@@ -166,12 +170,17 @@ void daemon::implementation::migrate_now()
 {
     const auto applied = migrate(database.url);
     if (!applied) {
-        spdlog::error("migrating failed, trying on: {}", applied.error().detail);
+        write_log(severity::error, "migration_failed",
+                  "migrating failed, trying on: {error.message}",
+                  {{"error.type", gateway::name(applied.error().code)},
+                   {"error.message", applied.error().detail}});
         migrating.emplace(database.url);
         return;
     }
     for (const auto& name : applied.value())
-        spdlog::info("applied migration {}", name);
+        write_log(severity::info, "migration_applied",
+                  "applied migration {attentive.migration.name}",
+                  {{"attentive.migration.name", name}});
 }
 
 result<void> daemon::implementation::open_writer()
@@ -184,14 +193,18 @@ result<void> daemon::implementation::open_writer()
         if (tried.has_error() && tried.error().code != errc::spool_full)
             return tried.error();
         if (tried.has_error())
-            spdlog::error("{}: make room, or an outage of the database is answered with 503",
-                          tried.error().detail);
+            write_log(severity::error, "spool_full",
+                      "{error.message}: make room, or an outage of the database is answered with "
+                      "503",
+                      {{"error.type", name(tried.error().code)},
+                       {"error.message", tried.error().detail}});
         local_spool.emplace(std::move(opened));
         w.fallback.to = &*local_spool;
         w.fallback.drain_rate_max = settings.spool.drain_rate_max;
     } else {
-        spdlog::warn("no [spool] is configured: while the database is out of reach, events are "
-                     "refused with 503");
+        write_log(severity::warn, "spool_not_configured",
+                  "no [spool] is configured: while the database is out of reach, events are "
+                  "refused with 503");
     }
     w.database_url = database.url;
     w.map = [](const verified_delivery& d) { return normalize(d); };
@@ -245,8 +258,10 @@ result<tcp::acceptor> daemon::implementation::open_webhook_port()
     if (!inherited)
         return open_acceptor(io, settings.listener.address);
     BOOST_OUTCOME_TRY(auto acceptor, adopt_acceptor(io, *inherited));
-    spdlog::info("the service manager handed over the socket: listener.address = {} is not used",
-                 settings.listener.address);
+    write_log(severity::info, "socket_inherited",
+              "the service manager handed over the socket: listener.address = "
+              "{attentive.listener.address} is not used",
+              {{"attentive.listener.address", settings.listener.address}});
     return acceptor;
 }
 
@@ -299,7 +314,8 @@ void daemon::implementation::on_signal()
     signals->async_wait([this](const boost::system::error_code& failed, int number) {
         if (failed)
             return;
-        spdlog::info("signal {} received", number);
+        write_log(severity::info, "signal_received", "signal {attentive.signal.number} received",
+                  {{"attentive.signal.number", number}});
         if (number == SIGHUP)
             reload();
         else
@@ -322,8 +338,11 @@ void daemon::implementation::reload()
         take(std::move(next).value());
     } else {
         reloads_refused.add();
-        spdlog::error("the configuration was not reloaded, the old one goes on as it is: {}",
-                      next.error().detail);
+        write_log(
+            severity::error, "reload_refused",
+            "the configuration was not reloaded, the old one goes on as it is: "
+            "{error.message}",
+            {{"error.type", name(next.error().code)}, {"error.message", next.error().detail}});
     }
     status = status_line(state());
     notify_ready(next ? status : "Reload refused, see the log; " + status);
@@ -332,7 +351,9 @@ void daemon::implementation::reload()
 void daemon::implementation::take(generation next)
 {
     for (const auto& key : left_for_restart(settings, next.from))
-        spdlog::warn("{} has changed: it takes effect at the next restart", key);
+        write_log(severity::warn, "restart_needed",
+                  "{attentive.config.key} has changed: it takes effect at the next restart",
+                  {{"attentive.config.key", key}});
     serving = std::move(next);
     set_log_level(serving.from.log.level);
     watch_for.serve(serving.from);
@@ -343,8 +364,9 @@ void daemon::implementation::take(generation next)
         asio::post(each.io, std::move(replace));
     }
     reloads.add();
-    spdlog::info("reloaded: certificate, endpoints, signing keys, limits and log level are those "
-                 "of the files now");
+    write_log(severity::info, "reloaded",
+              "reloaded: certificate, endpoints, signing keys, limits and log level are those of "
+              "the files now");
 }
 
 void daemon::implementation::renew_certificate()
@@ -357,8 +379,10 @@ void daemon::implementation::renew_certificate()
         if (!serving.certificate.worth_telling())
             return;
         reloads_refused.add();
-        spdlog::error("the certificate on the disk was not taken, the old one goes on: {}",
-                      loaded.error().detail);
+        write_log(
+            severity::error, "certificate_refused",
+            "the certificate on the disk was not taken, the old one goes on: {error.message}",
+            {{"error.type", name(loaded.error().code)}, {"error.message", loaded.error().detail}});
         return;
     }
     serving.certificate.taken();
@@ -366,8 +390,10 @@ void daemon::implementation::renew_certificate()
     for (auto& each : lanes)
         asio::post(each.io, [&each, tls = serving.tls] { each.serving->replace_tls(tls); });
     reloads.add();
-    spdlog::info("took the certificate that was replaced on the disk, valid until {}",
-                 to_string(expires_at(serving.tls)));
+    write_log(severity::info, "certificate_taken",
+              "took the certificate that was replaced on the disk, valid until "
+              "{tls.server.not_after}",
+              {{"tls.server.not_after", to_string(expires_at(serving.tls))}});
 }
 
 // systemd restarts us when pings stay away: while this loop runs, that is when another loop does
@@ -429,8 +455,12 @@ asio::awaitable<void> daemon::implementation::supervise()
     co_await requested(1, steady_clock::time_point::max());
     draining = true;
     const config& newest = serving.from;
-    spdlog::info("draining: not ready any more, still serving for {} ms",
-                 newest.drain_delay.count());
+    const bool at_once = newest.drain_delay.count() == 0;
+    write_log(severity::info, "draining",
+              at_once ? "draining: not ready any more"
+                      : "draining: not ready any more, still serving for "
+                        "{attentive.drain.duration} s",
+              {{"attentive.drain.duration", newest.drain_delay}});
     notify_stopping("Draining");
     for (auto& each : lanes)
         asio::post(each.io, [&each] { each.serving->announce_drain(); });
@@ -493,7 +523,10 @@ void daemon::run()
         each.serving->start();
     asio::co_spawn(i.lanes.front().io, i.supervise(), asio::detached);
     asio::co_spawn(i.lanes.front().io, i.watch(), asio::detached);
-    spdlog::info("listening on {}, admin on {}", i.addresses.listener, i.addresses.admin);
+    write_log(severity::info, "listening",
+              "listening on {attentive.listener.address}, admin on {attentive.admin.address}",
+              {{"attentive.listener.address", i.addresses.listener},
+               {"attentive.admin.address", i.addresses.admin}});
     notify_ready("Listening on " + i.addresses.listener);
 
     std::vector<std::thread> threads;
@@ -507,7 +540,7 @@ void daemon::run()
     i.migrating.reset();
     i.projector.reset();
     i.writer.reset();
-    spdlog::info("stopped");
+    write_log(severity::info, "stopped", "stopped");
 }
 
 void daemon::stop()

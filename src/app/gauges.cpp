@@ -1,6 +1,7 @@
 #include "gateway/app/gauges.hpp"
 
 #include "gateway/app/units.hpp"
+#include "gateway/listener/misdirected.hpp"
 
 #include <algorithm>
 
@@ -82,9 +83,17 @@ gauge wrong_key_gauge(const std::string& endpoint)
                       {{"endpoint", endpoint}});
 }
 
+gauge misdirected_gauge(int status)
+{
+    return make_gauge("attentive_gateway_misdirected",
+                      "1 while requests with a signature are answered so, for as long and as many "
+                      "as [alarms] says of wrong signatures.",
+                      {{"code", std::to_string(status)}});
+}
+
 constexpr const char* newest_help =
     "When the newest event of the company and type was received, by whichever gateway; of the "
-    "first 2200 pairs.";
+    "2200 pairs that are watched.";
 constexpr const char* usual_help =
     "The longest pause of the company and type within 28 days; 0 while too little is known.";
 constexpr const char* silent_help =
@@ -137,9 +146,13 @@ gauges::gauges()
       projection_lag_{
           made("projection_lag_seconds", "For how long the oldest of these batches has waited.")},
       set_aside_{made("projection_set_aside_batches",
-                      "Batches that the read models refused: missing in reports.")}
+                      "Batches that the read models refused: missing in reports.")},
+      feeds_left_out_{made("feeds_left_out", "Pairs of company and type beyond the 2200 that are "
+                                             "watched: nobody is told when these fall silent.")}
 {
     build_info().set(1);
+    for (const int status : misdirected_statuses)
+        misdirected_.emplace(status, misdirected_gauge(status));
 }
 
 void gauges::set(const process_state& s)
@@ -172,6 +185,14 @@ void gauges::set(const process_state& s)
                                        [&](const wrong_key& w) { return w.endpoint == endpoint; });
         found->second.set(wrong ? 1 : 0);
     }
+    for (const auto& [status, shown] : misdirected_) {
+        const auto& all = s.strays;
+        const bool found =
+            std::any_of(all.begin(), all.end(),
+                        [code = status](const misdirected& m) { return m.status == code; });
+        shown.set(found ? 1 : 0);
+    }
+    process_.update();
     if (s.database.projection)
         set_projection(*s.database.projection);
     set_feeds(s);
@@ -187,10 +208,15 @@ void gauges::set_projection(const projection_lag& lag) const
 
 void gauges::set_feeds(const process_state& s)
 {
+    for (const auto& [key, shown] : feeds_)
+        shown.silent.set(0); // also of one that is not watched any more
+    std::size_t hidden = 0;
     for (const feed& f : s.database.feeds) {
         auto found = feeds_.find({f.company_id, f.event_name});
-        if (found == feeds_.end() && feeds_.size() >= feeds_max)
+        if (found == feeds_.end() && feeds_.size() >= feeds_max) {
+            ++hidden;
             continue;
+        }
         if (found == feeds_.end())
             found = feeds_
                         .emplace(std::pair{f.company_id, f.event_name},
@@ -201,8 +227,8 @@ void gauges::set_feeds(const process_state& s)
         found->second.newest.set(seconds(f.newest_event));
         found->second.usual.set(
             f.usual_silence ? std::chrono::duration<double>{*f.usual_silence}.count() : 0);
-        found->second.silent.set(0);
     }
+    feeds_left_out_.set(static_cast<double>(s.database.feeds_left_out + hidden));
     for (const feed& f : s.silent) {
         if (const auto found = feeds_.find({f.company_id, f.event_name}); found != feeds_.end())
             found->second.silent.set(1);
@@ -244,11 +270,15 @@ std::vector<std::string> degraded_because(const process_state& s)
         reasons.emplace_back("a thread of the store hangs: the watchdog will restart the process");
     for (const auto& w : s.wrong_keys)
         reasons.push_back(wrong_key_text(w));
+    for (const auto& m : s.strays)
+        reasons.push_back(misdirected_text(m));
     if (s.accepting && refuses_for_long(s))
         reasons.push_back(countdown_text(*s.refusing_since, now()));
     if (s.database.projection && s.database.reachable)
         add_projection(*s.database.projection, reasons);
     add_silence(s.silent, now(), reasons);
+    if (s.database.feeds_left_out > 0)
+        reasons.push_back(std::to_string(s.database.feeds_left_out) + left_out_remedy);
     return reasons;
 }
 
@@ -266,6 +296,19 @@ std::string wrong_key_text(const wrong_key& w)
     return "endpoint " + w.endpoint + " has met nothing but wrong signatures since " +
            to_string(w.since) + ", " + std::to_string(w.failures) +
            " of them: compare its signing key with the one in Attentive's app settings";
+}
+
+std::string misdirected_text(const misdirected& m)
+{
+    std::string text = std::to_string(m.requests) + " requests with a signature were answered " +
+                       std::to_string(m.status) + " since " + to_string(m.since) +
+                       ", without being looked at: compare ";
+    if (m.status == 404)
+        return text + "the path of the URL in Attentive with the paths of [[endpoint]]";
+    if (m.status == 405)
+        return text + "what sends them with Attentive, which sends POST: a redirect before the "
+                      "gateway turns POST into GET";
+    return text + "what stands before the gateway with Attentive, which encodes no body";
 }
 
 std::string countdown_text(timestamp since, timestamp at)

@@ -34,14 +34,16 @@ int run_serve(const serve_options& options)
     close_memory();
     const auto loaded = load_config(options.config);
     if (!loaded) {
-        std::fprintf(stderr, "%s\n", loaded.error().detail.c_str());
+        std::fprintf(stderr, "%s%s\n", journal_prefix(severity::error).c_str(),
+                     loaded.error().detail.c_str());
         return exit_usage;
     }
     set_up_log(loaded.value().log.level, loaded.value().log.format);
     const auto started = daemon::start(loaded.value(), options.migrate,
                                        [file = options.config] { return load_config(file); });
     if (!started) {
-        std::fprintf(stderr, "attentive-gateway: %s\n", started.error().detail.c_str());
+        std::fprintf(stderr, "%sattentive-gateway: %s\n", journal_prefix(severity::error).c_str(),
+                     started.error().detail.c_str());
         return is_configuration(started.error().code) ? exit_usage : exit_failed;
     }
     started.value()->run();

@@ -70,6 +70,26 @@ void append_json_string(std::string& out, std::string_view text)
     out += '"';
 }
 
+std::string without_controls(std::string_view text)
+{
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        auto c = static_cast<unsigned char>(text[i]);
+        const auto following = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0U;
+        const bool is_c1 = c == 0xc2U && following >= 0x80U && following < 0xa0U; // in UTF-8
+        if (is_c1) {
+            c = static_cast<unsigned char>(following);
+            ++i;
+        }
+        if (is_c1 || c < 0x20U || c == 0x7fU)
+            out.append("\\u00").append(1, digits[c >> 4U]).append(1, digits[c & 15U]);
+        else
+            out += text[i];
+    }
+    return out;
+}
+
 std::string single_quoted(std::string_view text)
 {
     std::string out = "'";

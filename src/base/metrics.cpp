@@ -1,5 +1,7 @@
 #include "gateway/base/metrics.hpp"
 
+#include "gateway/base/encoding.hpp"
+
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
@@ -15,9 +17,13 @@ prometheus::Registry& registry()
     return instance;
 }
 
+// Values may be a sender's: whoever reads the metrics in a terminal must not obey them.
 prometheus::Labels to_labels(const metric_labels& labels)
 {
-    return {labels.begin(), labels.end()};
+    prometheus::Labels made;
+    for (const auto& [name, value] : labels)
+        made[name] = without_controls(value);
+    return made;
 }
 
 } // namespace

@@ -11,6 +11,10 @@ namespace gateway {
 // An answer was written, or the peer did not take it. `took` is from the request's first byte.
 void count_response(int status, std::chrono::steady_clock::duration took);
 
+// What seemed signed was answered `status` by its head alone; one that is none of
+// misdirected_statuses is not counted.
+void count_misdirected(int status);
+
 // A connection was taken, it ended, or it was turned away because of `limit` ("connections").
 void count_connection_opened();
 void count_connection_closed();

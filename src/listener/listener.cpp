@@ -1,6 +1,7 @@
 // Accepting, admitting, sweeping and draining. One thread runs all of it, so nothing is locked;
 // the coroutines share the state and end by themselves when the listener was told to stop.
 #include "gateway/listener/listener.hpp"
+#include "gateway/base/log.hpp"
 
 #include "answer.hpp"
 #include "counts.hpp"
@@ -12,7 +13,6 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <spdlog/spdlog.h>
 
 #include <charconv>
 #include <fcntl.h>
@@ -185,7 +185,8 @@ listener::implementation::accept_connections(std::shared_ptr<implementation> kee
             admit(std::move(socket));
         if (!is_shortage(ec) || !acceptor.is_open())
             continue;
-        spdlog::error("cannot accept connections: {}", ec.message());
+        write_log(severity::error, "accept_failed", "cannot accept connections: {error.message}",
+                  {{"error.message", ec.message()}});
         evict_one();
         refuse_waiting_one();
         pause.expires_after(accept_pause);

@@ -1,7 +1,7 @@
 // The first of a kind is written at once: an operator who tries out a signature sees the reason.
 #include "refusal_log.hpp"
 
-#include <spdlog/spdlog.h>
+#include "gateway/base/log.hpp"
 
 namespace gateway {
 
@@ -16,8 +16,13 @@ void refusal_log::note(std::string_view reason, std::string_view words,
         ++r.left_out;
         return;
     }
-    spdlog::warn("refused: {}{}{}, peer {}, {} more since the last such line", reason,
-                 words.empty() ? "" : ": ", words, peer.to_string(), r.left_out);
+    write_log(severity::warn, "request_refused",
+              words.empty() ? "refused: {error.type}, peer {client.address}"
+                            : "refused: {error.type}: {error.message}, peer {client.address}",
+              {{"error.type", reason},
+               {"error.message", words},
+               {"client.address", peer.to_string()},
+               held_back_field(r.left_out)});
     r = {now, 0, true};
 }
 

@@ -3,6 +3,7 @@
 
 #include "answer.hpp"
 
+#include "gateway/base/digest.hpp"
 #include "gateway/base/shown.hpp"
 
 #include <algorithm>
@@ -87,6 +88,16 @@ result<plan> plan_request(const request_head& head, const std::vector<route>& ro
             p.signatures.emplace_back(field.value);
     }
     return p;
+}
+
+bool seems_signed(const request_head& head, const std::vector<route>& routes)
+{
+    return std::any_of(head.fields.begin(), head.fields.end(), [&](const header_field& field) {
+        return digest_from_hex(field.value) &&
+               std::any_of(routes.begin(), routes.end(), [&](const route& r) {
+                   return equal_ignoring_case(field.name, r.signature_header);
+               });
+    });
 }
 
 std::string_view allowed_methods(const request_head& head, const std::vector<route>& routes)

@@ -29,6 +29,9 @@ result<plan> plan_request(const request_head& head, const std::vector<route>& ro
 // that is none of HTTP's, or 417 for another expectation than 100-continue.
 int status_of(const request_head& head, errc why);
 
+// Whether a signature of the right form stands in the field that a route takes its signature from.
+bool seems_signed(const request_head& head, const std::vector<route>& routes);
+
 // What the Allow field of a 405 says for the target of `head`: "POST".
 std::string_view allowed_methods(const request_head& head, const std::vector<route>& routes);
 

@@ -3,13 +3,14 @@
 // it is late and still has a working connection to say so on.
 #include "session.hpp"
 
+#include "gateway/base/log.hpp"
+
 #include "answer.hpp"
 #include "counts.hpp"
 #include "proxy_header.hpp"
 
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/error.hpp>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 
@@ -48,7 +49,9 @@ service::service(listener_settings s) : settings(std::move(s))
         if (parsed.has_value())
             trusted.push_back(parsed.value());
         else
-            spdlog::error("no proxy is trusted by {}", parsed.error().detail);
+            write_log(severity::error, "proxy_not_trusted",
+                      "no proxy is trusted by {error.message}",
+                      {{"error.message", parsed.error().detail}});
     }
 }
 
@@ -248,7 +251,9 @@ task<bool> session::shake_hands()
     if (is_tls_fault(ec))
         all_->refusals.note("tls_handshake", ec.message(), peer_, steady_clock::now());
     else
-        spdlog::debug("handshake with {} ended: {}", peer_.to_string(), ec.message());
+        write_log(severity::debug, "handshake_failed",
+                  "handshake with {network.peer.address} ended: {error.message}",
+                  {{"network.peer.address", peer_.to_string()}, {"error.message", ec.message()}});
     co_return false;
 }
 
@@ -438,7 +443,9 @@ bool session::start(const route& to, delivery d)
         to.handle(std::move(d), std::move(done));
         return true;
     } catch (const std::exception& e) {
-        spdlog::error("the handler of endpoint {} failed: {}", to.endpoint, e.what());
+        write_log(severity::error, "handler_failed",
+                  "the handler of endpoint {attentive.endpoint.name} failed: {error.message}",
+                  {{"attentive.endpoint.name", to.endpoint}, {"error.message", e.what()}});
         return false;
     }
 }
@@ -459,6 +466,8 @@ task<session::next> session::refuse_unread(request_head head, error why)
     close_ = close_ || head.announces_body();
     answer a = answer_to(why, limits().retry_after);
     a.status = status_of(head, why.code);
+    if (seems_signed(head, routes))
+        count_misdirected(a.status);
     if (why.code == errc::method_not_allowed)
         a.fields.append("Allow: ").append(allowed_methods(head, routes)).append("\r\n");
     if (a.status == http_status(errc::media_type_unsupported))
@@ -479,8 +488,11 @@ task<session::next> session::respond(answer a)
     form.head_only = head_only_;
     out_.clear();
     render(a, form, out_);
-    if (spdlog::should_log(spdlog::level::debug))
-        spdlog::debug("answered {} to {}", a.status, client_.to_string());
+    if (is_logged(severity::debug))
+        write_log(
+            severity::debug, "request_answered",
+            "answered {http.response.status_code} to {client.address}",
+            {{"http.response.status_code", a.status}, {"client.address", client_.to_string()}});
     const bool written = co_await write(out_);
     count_response(a.status, steady_clock::now() - began_);
     if (!written)
@@ -507,7 +519,9 @@ task<void> serve(std::unique_ptr<session> s)
     try {
         co_await s->run();
     } catch (const std::exception& e) {
-        spdlog::error("a connection ended by an unexpected fault: {}", e.what());
+        write_log(severity::error, "connection_failed",
+                  "a connection ended by an unexpected fault: {error.message}",
+                  {{"error.message", e.what()}});
     }
 }
 

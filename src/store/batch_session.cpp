@@ -6,9 +6,8 @@
 #include "store/sabotage.hpp"
 #include "store/schema.hpp"
 
+#include "gateway/base/log.hpp"
 #include "gateway/base/metrics.hpp"
-
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <array>
@@ -17,6 +16,10 @@
 namespace gateway {
 
 namespace {
+
+const histogram commit_seconds = make_histogram(
+    "attentive_gateway_commit_duration_seconds",
+    "One batch's transaction: sent, written and committed by PostgreSQL.", latency_buckets());
 
 using std::chrono::days;
 using std::chrono::sys_days;
@@ -78,9 +81,6 @@ batch_session::batch_session(session_settings settings, watchdog& dog)
 
 batch_written batch_session::write(std::span<const unit> units)
 {
-    static const histogram commit_seconds = make_histogram(
-        "attentive_gateway_commit_duration_seconds",
-        "One batch's transaction: sent, written and committed by PostgreSQL.", latency_buckets());
     const auto split =
         std::find_if(units.begin(), units.end(), [](const unit& u) { return !u.is_event(); });
     const auto events = units.first(static_cast<std::size_t>(split - units.begin()));
@@ -247,8 +247,10 @@ void batch_session::ensure(const char* table, const std::set<sys_days>& starts,
         if (f.kind == failure_kind::lost)
             throw;
         partitions_again_ = std::chrono::steady_clock::now() + partitions_pause;
-        spdlog::warn("no partition of gateway.{} for now (SQLSTATE {}): rows wait in its DEFAULT",
-                     table, f.sqlstate);
+        write_log(severity::warn, "partition_missing",
+                  "no partition of gateway.{db.collection.name} for now (SQLSTATE "
+                  "{db.response.status_code}): rows wait in its DEFAULT",
+                  {{"db.collection.name", table}, {"db.response.status_code", f.sqlstate}});
     }
 }
 

@@ -1,11 +1,10 @@
 #include "store/drainer.hpp"
+#include "gateway/base/log.hpp"
 #include "gateway/base/metrics.hpp"
 #include "gateway/store/drain.hpp"
 #include "store/backoff.hpp"
 #include "store/pending.hpp"
 #include "store/signals.hpp"
-
-#include <spdlog/spdlog.h>
 
 #include <utility>
 #include <vector>
@@ -17,13 +16,10 @@ namespace {
 constexpr std::chrono::seconds log_pause{10};
 constexpr std::chrono::milliseconds idle_pause{200};
 
-const counter& drained()
-{
-    static const counter instance =
-        make_counter("attentive_gateway_spool_drained_total",
-                     "Deliveries that went from the spool into the database.");
-    return instance;
-}
+// Made with the process, as all metrics: one that appears with its first event hides that event
+// from rate() and increase().
+const counter drained = make_counter("attentive_gateway_spool_drained_total",
+                                     "Deliveries that went from the spool into the database.");
 
 std::vector<unit> units_of(std::vector<verified_delivery> deliveries, const mapping_function& map)
 {
@@ -75,8 +71,11 @@ void drainer::run()
         } catch (...) {
             const error why = to_error(current_failure());
             if (const auto held_back = failed_log_.pass())
-                spdlog::warn("the spool is not drained for now ({}: {}; {} more like this)",
-                             name(why.code), why.detail, *held_back);
+                write_log(severity::warn, "spool_not_drained",
+                          "the spool is not drained for now: {error.message}",
+                          {{"error.type", name(why.code)},
+                           {"error.message", why.detail},
+                           held_back_field(*held_back)});
         }
         if (!pause(failures.next()))
             return;
@@ -88,17 +87,22 @@ bool drainer::drain_with(batch_session& session)
 {
     using namespace std::chrono;
     const auto events = settings_.link.to->status().events;
-    spdlog::info("draining {} events from the spool", events);
+    write_log(severity::info, "spool_drain_begun",
+              "draining {attentive.event.count} events from the spool",
+              {{"attentive.event.count", events}});
     for (;;) {
         pulse_.beat();
         const auto start = steady_clock::now();
         auto batch = settings_.link.to->read(settings_.batch_events_max, settings_.batch_bytes_max);
         if (batch.has_error()) {
-            spdlog::error("the spool cannot be read: {}", batch.error().detail);
+            write_log(severity::error, "spool_unreadable",
+                      "the spool cannot be read: {error.message}",
+                      {{"error.type", name(batch.error().code)},
+                       {"error.message", batch.error().detail}});
             return false;
         }
         if (batch.value().deliveries.empty()) {
-            spdlog::info("the spool is empty");
+            write_log(severity::info, "spool_drained", "the spool is empty");
             return true;
         }
         const std::size_t rows = batch.value().deliveries.size();
@@ -106,13 +110,17 @@ bool drainer::drain_with(batch_session& session)
             drain_batch(session, *settings_.link.to, std::move(batch).value(), settings_.map);
         if (kept.has_error()) {
             if (const auto held_back = failed_log_.pass())
-                spdlog::warn("a batch stays in the spool for now ({}: {}; {} more like this)",
-                             name(kept.error().code), kept.error().detail, *held_back);
+                write_log(severity::warn, "spool_batch_kept",
+                          "a batch stays in the spool for now: {error.message}",
+                          {{"error.type", name(kept.error().code)},
+                           {"error.message", kept.error().detail},
+                           {"attentive.delivery.count", rows},
+                           held_back_field(*held_back)});
             return false;
         }
         if (kept.value() > 0)
             return false;
-        drained().add(static_cast<double>(rows));
+        drained.add(static_cast<double>(rows));
         const auto due = start + microseconds{rows * 1'000'000 / settings_.link.drain_rate_max};
         if (!pause(duration_cast<milliseconds>(due - steady_clock::now())))
             return true;
@@ -134,9 +142,11 @@ result<std::size_t> drain_batch(batch_session& session, spool& from, spool_batch
             kept.push_back(&member->delivery);
     }
     if (!kept.empty()) {
-        spdlog::error("{} spooled deliveries are refused by the database even as quarantine rows: "
-                      "they stay in the spool",
-                      kept.size());
+        write_log(severity::error, "spooled_deliveries_refused",
+                  "{attentive.delivery.count} spooled deliveries are refused by the database even "
+                  "as quarantine rows: they stay in the spool",
+                  {{"attentive.delivery.count", kept.size()},
+                   {"db.response.status_code", last.sqlstate}});
         BOOST_OUTCOME_TRY(from.append(kept));
     }
     BOOST_OUTCOME_TRY(from.remove(batch));

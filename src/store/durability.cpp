@@ -1,8 +1,7 @@
 #include "gateway/store/durability.hpp"
+#include "gateway/base/log.hpp"
 #include "store/database.hpp"
 #include "store/durability.hpp"
-
-#include <spdlog/spdlog.h>
 
 #include <string>
 
@@ -21,11 +20,13 @@ void refuse_weak(const pqxx::row& settings, bool accepted)
                             "fsync = on there and reload it, or accept the loss with "
                             "[database] accept_weak_durability = true"};
     if (off(0))
-        spdlog::error("PostgreSQL runs with fsync = off, as accepted by accept_weak_durability: "
-                      "events answered 200 are lost if its host goes down");
+        write_log(severity::error, "durability_weak",
+                  "PostgreSQL runs with fsync = off, as accepted by accept_weak_durability: events "
+                  "answered 200 are lost if its host goes down");
     if (off(1))
-        spdlog::error("PostgreSQL runs with full_page_writes = off: a crash can damage its tables, "
-                      "unless its file system never tears a page");
+        write_log(severity::error, "durability_weak",
+                  "PostgreSQL runs with full_page_writes = off: a crash can damage its tables, "
+                  "unless its file system never tears a page");
 }
 
 result<void> check_durability(const std::string& database_url, bool accepted)

@@ -1,9 +1,8 @@
 #include "gateway/store/embedded_cluster.hpp"
 #include "gateway/base/digest.hpp"
+#include "gateway/base/log.hpp"
 #include "store/child_process.hpp"
 #include "store/database.hpp"
-
-#include <spdlog/spdlog.h>
 
 #include <libpq-fe.h>
 
@@ -261,7 +260,9 @@ result<bool> clear_remains(const fs::path& data)
     if (pid <= 1)
         return false;
     if (is_server_of(pid, data)) {
-        spdlog::warn("stopping the PostgreSQL server (process {}) that an earlier run left", pid);
+        write_log(severity::warn, "stray_cluster_stopped",
+                  "stopping the PostgreSQL server (process {process.pid}) that an earlier run left",
+                  {{"process.pid", pid}});
         ::kill(pid, SIGINT);
         if (!ended_within(pid, data, stop_limit)) {
             ::kill(pid, SIGQUIT);

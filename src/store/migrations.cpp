@@ -1,11 +1,10 @@
 #include "gateway/store/migrations.hpp"
 #include "gateway/base/digest.hpp"
+#include "gateway/base/log.hpp"
 #include "store/database.hpp"
 #include "store/schema.hpp"
 #include "store/signals.hpp"
 #include "store/stop_signal.hpp"
-
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <charconv>
@@ -184,9 +183,10 @@ void grant_roles(pqxx::connection& connection)
         t.exec("SELECT array_to_string(gateway.grant_roles(), ', ')")[0][0].as<std::string>();
     t.commit();
     if (!missing.empty())
-        spdlog::warn("this database user may not create roles: have an administrator run CREATE "
-                     "ROLE ... NOLOGIN for {}, then migrate again",
-                     missing);
+        write_log(severity::warn, "roles_missing",
+                  "this database user may not create roles: have an administrator run CREATE ROLE "
+                  "... NOLOGIN for {attentive.role.names}, then migrate again",
+                  {{"attentive.role.names", missing}});
 }
 
 database_settings settings_for(const std::string& url)
@@ -255,12 +255,17 @@ struct migrator::implementation {
             const auto applied_now = migrate(url);
             if (applied_now) {
                 for (const auto& name : applied_now.value())
-                    spdlog::info("applied migration {}", name);
+                    write_log(severity::info, "migration_applied",
+                              "applied migration {attentive.migration.name}",
+                              {{"attentive.migration.name", name}});
                 return;
             }
             // Each reason once, not each try.
             if (std::exchange(told, applied_now.error().detail) != applied_now.error().detail)
-                spdlog::error("migrating failed, trying on: {}", applied_now.error().detail);
+                write_log(severity::error, "migration_failed",
+                          "migrating failed, trying on: {error.message}",
+                          {{"error.type", gateway::name(applied_now.error().code)},
+                           {"error.message", applied_now.error().detail}});
         } while (stopping.rest(pause));
     }
 

@@ -18,6 +18,18 @@ constexpr std::chrono::seconds interval{1};
 constexpr std::chrono::seconds limit{2};
 constexpr std::chrono::seconds counting_interval{30};
 
+// Who makes up companies must push nobody out of the watch: first come feeds that can be judged at
+// all, which takes a week of events, then one of each company in turn, then who has been here long.
+constexpr const char* feeds_query =
+    "SELECT f.company_id, f.event_name, (extract(epoch FROM f.newest_event) * 1000)::bigint,"
+    " (extract(epoch FROM f.usual_silence) * 1000)::bigint, f.is_silent, count(*) OVER ()"
+    " FROM (SELECT s.*, row_number() OVER (PARTITION BY s.company_id"
+    " ORDER BY s.usual_silence IS NULL, s.newest_event DESC, s.event_name) AS turn"
+    " FROM report.feed_silence s) f"
+    " JOIN (SELECT d.company_id, min(d.first_received_at) AS since FROM gateway.feed_day d"
+    " GROUP BY d.company_id) c USING (company_id)"
+    " ORDER BY f.usual_silence IS NULL, f.turn, c.since, f.company_id LIMIT ";
+
 } // namespace
 
 struct database_observer::implementation {
@@ -96,11 +108,7 @@ void database_observer::implementation::ask_projection()
 
 void database_observer::implementation::ask_feeds()
 {
-    const auto rows =
-        query("SELECT company_id, event_name, (extract(epoch FROM newest_event) * 1000)::bigint,"
-              " (extract(epoch FROM usual_silence) * 1000)::bigint, is_silent"
-              " FROM report.feed_silence ORDER BY company_id, event_name LIMIT " +
-              std::to_string(feeds_max));
+    const auto rows = query(std::string{feeds_query} + std::to_string(feeds_max));
     std::vector<feed> feeds;
     for (const auto& row : rows) {
         feed f{row[0].as<std::string>(), row[1].as<std::string>(),
@@ -110,7 +118,9 @@ void database_observer::implementation::ask_feeds()
             f.usual_silence = std::chrono::milliseconds{row[3].as<std::int64_t>()};
         feeds.push_back(std::move(f));
     }
+    const auto all = rows.empty() ? 0 : rows[0][5].as<std::uint64_t>();
     const std::lock_guard lock{mutex};
+    seen.feeds_left_out = all - feeds.size();
     seen.feeds = std::move(feeds);
 }
 

@@ -1,9 +1,9 @@
 #include "store/outcomes.hpp"
+#include "gateway/base/log.hpp"
 #include "gateway/model/newest_deliveries.hpp"
+#include "gateway/store/writer.hpp"
 #include "store/log_limit.hpp"
 #include "store/pending.hpp"
-
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <atomic>
@@ -15,18 +15,32 @@ namespace {
 constexpr std::array<std::string_view, 5> names = {"stored", "duplicate", "quarantined", "spooled",
                                                    "refused"};
 
+const std::string unmapped_type = "unknown";
+
 double seconds(timestamp t)
 {
     return std::chrono::duration<double>{t.time_since_epoch()}.count();
 }
 
-const histogram& delay()
+const histogram delay_seconds = make_histogram(
+    "attentive_gateway_event_delay_seconds",
+    "From an event's own time to the moment it was durable here: the whole way, end to end.",
+    {0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1'800, 7'200, 86'400, 259'200});
+
+const counter companies_left_out =
+    make_counter("attentive_gateway_companies_left_out_total",
+                 "Deliveries of companies beyond the first 200, which have no "
+                 "last_event_timestamp_seconds.");
+
+std::array<counter, names.size()> counters_of(const std::string& endpoint, const std::string& type)
 {
-    static const histogram instance = make_histogram(
-        "attentive_gateway_event_delay_seconds",
-        "From an event's own time to the moment it was durable here: the whole way, end to end.",
-        {0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1'800, 7'200, 86'400});
-    return instance;
+    std::array<counter, names.size()> made;
+    for (std::size_t i = 0; i < names.size(); ++i)
+        made[i] = make_counter(
+            "attentive_gateway_deliveries_total",
+            "Deliveries with a valid signature, by what became of them.",
+            {{"endpoint", endpoint}, {"type", type}, {"outcome", std::string{names[i]}}});
+    return made;
 }
 
 // Milliseconds since 1970; 0 while deliveries are kept. Of the process, as the counters are.
@@ -55,8 +69,13 @@ void log_quarantined(const quarantined& q)
     if (!left_out || q.faults.empty())
         return;
     const field_fault& first = q.faults.front();
-    spdlog::warn("quarantined: {}: {}: {}, {} more since the last such line", name(q.reason),
-                 first.field, first.found, *left_out);
+    write_log(severity::warn, "delivery_quarantined",
+              "quarantined: {attentive.quarantine.reason}: {attentive.quarantine.field}: "
+              "{attentive.quarantine.found}",
+              {{"attentive.quarantine.reason", name(q.reason)},
+               {"attentive.quarantine.field", first.field},
+               {"attentive.quarantine.found", first.found},
+               held_back_field(*left_out)});
 }
 
 bool is_mapped_event(const pending& p)
@@ -96,6 +115,13 @@ std::optional<timestamp> refusing_since()
     return timestamp{timestamp::duration{from}};
 }
 
+void announce_deliveries(const std::string& endpoint, const std::vector<std::string>& types)
+{
+    for (const auto& type : types)
+        counters_of(endpoint, type);
+    counters_of(endpoint, unmapped_type);
+}
+
 const std::array<counter, outcomes::kinds>& outcomes::handles(const std::string& endpoint,
                                                               const std::string& type)
 {
@@ -103,13 +129,7 @@ const std::array<counter, outcomes::kinds>& outcomes::handles(const std::string&
     const auto found = types.find(type);
     if (found != types.end())
         return found->second;
-    std::array<counter, kinds> made;
-    for (std::size_t i = 0; i < kinds; ++i)
-        made[i] = make_counter(
-            "attentive_gateway_deliveries_total",
-            "Deliveries with a valid signature, by what became of them.",
-            {{"endpoint", endpoint}, {"type", type}, {"outcome", std::string{names[i]}}});
-    return types.emplace(type, made).first->second;
+    return types.emplace(type, counters_of(endpoint, type)).first->second;
 }
 
 void outcomes::heard_of(const pending& p)
@@ -117,8 +137,16 @@ void outcomes::heard_of(const pending& p)
     const source_event& e = p.event();
     auto company = last_.find(e.company_id);
     if (company == last_.end()) {
-        if (last_.size() >= companies_max)
+        if (last_.size() >= companies_max) {
+            companies_left_out.add();
+            static log_limit told{std::chrono::hours{24}};
+            if (told.pass())
+                write_log(severity::warn, "companies_left_out",
+                          "more than {attentive.company.count} companies send: the metric "
+                          "last_event_timestamp_seconds has no others; report.feed_silence has all",
+                          {{"attentive.company.count", companies_max}});
             return;
+        }
         company = last_.emplace(e.company_id, std::map<std::string, gauge, std::less<>>{}).first;
     }
     auto type = company->second.find(e.source_event_type);
@@ -135,10 +163,9 @@ void outcomes::heard_of(const pending& p)
 
 void outcomes::count(const pending& p, outcome what)
 {
-    static const std::string unknown = "unknown";
     const bool event = is_mapped_event(p);
     note(what != outcome::refused);
-    const std::string& type = event ? p.event().source_event_type : unknown;
+    const std::string& type = event ? p.event().source_event_type : unmapped_type;
     handles(p.delivery.endpoint(), type)[static_cast<std::size_t>(what)].add();
     newest_deliveries().note(note_of(p, what));
     if (p.what && !event && what != outcome::refused)
@@ -147,7 +174,7 @@ void outcomes::count(const pending& p, outcome what)
         return;
     heard_of(p);
     if (what == outcome::stored || what == outcome::spooled)
-        delay().observe(std::max(0.0, seconds(now()) - seconds(p.event().occurred_at)));
+        delay_seconds.observe(std::max(0.0, seconds(now()) - seconds(p.event().occurred_at)));
 }
 
 } // namespace gateway

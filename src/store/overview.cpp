@@ -30,7 +30,7 @@ struct question {
     const char* sql;
 };
 
-constexpr std::array<question, 5> questions = {{
+constexpr std::array<question, 6> questions = {{
     {"quarantine", "SELECT q.reason, q.detail->0->>'field' AS field,"
                    " q.detail->0->>'found' AS found, q.detail->0->>'expected' AS expected,"
                    " count(*) AS waiting, sum(q.deliveries) AS deliveries,"
@@ -53,6 +53,12 @@ constexpr std::array<question, 5> questions = {{
                  " m.company_id, m.channel, m.message_key LIMIT 10"},
     {"projector", "SELECT batches, events, extract(epoch FROM oldest) AS oldest_seconds, failed"
                   " FROM gateway.projection_lag()"},
+    {"recent", "SELECT coalesce(sum(b.events) FILTER (WHERE b.committed_at > now() - interval"
+               " '1 hour'), 0) AS hour, coalesce(sum(b.events), 0) AS day,"
+               " count(*) = 100000 AS more" // as many batches were looked at, and no others
+               " FROM (SELECT n.committed_at, n.events FROM gateway.batch n"
+               " ORDER BY n.batch_id DESC LIMIT 100000) b"
+               " WHERE b.committed_at > now() - interval '1 day'"},
     {"silence", "SELECT s.company_id, c.company_name, s.event_name, s.newest_event,"
                 " extract(epoch FROM s.silence) AS silence_seconds,"
                 " extract(epoch FROM s.usual_silence) AS usual_seconds, s.is_silent, s.state"

@@ -1,13 +1,12 @@
 // Calls of gateway.erase and gateway.apply_retention. See gateway/store/privacy.hpp.
 #include "gateway/store/privacy.hpp"
+#include "gateway/base/log.hpp"
 
 #include "store/database.hpp"
 #include "store/schema.hpp"
 #include "store/signals.hpp"
 #include "store/stop_signal.hpp"
 #include "store/watchdog.hpp"
-
-#include <spdlog/spdlog.h>
 
 #include <thread>
 
@@ -90,12 +89,16 @@ struct retention_keeper::implementation {
     {
         const auto dropped = apply_retention(url, settings);
         if (!dropped) {
-            spdlog::warn("retention was not applied, next try in an hour: {}",
-                         dropped.error().detail);
+            write_log(severity::warn, "retention_failed",
+                      "retention was not applied, next try in an hour: {error.message}",
+                      {{"error.type", name(dropped.error().code)},
+                       {"error.message", dropped.error().detail}});
             return false;
         }
         for (const auto& each : dropped.value())
-            spdlog::info("retention dropped {} (about {} rows)", each.what, each.rows);
+            write_log(severity::info, "retention_applied",
+                      "retention dropped {db.collection.name} (about {attentive.row.count} rows)",
+                      {{"db.collection.name", each.what}, {"attentive.row.count", each.rows}});
         return true;
     }
 

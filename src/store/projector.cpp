@@ -1,6 +1,7 @@
 // When to take a step, how large, and what a failure of one means. A step is one call of
 // gateway.project, under the watchdog like every call of the store.
 #include "gateway/store/projector.hpp"
+#include "gateway/base/log.hpp"
 #include "store/backoff.hpp"
 #include "store/database.hpp"
 #include "store/log_limit.hpp"
@@ -8,8 +9,6 @@
 #include "store/signals.hpp"
 #include "store/stop_signal.hpp"
 #include "store/watchdog.hpp"
-
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <thread>
@@ -75,9 +74,11 @@ void projector::implementation::failed()
     const error why = to_error(current_failure());
     events_max = std::max(events_max / 2, step_events_min);
     if (const auto held_back = failed_log.pass())
-        spdlog::warn("the read models are not brought up to date for now ({}: {}; {} more like "
-                     "this)",
-                     name(why.code), why.detail, *held_back);
+        write_log(severity::warn, "projection_failed",
+                  "the read models are not brought up to date for now: {error.message}",
+                  {{"error.type", name(why.code)},
+                   {"error.message", why.detail},
+                   held_back_field(*held_back)});
 }
 
 // How long to rest. Full steps follow each other, but take a third of the time while many events
@@ -90,9 +91,10 @@ std::chrono::milliseconds projector::implementation::after(const step& done)
         return stand_by_pause;
     if (done.set_aside > 0) {
         if (const auto held_back = set_aside_log.pass())
-            spdlog::error("{} batches hold a value that the read models refuse and were set aside "
-                          "({} more lines like this): see set_aside_error in gateway.batch",
-                          done.set_aside, *held_back);
+            write_log(severity::error, "batches_set_aside",
+                      "{attentive.batch.count} batches hold a value that the read models refuse "
+                      "and were set aside: see set_aside_error in gateway.batch",
+                      {{"attentive.batch.count", done.set_aside}, held_back_field(*held_back)});
     }
     const bool full = done.events >= events_max;
     events_max = std::min(events_max * 2, settings.step_events_max);

@@ -1,10 +1,9 @@
 #include "gateway/store/spool.hpp"
+#include "gateway/base/log.hpp"
 
 #include "spool_directory.hpp"
 #include "spool_file.hpp"
 #include "spool_image.hpp"
-
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <atomic>
@@ -194,7 +193,9 @@ result<void> spool::implementation::take_in()
     damaged = std::move(listing.damaged);
     for (const auto& name : listing.leftovers) {
         if (const auto deleted = delete_file(directory / name, settings.vfs); !deleted) {
-            spdlog::warn("spool: {}: {}", name, deleted.error().detail);
+            write_log(severity::warn, "spool_file_not_deleted",
+                      "spool: {file.name} is drained but not deleted: {error.message}",
+                      {{"file.name", name}, {"error.message", deleted.error().detail}});
             break; // a WAL must not outlive the name that says it is drained
         }
     }
@@ -398,7 +399,9 @@ file_result<void> spool::implementation::fill(const std::string& name,
 void spool::implementation::seal(member& m, const file_fault& why)
 {
     m.writable = false;
-    spdlog::error("spool: {} takes no more: {}", m.name, why.detail);
+    write_log(severity::error, "spool_file_sealed",
+              "spool: {file.name} takes no more: {error.message}",
+              {{"file.name", m.name}, {"error.message", why.detail}});
     const std::lock_guard lock{mutex};
     if (m.file != nullptr)
         m.last = std::max(m.last, m.file->last()); // the batch in doubt, too
@@ -445,9 +448,13 @@ bool spool::implementation::note_fault(member& m, const file_fault& f)
     const bool damage = f.kind == fault_kind::damaged || (f.kind == fault_kind::unreadable &&
                                                           ++m.read_failures >= read_failures_max);
     if (damage)
-        spdlog::error("spool: {} is damaged: {}", m.name, f.detail);
+        write_log(severity::error, "spool_file_damaged",
+                  "spool: {file.name} is damaged: {error.message}",
+                  {{"file.name", m.name}, {"error.message", f.detail}});
     else
-        spdlog::warn("spool: {} cannot be read: {}", m.name, f.detail);
+        write_log(severity::warn, "spool_file_unreadable",
+                  "spool: {file.name} cannot be read: {error.message}",
+                  {{"file.name", m.name}, {"error.message", f.detail}});
     m.file.reset(); // the next try begins afresh
     m.writable = m.writable && !damage;
     const std::lock_guard lock{mutex};
@@ -590,14 +597,17 @@ void spool::implementation::drop(member& m)
     m.file.reset();
     m.writable = false;
     if (!directory.rename(m.name, drained)) {
-        spdlog::warn("spool: {} is drained but cannot be deleted: {}", m.name,
-                     std::strerror(errno));
+        write_log(severity::warn, "spool_file_not_deleted",
+                  "spool: {file.name} is drained but cannot be deleted: {error.message}",
+                  {{"file.name", m.name}, {"error.message", std::strerror(errno)}});
         if (directory.bytes_of(m.name) != 0)
             return;
     }
     for (const auto& name : {m.name + "-wal", m.name + "-shm", drained}) {
         if (const auto deleted = delete_file(directory / name, settings.vfs); !deleted) {
-            spdlog::warn("spool: {}: {}", name, deleted.error().detail);
+            write_log(severity::warn, "spool_file_not_deleted",
+                      "spool: {file.name} is drained but not deleted: {error.message}",
+                      {{"file.name", name}, {"error.message", deleted.error().detail}});
             break; // the next start goes on from the same names
         }
     }
@@ -629,7 +639,9 @@ bool spool::implementation::salvage_rows(member& m)
 {
     auto image = load_image(directory / m.name, beside::nobody);
     if (!image) {
-        spdlog::error("spool: {} cannot be salvaged yet: {}", m.name, image.error().detail);
+        write_log(severity::error, "spool_salvage_failed",
+                  "spool: {file.name} cannot be salvaged yet: {error.message}",
+                  {{"file.name", m.name}, {"error.message", image.error().detail}});
         return false;
     }
     auto rows = carve(image.value());
@@ -644,7 +656,9 @@ bool spool::implementation::salvage_rows(member& m)
     if (!rows.rows.empty()) {
         const auto made = create(rows.rows);
         if (!made) {
-            spdlog::error("spool: {} cannot be salvaged yet: {}", m.name, made.error().detail);
+            write_log(severity::error, "spool_salvage_failed",
+                      "spool: {file.name} cannot be salvaged yet: {error.message}",
+                      {{"file.name", m.name}, {"error.message", made.error().detail}});
             return false;
         }
     }
@@ -655,7 +669,9 @@ bool spool::implementation::set_aside(member& m, const carved_rows& rows)
 {
     const std::string kept_as = directory.set_aside(m.name);
     if (kept_as.empty()) {
-        spdlog::error("spool: {} cannot be set aside: {}", m.name, std::strerror(errno));
+        write_log(severity::error, "spool_salvage_failed",
+                  "spool: {file.name} cannot be set aside: {error.message}",
+                  {{"file.name", m.name}, {"error.message", std::strerror(errno)}});
         // Never the same rows into one more file: what was salvaged counts as removed here.
         if (!rows.rows.empty()) {
             const std::lock_guard lock{mutex};
@@ -664,8 +680,13 @@ bool spool::implementation::set_aside(member& m, const carved_rows& rows)
         }
         return false;
     }
-    spdlog::error("spool: {} is kept as {}: {} events salvaged, {} known to be missing", m.name,
-                  kept_as, rows.rows.size(), rows.missing);
+    write_log(severity::error, "spool_salvaged",
+              "spool: {file.name} is kept as {attentive.spool.kept_as}: {attentive.event.count} "
+              "events salvaged, {attentive.spool.missing} known to be missing",
+              {{"file.name", m.name},
+               {"attentive.spool.kept_as", kept_as},
+               {"attentive.event.count", rows.rows.size()},
+               {"attentive.spool.missing", rows.missing}});
     m.gone = true;
     const std::lock_guard lock{mutex};
     members.erase(m.name);

@@ -1,7 +1,7 @@
 #include "store/spooler.hpp"
-#include "store/signals.hpp"
 
-#include <spdlog/spdlog.h>
+#include "gateway/base/log.hpp"
+#include "store/signals.hpp"
 
 #include <chrono>
 #include <utility>
@@ -70,10 +70,13 @@ void spooler::append(std::vector<std::unique_ptr<pending>> taken)
     const auto durable = spool_.append(deliveries);
     if (durable.has_error()) {
         if (const auto held_back = refused_log_.pass())
-            spdlog::error("{} deliveries refused: the database is out of reach and the spool "
-                          "takes nothing ({}: {}; {} more batches like this)",
-                          taken.size(), name(durable.error().code), durable.error().detail,
-                          *held_back);
+            write_log(severity::error, "deliveries_refused",
+                      "{attentive.delivery.count} deliveries refused: the database is out of reach "
+                      "and the spool takes nothing: {error.message}",
+                      {{"attentive.delivery.count", taken.size()},
+                       {"error.type", name(durable.error().code)},
+                       {"error.message", durable.error().detail},
+                       held_back_field(*held_back)});
     }
     for (const auto& p : taken) {
         outcomes_.count(*p, durable.has_error() ? outcome::refused : outcome::spooled);

@@ -1,4 +1,5 @@
 #include "gateway/store/writer.hpp"
+#include "gateway/base/log.hpp"
 #include "store/backoff.hpp"
 #include "store/batch_session.hpp"
 #include "store/drainer.hpp"
@@ -13,8 +14,6 @@
 #include "store/stop_signal.hpp"
 #include "store/watchdog.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -28,6 +27,11 @@
 namespace gateway {
 
 namespace {
+
+const histogram batch_events =
+    make_histogram("attentive_gateway_batch_events",
+                   "Deliveries in one batch, which is one transaction as a rule.",
+                   {1, 2, 5, 10, 25, 50, 100, 250, 500, 1'000, 2'500, 5'000, 10'000});
 
 constexpr std::chrono::seconds log_pause{10};
 
@@ -182,10 +186,13 @@ std::unique_ptr<batch_session> writer::implementation::open(std::size_t thread)
         note(why, f.kind == failure_kind::refused);
         // An outage ends by itself; anything else takes somebody to change something.
         const auto level =
-            why.code == errc::database_unavailable ? spdlog::level::warn : spdlog::level::err;
+            why.code == errc::database_unavailable ? severity::warn : severity::error;
         if (const auto held_back = connect_log.pass())
-            spdlog::log(level, "database not ready to write, trying on ({}; {} more like this): {}",
-                        name(why.code), *held_back, why.detail);
+            write_log(level, "database_not_ready",
+                      "database not ready to write, trying on ({error.type}): {error.message}",
+                      {{"error.type", name(why.code)},
+                       {"error.message", why.detail},
+                       held_back_field(*held_back)});
         return nullptr;
     }
 }
@@ -202,10 +209,6 @@ std::optional<failure> writer::implementation::store(batch_session& session,
                                                      std::vector<std::unique_ptr<pending>> taken,
                                                      std::size_t thread)
 {
-    static const histogram batch_events =
-        make_histogram("attentive_gateway_batch_events",
-                       "Deliveries in one batch, which is one transaction as a rule.",
-                       {1, 2, 5, 10, 25, 50, 100, 250, 500, 1'000, 2'500, 5'000, 10'000});
     batch_events.observe(static_cast<double>(taken.size()));
     const auto by = limit_of(*taken.front());
     map_all(taken, settings.map);
@@ -220,9 +223,12 @@ std::optional<failure> writer::implementation::store(batch_session& session,
 
     if (!last.sqlstate.empty() && left.failed.empty()) {
         if (const auto held_back = poison_log.pass())
-            spdlog::warn("PostgreSQL refused values (SQLSTATE {}): kept in quarantine as "
-                         "database_rejected; {} more batches like this",
-                         last.sqlstate, *held_back);
+            write_log(severity::warn, "values_refused",
+                      "PostgreSQL refused values (SQLSTATE {db.response.status_code}): kept in "
+                      "quarantine as {attentive.quarantine.reason}",
+                      {{"db.response.status_code", last.sqlstate},
+                       {"attentive.quarantine.reason", "database_rejected"},
+                       held_back_field(*held_back)});
     }
     if (!left.hopeless.empty())
         not_taken(std::move(left.hopeless), fail(errc::database_failed, "refused twice"));
@@ -244,10 +250,14 @@ void writer::implementation::not_taken(std::vector<unit> units, const error& why
         }
     }
     if (const auto held_back = batch_log.pass())
-        spdlog::warn("{} deliveries not taken by the database, {} ({}; {} more batches like this): "
-                     "{}",
-                     events, spooling ? "spooled" : "refused", name(why.code), *held_back,
-                     why.detail);
+        write_log(severity::warn, "batch_not_taken",
+                  "{attentive.delivery.count} deliveries not taken by the database, "
+                  "{attentive.delivery.outcome} ({error.type}): {error.message}",
+                  {{"attentive.delivery.count", events},
+                   {"attentive.delivery.outcome", spooling ? "spooled" : "refused"},
+                   {"error.type", name(why.code)},
+                   {"error.message", why.detail},
+                   held_back_field(*held_back)});
 }
 
 void writer::implementation::divert(std::unique_ptr<pending> p, const error& why)
@@ -293,9 +303,9 @@ void writer::implementation::spool_late(std::vector<std::unique_ptr<pending>>& t
     if (events == 0)
         return;
     if (const auto held_back = late_log.pass())
-        spdlog::warn("{} deliveries waited too long for the database, spooled; {} more times like "
-                     "this",
-                     events, *held_back);
+        write_log(severity::warn, "deliveries_late",
+                  "{attentive.delivery.count} deliveries waited too long for the database, spooled",
+                  {{"attentive.delivery.count", events}, held_back_field(*held_back)});
 }
 
 void writer::implementation::empty_inbox()

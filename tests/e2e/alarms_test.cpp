@@ -110,6 +110,36 @@ TEST(AlarmsTest, AWrongKeyIsNamedAndCountedDownAndForgottenWithTheFirstRightOne)
     EXPECT_TRUE(shows(gateway, "/metrics", "attentive_gateway_refusing_since_timestamp_seconds 0"));
 }
 
+// The internet's probes, which carry no signature, trip nothing.
+TEST(AlarmsTest, AUrlWithAWrongPathIsNamedAndCountedDown)
+{
+    gateway_process gateway{
+        {.configuration = "[alarms]\nwrong_key_after = '1s'\nwrong_key_failures = 3\n"}};
+    const std::string metric = R"(attentive_gateway_misdirected{code="404"} )";
+    const std::string signature = "x-attentive-hmac-sha256: " + std::string(64, 'a');
+    const std::string elsewhere = gateway.url() + "/old";
+    const auto post = [&](const std::string& header) {
+        run({"curl", "-sS", "-m", "20", "--cacert", gateway.certificate(), "-H", header, "-d", "{}",
+             elsewhere});
+    };
+    for (int i = 0; i < 5; ++i)
+        post("x-probe: 1");
+    EXPECT_TRUE(shows(gateway, "/metrics", metric + "0"));
+    EXPECT_TRUE(shows(gateway, "/metrics",
+                      R"(attentive_gateway_misdirected_requests_total{code="404"} 0)"));
+
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    while (get(gateway, "/metrics").find(metric + "1") == std::string::npos &&
+           std::chrono::steady_clock::now() < deadline)
+        post(signature);
+
+    EXPECT_THAT(get(gateway, "/metrics"), HasSubstr(metric + "1"));
+    EXPECT_TRUE(shows(gateway, "/readyz", "requests with a signature were answered 404"));
+    EXPECT_TRUE(
+        shows(gateway, "/metrics", "attentive_gateway_refusing_since_timestamp_seconds 0", false));
+    EXPECT_THAT(gateway.child().errors(), HasSubstr(R"("event.name":"misdirected_requests")"));
+}
+
 TEST(AlarmsTest, EventsThatNobodyCanKeepStartTheCountdown)
 {
     gateway_process gateway{

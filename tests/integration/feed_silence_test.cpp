@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <pqxx/pqxx>
 
+#include <algorithm>
 #include <thread>
 
 namespace gateway {
@@ -186,6 +187,42 @@ TEST_F(FeedSilenceTest, TheObserverBringsFeedsAndLag)
     EXPECT_EQ(seen.feeds[0].event_name, "sms.sent");
     EXPECT_EQ(seen.feeds[0].usual_silence, std::chrono::minutes{1});
     EXPECT_TRUE(seen.feeds[0].is_silent);
+}
+
+// `companies` of the name, heard of for the last hour only, or each hour for nine days.
+void make_up(const std::string& url, const std::string& name, int companies, bool known)
+{
+    const std::string days = known ? "generate_series(0, 9)" : "generate_series(0, 0)";
+    query(url,
+          "INSERT INTO gateway.feed_day SELECT '" + name +
+              "' || n, 'sms.sent',"
+              " current_date - d, (current_date - d)::timestamptz, (current_date - d)::timestamptz"
+              " + interval '23 h', repeat('1', 1440)::bit(1440), 16777215, 0"
+              " FROM generate_series(1, " +
+              std::to_string(companies) + ") n, " + days + " d");
+}
+
+bool watches(const observation& seen, const std::string& company)
+{
+    return std::any_of(seen.feeds.begin(), seen.feeds.end(),
+                       [&](const feed& f) { return f.company_id == company; });
+}
+
+TEST_F(FeedSilenceTest, CompaniesThatSomebodyMadeUpPushNobodyOutOfTheWatch)
+{
+    make_up(url_, "Z-ours", 20, true);
+    make_up(url_, "A-made-up", 3'000, false);
+
+    const database_observer observer{url_};
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{90};
+    while (observer.last().feeds.empty() && std::chrono::steady_clock::now() < deadline)
+        std::this_thread::sleep_for(std::chrono::milliseconds{20});
+    const auto seen = observer.last();
+
+    EXPECT_EQ(seen.feeds.size(), feeds_max);
+    EXPECT_EQ(seen.feeds_left_out, 3'020 - feeds_max);
+    for (int n = 1; n <= 20; ++n)
+        EXPECT_TRUE(watches(seen, "Z-ours" + std::to_string(n))) << n;
 }
 
 } // namespace

@@ -50,7 +50,7 @@ const std::vector<library_rule> library_owners = {
     {"pqxx/", {"store"}},
     {"libpq-fe", {"store"}},
     {"sqlite3", {"store"}},
-    {"spdlog/", {"store", "ingest", "listener", "admin", "client", "app"}},
+    {"spdlog/", {"base", "store", "ingest", "listener", "admin", "client", "app"}},
     {"toml++/", {"app"}},
     {"CLI/", {"app"}},
     {"systemd/", {"app"}},
@@ -213,6 +213,52 @@ TEST(TidyTest, FilesOpenWithWhatTheyDecide)
             EXPECT_EQ(lines.front().rfind("//", 0), 0U) << shown(file);
         }
     }
+}
+
+// The call that begins at `from`, to its closing parenthesis.
+std::string call_at(const std::string& text, std::size_t from)
+{
+    std::size_t depth = 0;
+    for (std::size_t i = text.find('(', from); i < text.size(); ++i) {
+        depth += text[i] == '(' ? 1 : 0;
+        depth -= text[i] == ')' ? 1 : 0;
+        if (depth == 0)
+            return text.substr(from, i + 1 - from);
+    }
+    return {};
+}
+
+std::set<std::string> found_in(const std::string& text, const std::string& pattern)
+{
+    const std::regex wanted{pattern};
+    std::set<std::string> found;
+    for (std::sregex_iterator i{text.begin(), text.end(), wanted}, end; i != end; ++i)
+        found.insert((*i)[1]);
+    return found;
+}
+
+// A sentence names only fields that its line has, and users read of each field.
+TEST(TidyTest, FieldsOfTheLogAreGivenAndExplained)
+{
+    std::stringstream readme;
+    readme << std::ifstream{root / "README.md"}.rdbuf();
+    std::size_t calls = 0;
+    for (const auto& file : sources_below(root / "src")) {
+        std::stringstream source;
+        source << std::ifstream{file}.rdbuf();
+        const std::string text = source.str();
+        for (auto at = text.find("write_log"); at != std::string::npos;
+             at = text.find("write_log", at + 1), ++calls) {
+            const std::string call = call_at(text, at);
+            const auto given = found_in(call, R"re(\{"([a-z0-9_.]+)",)re");
+            for (const auto& name : found_in(call, R"(\{([a-z]+[a-z0-9_.]*)\})"))
+                EXPECT_TRUE(given.count(name)) << shown(file) << ": no field " << name;
+            for (const auto& name : given)
+                EXPECT_NE(readme.str().find("`" + name + "`"), std::string::npos)
+                    << "README.md does not explain " << name;
+        }
+    }
+    EXPECT_GT(calls, 50U);
 }
 
 TEST(TidyTest, CmakeBuildsEverySource)

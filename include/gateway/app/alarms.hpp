@@ -42,9 +42,17 @@ private:
         timestamp last_failure{};
         bool told = false;
     };
+    struct stray {
+        misdirected found; // requests: 0 while none come
+        counter requests;
+        double requests_before = 0;
+        timestamp last{};
+        bool told = false;
+    };
     using feed_key = std::pair<std::string, std::string>;
 
-    void look_at_key(endpoint& e, timestamp at) const;
+    void look_at_key(endpoint& e, timestamp at);
+    void look_at_strays(stray& s, timestamp at) const;
     void look_at_refusals(const process_state& s, timestamp at);
     void look_at_feeds(const process_state& s, timestamp at);
     void tell_silent(const std::vector<const feed*>& fallen, timestamp at) const;
@@ -52,12 +60,15 @@ private:
 
     decltype(config::alarms) settings_;
     std::vector<endpoint> endpoints_;
+    std::vector<stray> strays_; // by status
+    timestamp verified_at_{};   // when a signature was last right
     std::optional<timestamp> refusing_since_;
     std::optional<timestamp> refusals_told_; // when last
     std::optional<timestamp> taking_since_;  // nothing of ours has kept events away since
     timestamp spooled_at_{};                 // when events last waited in the spool
     bool feeds_judged_ = false;
     std::set<feed_key> silent_; // that was told
+    bool left_out_told_ = false;
 };
 
 } // namespace gateway

@@ -2,6 +2,7 @@
 // whenever somebody asks for the metrics.
 #pragma once
 
+#include "gateway/app/process_metrics.hpp"
 #include "gateway/base/metrics.hpp"
 #include "gateway/base/time.hpp"
 #include "gateway/store/observer.hpp"
@@ -26,6 +27,13 @@ struct wrong_key {
     std::uint64_t failures = 0; // since then
 };
 
+// Requests that carried a signature, and were refused before it was looked at.
+struct misdirected {
+    int status = 0; // 404, 405 or 415
+    timestamp since{};
+    std::uint64_t requests = 0; // since then
+};
+
 struct process_state {
     writer_status writing;
     bool database_takes_events = false;
@@ -37,6 +45,7 @@ struct process_state {
     bool draining = false;
     // Judged by the alarms (alarms.hpp).
     std::vector<wrong_key> wrong_keys;
+    std::vector<misdirected> strays;         // what has come for a while
     std::optional<timestamp> refusing_since; // nothing was taken since, and something refused
     std::vector<std::string> endpoints;
     std::vector<feed> silent; // of database.feeds, when their silence is no fault of ours
@@ -57,10 +66,12 @@ private:
 
     std::map<std::pair<std::string, std::string>, feed_gauges> feeds_; // at most feeds_max
     std::map<std::string, gauge> wrong_keys_;                          // by endpoint
+    std::map<int, gauge> misdirected_;                                 // by status
     gauge inbox_events_, inbox_bytes_, stalled_, up_, takes_, login_refused_, schema_unfit_,
         quarantine_, spool_events_, spool_bytes_, spool_bytes_max_, spool_age_, spool_damaged_,
         certificate_, ready_, refusing_, unprojected_batches_, unprojected_events_, projection_lag_,
-        set_aside_;
+        set_aside_, feeds_left_out_;
+    process_metrics process_;
 };
 
 // What an operator reads at /readyz, in `systemctl status` and in the log. Why the process should
@@ -84,8 +95,16 @@ inline constexpr const char* silence_remedy =
     "the event is ticked, or run attentive-gateway webhooks list; for events of your own systems "
     "look at those";
 
+// Behind the number of feeds beyond feeds_max, and what a person does about them.
+inline constexpr const char* left_out_remedy =
+    " pairs of company and type of event are beyond the 2200 that are watched for silence: look at "
+    "report.feed_silence, which has all";
+
 // "endpoint main has met nothing but wrong signatures since …, 57 of them: compare …".
 std::string wrong_key_text(const wrong_key& w);
+
+// "57 signed requests were answered 404 since …, without being looked at: …".
+std::string misdirected_text(const misdirected& m);
 
 // For how long events are refused before anybody is told: one 503 under load is no outage.
 inline constexpr std::chrono::minutes refusing_told_after{1};

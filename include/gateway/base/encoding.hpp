@@ -19,6 +19,10 @@ std::string to_base64(std::string_view bytes);
 // 127 stay as they are.
 void append_json_string(std::string& out, std::string_view text);
 
+// `text` with each control character (of ASCII, DEL, U+0080 to U+009F) as \u001b: fit for a
+// terminal, a metric's label or within a JSON string.
+std::string without_controls(std::string_view text);
+
 // In single quotes, with a backslash before each quote and backslash: a value of libpq's connection
 // strings, a word of the fish shell.
 std::string single_quoted(std::string_view text);

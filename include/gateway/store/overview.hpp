@@ -13,7 +13,8 @@
 namespace gateway {
 
 struct overview_part {
-    std::string name;               // "quarantine", "consent", "messages", "projector", "silence"
+    std::string name;               // "quarantine", "consent", "messages", "projector", "recent",
+                                    // "silence"
     std::string rows = "[]";        // a JSON array of objects, as PostgreSQL wrote it
     std::optional<timestamp> as_of; // when they were read; nothing before the first time
     std::string trouble;            // why they are not newer, in words; empty after a success

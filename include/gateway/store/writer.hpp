@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace gateway {
 
@@ -57,6 +58,10 @@ struct writer_status {
     std::optional<error> trouble;
     bool login_refused = false; // that is it: the server turns our login away
 };
+
+// Makes the counters of what becomes of an endpoint's deliveries, at 0, so that the first delivery
+// of each of `types` shows as an increase.
+void announce_deliveries(const std::string& endpoint, const std::vector<std::string>& types);
 
 class writer {
 public:

@@ -127,7 +127,7 @@
 
   // Draws only what has changed, so that a selection and a screen reader's place stay.
   function fill(id, columns, rows, empty, wide) {
-    const now = JSON.stringify(rows);
+    const now = JSON.stringify(rows.length > 0 ? rows : empty);
     if (drawn.get(id) === now) return;
     drawn.set(id, now);
     const table = $(id);
@@ -334,6 +334,8 @@
     });
     charts.rate.update("none");
     charts.latency.update("none");
+    const begun = samples.length > 10; // before that, a line too short to see
+    document.querySelectorAll(".hint").forEach((hint) => { hint.hidden = begun; });
   }
 
   function showCounts() {
@@ -360,7 +362,7 @@
       const bound = to.length > 1 ? to[to.length - 2][0] : 0;
       const took = (q) => {
         const seconds = minute === last ? null : quantile(q, minute.buckets[d.id], to);
-        return (seconds !== null && seconds >= bound ? "> " : "") + span(seconds);
+        return (seconds !== null && seconds >= bound ? "over " : "") + span(seconds);
       };
       return { key: d.id, label: d.label, half: took(0.5), most: took(0.95), nearly: took(0.99) };
     });
@@ -435,6 +437,12 @@
 
   const note = (part, said) => (part.trouble ? "old, see below" : said);
   const unread = (part, empty) => (part.as_of ? empty : "Not read yet.");
+
+  // What the log got, by all gateways: in a quiet shop the last seconds say nothing.
+  function showRecent(part) {
+    const r = part.rows[0];
+    text("tile-rate-note", r ? (r.more ? "over " : "") + number(r.day) + " new in 24 h, " + number(r.hour) + " in the last hour" : "in the last 10 s");
+  }
 
   function showQuarantine(part) {
     text("tile-quarantine", part.as_of ? number(part.rows.reduce((sum, r) => sum + r.waiting, 0)) : "–");
@@ -577,6 +585,7 @@
       asOf(id, page.answers[id], page.now);
       draw(page.answers[id]);
     }
+    showRecent(page.answers.recent);
     showStores(page, page.answers.projector);
     showCounts();
     document.body.dataset.shown = page.now;

@@ -1,6 +1,7 @@
 // When somebody is told, and when not: keys, refusals and silence, over hours that pass in no time.
 #include "gateway/app/alarms.hpp"
 #include "gateway/base/metrics.hpp"
+#include "gateway/listener/misdirected.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -154,6 +155,58 @@ TEST_F(AlarmsTest, TheCountdownStandsWhereAnOperatorReads)
     s.accepting = false;
     EXPECT_THAT(not_ready_because(s).back(), HasSubstr("Attentive gives up"));
     EXPECT_THAT(degraded_because(s), IsEmpty());
+}
+
+counter strays(int status)
+{
+    return misdirected_requests(status);
+}
+
+TEST_F(AlarmsTest, SignedRequestsThatAreAnswered404ForMinutesAreTold)
+{
+    const std::string name = "stray";
+    alarms watch{one_endpoint(name)};
+    good(name).add();
+    EXPECT_THAT(look(watch, taking(), 1s), IsEmpty());
+    strays(404).add(20);
+    EXPECT_THAT(look(watch, taking(), 1s), IsEmpty());
+    EXPECT_THAT(look(watch, taking(), 10min), IsEmpty()); // a burst, and no more
+    strays(404).add();
+
+    EXPECT_THAT(look(watch, taking(), 1s), HasSubstr("21 requests with a signature were answered"));
+    EXPECT_THAT(look(watch, taking(), 1s), IsEmpty()); // once
+    const auto s = seen(watch, taking());
+    ASSERT_EQ(s.strays.size(), 1U);
+    EXPECT_EQ(s.strays[0].status, 404);
+    EXPECT_EQ(s.refusing_since, s.strays[0].since); // nothing else was taken since
+    EXPECT_THAT(status_line(s), HasSubstr("compare the path of the URL in Attentive"));
+    EXPECT_THAT(not_ready_because(s), IsEmpty());
+
+    good(name).add();
+    EXPECT_EQ((look(watch, taking(), 1s), seen(watch, taking()).refusing_since), std::nullopt);
+    EXPECT_THAT(look(watch, taking(), 59min), IsEmpty());
+    EXPECT_THAT(look(watch, taking(), 1min), HasSubstr("no signed request was answered 404"));
+    EXPECT_THAT(seen(watch, taking()).strays, IsEmpty());
+}
+
+TEST_F(AlarmsTest, OneStrayNowAndThenIsNobodysMistake)
+{
+    alarms watch{config{}};
+    for (int i = 0; i < 5; ++i) {
+        strays(405).add(2);
+        EXPECT_THAT(look(watch, taking(), 25h), IsEmpty());
+    }
+}
+
+TEST_F(AlarmsTest, FeedsBeyondTheWatchAreSaidAloudOnce)
+{
+    alarms watch{config{}};
+    auto s = taking();
+    s.database.feeds_left_out = 7;
+
+    EXPECT_THAT(look(watch, s, 1s), HasSubstr("7 pairs of company and type of event are beyond"));
+    EXPECT_THAT(look(watch, s, 1s), IsEmpty());
+    EXPECT_THAT(status_line(s), HasSubstr("report.feed_silence"));
 }
 
 process_state silent_since(timestamp newest)

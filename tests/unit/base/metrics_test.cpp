@@ -35,11 +35,12 @@ TEST(MetricsTest, TimesAreObservedInSeconds)
     EXPECT_TRUE(shows("test_wait_seconds_sum 0.25"));
 }
 
-TEST(MetricsTest, ALabelMayHoldAnything)
+TEST(MetricsTest, ALabelMayHoldAnythingAndShowsNoControlCharacter)
 {
-    make_gauge("test_company", "Of a sender.", {{"company", "a\"b\\c\nd"}}).set(7);
+    make_gauge("test_company", "Of a sender.", {{"company", "a\"b\\c\nd\x1b[2J\x7f\xc2\x9b"}})
+        .set(7);
 
-    EXPECT_TRUE(shows(R"(test_company{company="a\"b\\c\nd"} 7)"));
+    EXPECT_TRUE(shows(R"(test_company{company="a\"b\\c\\u000ad\\u001b[2J\\u007f\\u009b"} 7)"));
 }
 
 TEST(MetricsTest, AHandleThatWasNotMadeCountsNothing)

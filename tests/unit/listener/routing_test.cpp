@@ -95,6 +95,19 @@ TEST(RoutingTest, ThePathIsShownWithoutItsQueryAndHarmless)
     EXPECT_EQ(shown_of("/" + longest), "/" + longest.substr(0, 119) + "...");
 }
 
+TEST(RoutingTest, ASignatureOfTheRightFormTellsADeliveryFromAProbe)
+{
+    request_head head = head_of("POST", "/nowhere");
+    EXPECT_FALSE(seems_signed(head, routes));
+    head.fields = {{"x-sign", "probe"}, {"X-Nobodys", "0123456789abcdef"}};
+    EXPECT_FALSE(seems_signed(head, routes));
+
+    const std::string digits(64, 'a');
+    head.fields = {{"x-OTHER", digits}};
+
+    EXPECT_TRUE(seems_signed(head, routes));
+}
+
 TEST(RoutingTest, HealthIsAskedInTheWaysBalancersDo)
 {
     for (const auto& [method, target] :
