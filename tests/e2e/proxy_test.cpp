@@ -372,7 +372,8 @@ std::string client_in_log(gateway_process& gateway, const std::string& url,
         return "no line";
     const auto log = gateway.child().errors();
     std::smatch match;
-    std::regex_search(log, match, std::regex{"signature_missing.*peer ([0-9a-f.:]+),"});
+    std::regex_search(log, match,
+                      std::regex{R"re(signature_missing.*"client.address":"([0-9a-f.:]+)")re"});
     return match[1];
 }
 

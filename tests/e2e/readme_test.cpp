@@ -101,6 +101,7 @@ const std::map<std::string, std::string> treatment = {
     {"openssl rand", "ADeployment"},
     {"sudo -u postgres psql -c \"CREATE ROLE ana", "ADeployment"},
     {"attentive-gateway report attributed_orders", "ADeployment"},
+    {"journalctl -u", "needs systemd's journal; JournalTest stands in for it"},
     {"ssh -L", "needs another host"},
     {"sudo -u postgres pg_dump", "ADeployment"},
     {"sudo -u postgres createdb restored", "ADeployment"},
