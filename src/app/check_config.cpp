@@ -4,11 +4,9 @@
 #include "gateway/app/commands.hpp"
 #include "gateway/app/config.hpp"
 #include "gateway/app/secrets.hpp"
-#include "gateway/listener/tls.hpp"
 #include "settings.hpp"
 
 #include <cstdio>
-#include <sys/stat.h>
 
 namespace gateway {
 namespace {
@@ -17,14 +15,6 @@ struct findings {
     std::vector<std::string> faults;
     std::vector<std::string> warnings;
 };
-
-void check_source(const std::string& file, const std::string& what, findings& found)
-{
-    struct stat status {};
-    if (!file.empty() && ::stat(file.c_str(), &status) == 0 && (status.st_mode & S_IROTH) != 0)
-        found.warnings.push_back(what + ": every user of this machine can read " + file +
-                                 "; chmod o-r " + file);
-}
 
 void check_secrets(const config& c, findings& found)
 {
@@ -38,24 +28,25 @@ void check_secrets(const config& c, findings& found)
                 found.faults.push_back(keys.error().detail);
             else if (const auto made = verifier::make(keys.value()); !made)
                 found.faults.push_back("endpoint " + endpoint.name + ": " + made.error().detail);
-            check_source(key.secret.file, "endpoint " + endpoint.name + ", signing key " + key.id,
-                         found);
+            if (const auto bare = read_signing_key(key.secret);
+                bare && !bare.value().left_out.empty())
+                found.warnings.push_back("endpoint " + endpoint.name + ", signing key " + key.id +
+                                         ": left out around the key: " + bare.value().left_out +
+                                         "; write the key alone");
         }
     }
     if (const auto url = database_url(c); !url)
         found.faults.push_back(url.error().detail);
-    if (c.database.password)
-        check_source(c.database.password->file, "database.password", found);
+    for (const auto& each : exposed_secrets(c))
+        found.warnings.push_back(exposed_text(each));
 }
 
 void check_tls(const config& c, findings& found)
 {
     if (!c.listener.tls_certificate.empty()) {
-        const auto tls = load_tls_context(c.listener.tls_certificate, c.listener.tls_private_key);
-        if (!tls)
-            found.faults.push_back("listener: " + tls.error().detail);
+        if (const auto tls = load_certificate(c); !tls)
+            found.faults.push_back(tls.error().detail);
     }
-    check_source(c.listener.tls_private_key.string(), "listener.tls_private_key", found);
     if (c.listener.tls_certificate.empty() && c.listener.behind_tls_proxy)
         found.warnings.push_back("listener: plain HTTP on " + c.listener.address +
                                  ": only the proxy in front may reach this port");
@@ -72,9 +63,7 @@ void check_admin(const config& c, findings& found)
 {
     if (const auto token = read_admin_token(c); !token)
         found.faults.push_back(token.error().detail);
-    if (c.admin.token)
-        check_source(c.admin.token->file, "admin.token", found);
-    else if (!is_loopback(c.admin.address))
+    if (!c.admin.token && !is_loopback(c.admin.address))
         found.warnings.push_back("admin: whoever reaches " + c.admin.address +
                                  " reads the page and the metrics; set token in [admin]");
 }
@@ -119,8 +108,10 @@ int run_check_config(const check_config_options& options)
     const std::string file = options.config.string();
     for (const std::string& warning : found.warnings)
         std::fprintf(stderr, "%s: warning: %s\n", file.c_str(), warning.c_str());
-    for (const std::string& fault : found.faults)
-        std::fprintf(stderr, "%s: %s\n", file.c_str(), fault.c_str());
+    for (const std::string& fault : found.faults) { // most name their line of the file
+        const bool placed = fault.starts_with(file + ":");
+        std::fprintf(stderr, "%s%s\n", placed ? "" : (file + ": ").c_str(), fault.c_str());
+    }
     if (!found.faults.empty())
         return exit_usage;
     std::printf("%s: ok\n", file.c_str());

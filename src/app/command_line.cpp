@@ -542,9 +542,8 @@ constexpr command commands[] = {
      "  attentive-gateway check-config\n",
      declare_check_config},
     {"doctor", "[--config FILE]", "Look over all that a gateway on this host stands on",
-     "Configuration, keys, certificate, permissions, database, schema, partitions, clock, spool "
-     "and\n"
-     "port, a line each. Changes nothing. Exits with 1 when something loses or refuses events.\n\n"
+     "Tries what the gateway does and takes it back: a batch, a file in the spool, both ports,\n"
+     "handshakes. A line each. Exits with 1 when something loses or refuses events.\n\n"
      "Example:\n"
      "  attentive-gateway doctor\n",
      declare_doctor},

@@ -29,11 +29,16 @@ public:
              const std::string& allowed)
     {
         const position shown{std::max(at.line, 1U), std::max(at.column, 1U)};
-        std::string line = name_ + ":" + std::to_string(shown.line) + ":" +
-                           std::to_string(shown.column) + ": " + key + ": " + what;
+        std::string line = place(shown) + ": " + key + ": " + what;
         if (!allowed.empty())
             line += "; allowed: " + allowed;
         faults_.emplace_back(shown, std::move(line));
+    }
+
+    // "gateway.toml:12:40"
+    std::string place(position at) const
+    {
+        return name_ + ":" + std::to_string(at.line) + ":" + std::to_string(at.column);
     }
 
     bool empty() const { return faults_.empty(); }
@@ -266,6 +271,9 @@ public:
         check_listener();
         check_database();
         check_inbox();
+        check_ports();
+        check_spool();
+        check_deadlines();
         if (!root_.contains("endpoint"))
             faults_.add({}, "endpoint", "missing",
                         "at least one [[endpoint]] with name, path and "
@@ -379,6 +387,10 @@ private:
                                       "a name below $CREDENTIALS_DIRECTORY, without \"/\"");
         source.environment =
             read_text(table, at, where, "environment", false, filled, "a variable's name");
+        for (const std::string& key : source_keys) {
+            if (const toml::node* const node = table.get(key))
+                source.at = faults_.place(node->source().begin);
+        }
         const auto given =
             std::count_if(source_keys.begin(), source_keys.end(),
                           [&table](const std::string& key) { return table.contains(key); });
@@ -491,7 +503,7 @@ private:
 
     void check_listener()
     {
-        const auto& l = config_.listener;
+        auto& l = config_.listener;
         const bool has_certificate = root_["listener"]["tls_certificate"].node() != nullptr;
         const bool has_key = root_["listener"]["tls_private_key"].node() != nullptr;
         if (has_certificate != has_key) {
@@ -500,6 +512,13 @@ private:
             faults_.add(where_is("listener", present), "listener." + present,
                         "stands without " + absent, "both, or neither for plain HTTP");
         }
+        l.tls_certificate_at = faults_.place(where_is("listener", "tls_certificate"));
+        l.tls_private_key_at = faults_.place(where_is("listener", "tls_private_key"));
+        const auto* const proxies = root_["listener"]["trusted_proxies"].as_array();
+        if (l.proxy_protocol && (proxies == nullptr || proxies->empty()))
+            faults_.add(where_is("listener", "proxy_protocol"), "listener.proxy_protocol",
+                        "stands without trusted_proxies: no PROXY header would ever be read",
+                        "true together with trusted_proxies = [\"address of the proxy\"]");
         // An address that was refused left the default in its place: nothing to add to that.
         const auto written = root_["listener"]["address"].value_or(l.address);
         if (!has_certificate && !has_key && written == l.address && !is_loopback(l.address) &&
@@ -533,6 +552,36 @@ private:
             faults_.add(where_is("limits", "body_bytes_max"), "limits.body_bytes_max",
                         "more than inbox_bytes_max: such a body could never be taken",
                         "at most " + size_text(config_.inbox_bytes_max));
+    }
+
+    void check_ports()
+    {
+        if (same_port(config_.admin.address, config_.listener.address))
+            faults_.add(where_is("admin", "address"), "admin.address",
+                        "\"" + config_.admin.address + "\" is the port of listener.address, \"" +
+                            config_.listener.address + "\": only one of them can be opened",
+                        "a port of its own");
+    }
+
+    void check_spool()
+    {
+        const auto& directory = config_.spool.directory;
+        if (!directory.empty() && directory.is_relative())
+            faults_.add(where_is("spool", "directory"), "spool.directory",
+                        "\"" + directory.string() +
+                            "\" is relative: it would be another directory for each place that the "
+                            "gateway or a command is started from",
+                        "a path that begins with \"/\"");
+    }
+
+    void check_deadlines()
+    {
+        if (config_.limits.answer_timeout < config_.batch_deadline)
+            faults_.add(where_is("limits", "answer_timeout"), "limits.answer_timeout",
+                        "shorter than batch_deadline: senders would be answered 503 for events "
+                        "that are stored a moment later",
+                        "at least " + duration_text(config_.batch_deadline) +
+                            ", or a shorter batch_deadline");
     }
 
     const toml::table& root_;

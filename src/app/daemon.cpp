@@ -373,8 +373,7 @@ void daemon::implementation::renew_certificate()
 {
     if (!serving.certificate.changed())
         return;
-    const auto& files = serving.from.listener;
-    auto loaded = load_tls_context(files.tls_certificate, files.tls_private_key);
+    auto loaded = load_certificate(serving.from);
     if (!loaded) {
         if (!serving.certificate.worth_telling())
             return;

@@ -198,7 +198,8 @@ result<void> post(const fs::path& directory, const std::string& url, send_reques
 {
     secret_source source;
     source.file = directory / "signing-key";
-    BOOST_OUTCOME_TRY(request.signing_key, read_secret(source));
+    BOOST_OUTCOME_TRY(auto key, read_signing_key(source));
+    request.signing_key = std::move(key.key);
     request.url = url;
     request.ca_file = directory / "certificate.pem";
     BOOST_OUTCOME_TRY(const auto report, send(request));

@@ -45,7 +45,8 @@ result<std::uint64_t> bring_in_spool(const configured& at)
 
 result<erased> erase_person(const erase_options& options)
 {
-    BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(options.database));
+    BOOST_OUTCOME_TRY(const auto at,
+                      connect_to_current_schema(options.database, database_role::privacy));
     erased done;
     if (!options.dry_run) {
         BOOST_OUTCOME_TRY(done.spooled, bring_in_spool(at));

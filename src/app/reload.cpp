@@ -46,8 +46,7 @@ result<generation> prepare(const config& c, writer& w)
     g.from = c;
     g.certificate = certificate_watch{c}; // before it is read: what changes meanwhile is a change
     if (!c.listener.tls_certificate.empty()) {
-        BOOST_OUTCOME_TRY(g.tls,
-                          load_tls_context(c.listener.tls_certificate, c.listener.tls_private_key));
+        BOOST_OUTCOME_TRY(g.tls, load_certificate(c));
     }
     for (const auto& endpoint : c.endpoints) {
         BOOST_OUTCOME_TRY(const auto keys, read_signing_keys(endpoint));

@@ -111,9 +111,9 @@ result<send_request> make_request(const send_options& options)
 {
     send_request request;
     request.url = options.url;
-    BOOST_OUTCOME_TRY(
-        request.signing_key,
-        read_secret(secret_source{options.key_file.string(), {}, options.key_environment}));
+    BOOST_OUTCOME_TRY(auto key, read_signing_key(secret_source{
+                                    options.key_file.string(), {}, options.key_environment}));
+    request.signing_key = std::move(key.key);
     if (options.type == "all")
         request.types.assign(sample_types().begin(), sample_types().end());
     else

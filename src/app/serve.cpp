@@ -4,6 +4,7 @@
 #include "gateway/app/config.hpp"
 #include "gateway/app/daemon.hpp"
 #include "gateway/app/log.hpp"
+#include "gateway/app/secrets.hpp"
 
 #include <cstdio>
 #include <sys/prctl.h>
@@ -39,6 +40,9 @@ int run_serve(const serve_options& options)
         return exit_usage;
     }
     set_up_log(loaded.value().log.level, loaded.value().log.format);
+    for (const auto& each : exposed_secrets(loaded.value()))
+        write_log(severity::warn, "secret_exposed", "{error.message}",
+                  {{"error.message", exposed_text(each)}});
     const auto started = daemon::start(loaded.value(), options.migrate,
                                        [file = options.config] { return load_config(file); });
     if (!started) {

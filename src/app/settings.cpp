@@ -341,6 +341,14 @@ bool is_loopback(const std::string& address)
     return parsed && parsed->host.is_loopback();
 }
 
+bool same_port(const std::string& address, const std::string& other)
+{
+    const auto a = parse_address(address);
+    const auto b = parse_address(other);
+    return a && b && a->port != 0 && a->port == b->port &&
+           (a->host == b->host || a->host.is_unspecified() || b->host.is_unspecified());
+}
+
 std::optional<std::string> check_name(const std::string& text)
 {
     const auto fits = [](char c) {

@@ -76,6 +76,8 @@ std::string value_text(const rule& r, config c);
 // Checks that more than one key needs. Each says what is wrong, or nothing.
 std::optional<std::string> check_address(const std::string& text);
 bool is_loopback(const std::string& address);
+// Whether both cannot be listened on at once. Never for port 0, which is another one each time.
+bool same_port(const std::string& address, const std::string& other);
 std::optional<std::string> check_name(const std::string& text);
 std::optional<std::string> check_endpoint_path(const std::string& text);
 

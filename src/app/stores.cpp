@@ -47,10 +47,11 @@ result<configured> connect(const database_options& options)
     return at;
 }
 
-result<configured> connect_to_current_schema(const database_options& options)
+result<configured> connect_to_current_schema(const database_options& options,
+                                             database_role needed)
 {
     BOOST_OUTCOME_TRY(auto at, connect(options));
-    BOOST_OUTCOME_TRY(check_schema(at.database.url));
+    BOOST_OUTCOME_TRY(check_schema(at.database.url, needed));
     return at;
 }
 

@@ -197,13 +197,14 @@ std::string explain_mismatch(std::string_view key, std::string_view key_file,
 
 int run_verify(const verify_options& options)
 {
-    const auto key = read_secret(secret_source{options.key_file.string(), {}, {}});
-    if (!key)
-        return input_failed(key.error());
+    const auto bare = read_signing_key(secret_source{options.key_file.string(), {}, {}});
+    if (!bare)
+        return input_failed(bare.error());
+    const std::string& key = bare.value().key;
     const auto key_file = read_file(options.key_file, secret_bytes_max);
     if (!key_file)
         return input_failed(key_file.error());
-    const auto made = verifier::make({signing_key{"given", key.value()}});
+    const auto made = verifier::make({signing_key{"given", key}});
     if (!made)
         return input_failed(made.error());
     if (::isatty(STDIN_FILENO) == 1)
@@ -221,12 +222,12 @@ int run_verify(const verify_options& options)
     if (!verdict.error().detail.empty())
         std::printf(": %s", verdict.error().detail.c_str());
     const std::string why =
-        explain_mismatch(key.value(), key_file.value(), options.signature, body.value());
+        explain_mismatch(key, key_file.value(), options.signature, body.value());
     std::printf("\n%s\n", why.empty() ? "No usual mistake explains it: it is another key's, or "
                                         "another body's."
                                       : why.c_str());
     std::printf("The body has %zu bytes (SHA-256 %s), the key %zu.\n", body.value().size(),
-                to_hex(sha256(body.value())).c_str(), key.value().size());
+                to_hex(sha256(body.value())).c_str(), key.size());
     return exit_failed;
 }
 

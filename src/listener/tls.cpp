@@ -149,6 +149,18 @@ result<void> use_certificate(ssl::context& context, const std::filesystem::path&
     return boost::outcome_v2::success();
 }
 
+// Whether the key is of a certificate that stands behind the first.
+bool belongs_to_a_later_one(SSL_CTX* context, const EVP_PKEY* key)
+{
+    STACK_OF(X509)* others = nullptr;
+    SSL_CTX_get_extra_chain_certs(context, &others);
+    for (int i = 0; i < sk_X509_num(others); ++i) {
+        if (EVP_PKEY_eq(X509_get0_pubkey(sk_X509_value(others, i)), key) == 1)
+            return true;
+    }
+    return false;
+}
+
 result<void> use_private_key(ssl::context& context, const std::filesystem::path& file,
                              const std::filesystem::path& certificate)
 {
@@ -161,6 +173,9 @@ result<void> use_private_key(ssl::context& context, const std::filesystem::path&
     const X509* const leaf = SSL_CTX_get0_certificate(context.native_handle());
     if (EVP_PKEY_eq(X509_get0_pubkey(leaf), key.get()) != 1) {
         ERR_clear_error();
+        if (belongs_to_a_later_one(context.native_handle(), key.get()))
+            return refused(certificate, "the certificates are out of order: the server's own has "
+                                        "to come first, its issuers behind it");
         return refused(file, "does not belong to " + certificate.string() +
                                  "; install the pair that was made together");
     }

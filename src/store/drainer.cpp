@@ -3,6 +3,7 @@
 #include "gateway/base/metrics.hpp"
 #include "gateway/store/drain.hpp"
 #include "store/backoff.hpp"
+#include "store/missing_grant.hpp"
 #include "store/pending.hpp"
 #include "store/signals.hpp"
 
@@ -69,7 +70,8 @@ void drainer::run()
                 continue;
             }
         } catch (...) {
-            const error why = to_error(current_failure());
+            const error why =
+                to_error(current_failure(), settings_.session.url, database_role::writer);
             if (const auto held_back = failed_log_.pass())
                 write_log(severity::warn, "spool_not_drained",
                           "the spool is not drained for now: {error.message}",
@@ -177,7 +179,7 @@ result<drain_report> drain(spool& from, const drain_settings& settings)
         }
         return report;
     } catch (...) {
-        return to_error(current_failure());
+        return to_error(current_failure(), settings.database_url, database_role::writer);
     }
 }
 

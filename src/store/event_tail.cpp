@@ -2,6 +2,7 @@
 // a transaction takes its number at its start, so one that commits late fills such a gap.
 #include "gateway/store/event_tail.hpp"
 #include "store/database.hpp"
+#include "store/missing_grant.hpp"
 
 #include <algorithm>
 #include <map>
@@ -91,7 +92,7 @@ auto event_tail::implementation::in_snapshot(Work work) -> result<decltype(work(
     } catch (...) {
         const failure f = current_failure(server_text::kept);
         connected.reset();
-        return to_error(f);
+        return to_error(f, settings.database_url, database_role::reader);
     }
 }
 

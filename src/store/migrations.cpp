@@ -2,6 +2,7 @@
 #include "gateway/base/digest.hpp"
 #include "gateway/base/log.hpp"
 #include "store/database.hpp"
+#include "store/missing_grant.hpp"
 #include "store/schema.hpp"
 #include "store/signals.hpp"
 #include "store/stop_signal.hpp"
@@ -230,11 +231,11 @@ result<std::vector<std::string>> migrate(const std::string& database_url)
         grant_roles(db.connection());
         return names;
     } catch (...) {
-        return to_error(current_failure(server_text::kept));
+        return to_error(current_failure(server_text::kept), database_url, database_role::owner);
     }
 }
 
-result<void> check_schema(const std::string& database_url)
+result<void> check_schema(const std::string& database_url, database_role needed)
 {
     try {
         database db{settings_for(database_url)};
@@ -244,7 +245,7 @@ result<void> check_schema(const std::string& database_url)
             return compare_whole({});
         return compare_whole(history_of(t.exec(history_query)));
     } catch (...) {
-        return to_error(current_failure(server_text::kept));
+        return to_error(current_failure(server_text::kept), database_url, needed);
     }
 }
 

@@ -2,6 +2,7 @@
 // A part that fails keeps its last answer; a lost connection ends the round.
 #include "gateway/store/overview.hpp"
 #include "store/database.hpp"
+#include "store/missing_grant.hpp"
 #include "store/signals.hpp"
 #include "store/watchdog.hpp"
 
@@ -70,10 +71,10 @@ constexpr std::array<question, 6> questions = {{
 
 std::string trouble_of(const failure& f)
 {
+    if (f.sqlstate == "42501") // its message is the remedy by now
+        return f.message;
     if (f.sqlstate == "57014")
         return "the database took longer than five seconds to answer";
-    if (f.sqlstate == "42501")
-        return "the database user may not read it: run attentive-gateway migrate";
     if (f.sqlstate.starts_with("42"))
         return "the schema does not have it: run attentive-gateway migrate";
     return f.kind == failure_kind::lost ? "the database does not answer"
@@ -159,7 +160,7 @@ bool overview::implementation::ask_all()
                                       .statement_timeout = statement_timeout});
             ask(i);
         } catch (...) {
-            const failure f = current_failure();
+            const failure f = with_missing_grant(current_failure(), url, database_role::writer);
             const bool lost = f.kind == failure_kind::lost || !connected;
             failed(i, lost ? questions.size() : i + 1, trouble_of(f));
             if (!lost)

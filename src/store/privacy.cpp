@@ -3,6 +3,7 @@
 #include "gateway/base/log.hpp"
 
 #include "store/database.hpp"
+#include "store/missing_grant.hpp"
 #include "store/schema.hpp"
 #include "store/signals.hpp"
 #include "store/stop_signal.hpp"
@@ -45,10 +46,7 @@ result<erase_report> erase(const std::string& database_url, const erase_request&
                         "the " + request.kind +
                             " belongs to several profiles: name the person by another identifier, "
                             "or see SELECT gateway.erase(..., p_profiles_max => n)");
-        if (f.sqlstate == "42501")
-            return fail(errc::database_failed,
-                        "the database user may not erase: GRANT gateway_privacy TO it");
-        return to_error(f);
+        return to_error(f, database_url, database_role::privacy);
     }
 }
 
@@ -73,7 +71,7 @@ result<std::vector<retention_dropped>> apply_retention(const std::string& databa
         t.commit();
         return out;
     } catch (...) {
-        return to_error(current_failure());
+        return to_error(current_failure(), database_url, database_role::writer);
     }
 }
 

@@ -5,6 +5,7 @@
 #include "store/backoff.hpp"
 #include "store/database.hpp"
 #include "store/log_limit.hpp"
+#include "store/missing_grant.hpp"
 #include "store/schema.hpp"
 #include "store/signals.hpp"
 #include "store/stop_signal.hpp"
@@ -71,7 +72,7 @@ struct projector::implementation {
 
 void projector::implementation::failed()
 {
-    const error why = to_error(current_failure());
+    const error why = to_error(current_failure(), settings.database_url, database_role::writer);
     events_max = std::max(events_max / 2, step_events_min);
     if (const auto held_back = failed_log.pass())
         write_log(severity::warn, "projection_failed",

@@ -4,6 +4,7 @@
 #include "gateway/store/stored_delivery.hpp"
 #include "store/batch_session.hpp"
 #include "store/database.hpp"
+#include "store/missing_grant.hpp"
 #include "store/pending.hpp"
 #include "store/watchdog.hpp"
 
@@ -255,7 +256,7 @@ result<std::optional<quarantine_entry>> read_quarantine(const std::string& datab
                 {f[0].as<std::string>(), f[1].as<std::string>(), f[2].as<std::string>()});
         return out;
     } catch (...) {
-        return to_error(current_failure());
+        return to_error(current_failure(), database_url, database_role::writer);
     }
 }
 
@@ -264,7 +265,7 @@ result<replay_report> replay_quarantine(const replay_settings& settings)
     try {
         return replayer{settings}.run();
     } catch (...) {
-        return to_error(current_failure());
+        return to_error(current_failure(), settings.database_url, database_role::writer);
     }
 }
 

@@ -1,6 +1,7 @@
 #include "gateway/store/query.hpp"
 
 #include "store/database.hpp"
+#include "store/missing_grant.hpp"
 
 namespace gateway {
 
@@ -25,6 +26,8 @@ result<query_table> query(const std::string& database_url, const std::string& sq
         return table_from(transaction.exec(sql));
     } catch (const pqxx::broken_connection& e) {
         return fail(errc::database_unavailable, e.what());
+    } catch (const pqxx::insufficient_privilege&) {
+        return to_error(current_failure(), database_url, database_role::writer);
     } catch (const std::exception& e) {
         return fail(errc::database_failed, e.what());
     }

@@ -1,6 +1,7 @@
 // The order of calls that makes a rebuild safe beside a running projector; the work is SQL.
 #include "gateway/store/read_models.hpp"
 #include "store/database.hpp"
+#include "store/missing_grant.hpp"
 
 namespace gateway {
 
@@ -66,7 +67,8 @@ result<query_table> rebuild(const rebuild_settings& settings)
         t.commit();
         return table;
     } catch (...) {
-        return to_error(current_failure(server_text::kept));
+        return to_error(current_failure(server_text::kept), settings.database_url,
+                        database_role::writer);
     }
 }
 
@@ -81,7 +83,7 @@ result<query_table> split_identity(const std::string& database_url, const identi
         t.commit();
         return table;
     } catch (...) {
-        return to_error(current_failure(server_text::kept));
+        return to_error(current_failure(server_text::kept), database_url, database_role::writer);
     }
 }
 
@@ -97,7 +99,7 @@ result<query_table> explain_identity(const std::string& database_url, const std:
                           " ORDER BY step, first_seen_at, subscriber_id",
                           company, to_string(subscriber)));
     } catch (...) {
-        return to_error(current_failure(server_text::kept));
+        return to_error(current_failure(server_text::kept), database_url, database_role::writer);
     }
 }
 

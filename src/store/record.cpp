@@ -2,6 +2,7 @@
 #include "gateway/store/record.hpp"
 
 #include "store/database.hpp"
+#include "store/missing_grant.hpp"
 
 namespace gateway {
 
@@ -19,7 +20,7 @@ result<void> record_events(const std::string& database_url,
         t.commit();
         return boost::outcome_v2::success();
     } catch (...) {
-        return to_error(current_failure());
+        return to_error(current_failure(), database_url, database_role::source);
     }
 }
 

@@ -2,6 +2,7 @@
 #include "gateway/store/report.hpp"
 
 #include "store/database.hpp"
+#include "store/missing_grant.hpp"
 
 #include <algorithm>
 #include <array>
@@ -114,7 +115,7 @@ result<std::vector<report_name>> list_reports(const std::string& database_url)
             out.push_back({row[0].as<std::string>(), row[1].as<std::string>()});
         return out;
     } catch (...) {
-        return to_error(current_failure());
+        return to_error(current_failure(), database_url, database_role::reader);
     }
 }
 
@@ -127,10 +128,7 @@ result<query_table> read_report(const std::string& database_url, const report_re
         BOOST_OUTCOME_TRY(const auto sql, statement(t, request));
         return table_from(t.exec(sql));
     } catch (...) {
-        failure f = current_failure();
-        if (f.sqlstate == "42501")
-            f.message = "the database user may not read the reports: GRANT gateway_reader TO it";
-        return to_error(f);
+        return to_error(current_failure(), database_url, database_role::reader);
     }
 }
 

@@ -5,6 +5,7 @@
 #include "store/drainer.hpp"
 #include "store/inbox.hpp"
 #include "store/log_limit.hpp"
+#include "store/missing_grant.hpp"
 #include "store/outcomes.hpp"
 #include "store/pending.hpp"
 #include "store/pulse.hpp"
@@ -181,7 +182,8 @@ std::unique_ptr<batch_session> writer::implementation::open(std::size_t thread)
         note(std::nullopt, false);
         return session;
     } catch (...) {
-        const failure f = current_failure();
+        const failure f =
+            with_missing_grant(current_failure(), settings.database_url, database_role::writer);
         const error why = to_error(f);
         note(why, f.kind == failure_kind::refused);
         // An outage ends by itself; anything else takes somebody to change something.

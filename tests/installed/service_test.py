@@ -36,7 +36,7 @@ class Sender(threading.Thread):
 
     def __init__(self, host):
         super().__init__(daemon=True)
-        self.host, self.key = host, "the key from Attentive"
+        self.host, self.key = host, "the-key-from-Attentive"
         self.begun = self.done = 0
         self.fault = None
         self.may_break = False
@@ -240,7 +240,7 @@ def key_is_rotated(operator, sender):
     operator.edit("signing_keys = [\n", f"signing_keys = [\n    {added},\n")
     operator.type(rotation)
     sender.go_on()
-    sender.key = "the new key from Attentive"
+    sender.key = "the-new-key-from-Attentive"
     sender.go_on()
     counted = 'attentive_gateway_signatures_verified_total{endpoint="attentive",key_id="second"}'
     expect(operator.metric(counted) > 0, f"no {counted}")

@@ -28,6 +28,9 @@ gateway_process::gateway_process(const gateway_options& options) : options_{opti
     write_file(certificate(), made.certificate);
     write_file(private_key(), made.private_key);
     write_file(key_file(), options.signing_key + "\n");
+    for (const auto& secret : {private_key(), key_file()})
+        std::filesystem::permissions(secret, std::filesystem::perms::owner_read |
+                                                 std::filesystem::perms::owner_write);
     write_file(config_file(), configuration());
     start();
 }

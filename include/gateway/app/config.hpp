@@ -23,6 +23,7 @@ struct secret_source {
     std::string credential = {};      // name below $CREDENTIALS_DIRECTORY (systemd LoadCredential)
     std::string environment = {};     // variable
     std::string credential_file = {}; // what the credential is made of, for find_credentials()
+    std::string at = {}; // "gateway.toml:12:40": who names it; not part of what it is
 };
 
 struct signing_key_config {
@@ -41,6 +42,8 @@ struct config {
         std::string address = "0.0.0.0:8443";
         std::filesystem::path tls_certificate; // both empty: plain HTTP
         std::filesystem::path tls_private_key;
+        std::string tls_certificate_at; // "gateway.toml:3:19": where the file names them
+        std::string tls_private_key_at;
         bool behind_tls_proxy = false; // allows plain HTTP beyond loopback
         std::vector<std::string> trusted_proxies;
         bool proxy_protocol = false; // of these

@@ -6,6 +6,7 @@
 #include "gateway/base/result.hpp"
 #include "gateway/store/drain.hpp"
 #include "gateway/store/embedded_cluster.hpp"
+#include "gateway/store/role.hpp"
 #include "gateway/store/spool.hpp"
 
 #include <cstdint>
@@ -39,7 +40,8 @@ struct configured {
 result<configured> connect(const database_options& options);
 
 // The same, for commands that take the schema to be this binary's: schema_mismatch when it is not.
-result<configured> connect_to_current_schema(const database_options& options);
+result<configured> connect_to_current_schema(const database_options& options,
+                                             database_role needed = database_role::writer);
 
 // How the daemon opens its spool; meaningless without a spool.directory.
 spool_settings spool_settings_of(const config& c);

@@ -315,7 +315,7 @@ TEST_F(CommandLineTest, CheckConfigReadsTheSecretsButPrintsNone)
     EXPECT_THAT(shorter.errors + shorter.output, Not(HasSubstr("hush")));
     EXPECT_EQ(exposed.exit_code, 0);
     EXPECT_THAT(exposed.errors,
-                HasSubstr("warning: endpoint attentive, signing key a: every user"));
+                HasSubstr("warning: endpoint attentive, signing key a: everybody can read"));
 }
 
 TEST_F(CommandLineTest, CheckConfigWarnsOfAnAdminPortThatIsOpenToAll)

@@ -208,6 +208,46 @@ TEST(ConfigTest, WantsCertificateAndKeyTogether)
                 HasSubstr("listener.tls_private_key: stands without tls_certificate"));
 }
 
+TEST(ConfigTest, RefusesWhatCannotWorkTogether)
+{
+    EXPECT_THAT(faults_of({.listener = "behind_tls_proxy = true\nproxy_protocol = true\n"}),
+                HasSubstr("gateway.toml:3:18: listener.proxy_protocol: stands without "
+                          "trusted_proxies"));
+    EXPECT_EQ(faults_of({.listener = "behind_tls_proxy = true\nproxy_protocol = true\n"
+                                     "trusted_proxies = [\"::1\"]\n"}),
+              "accepted");
+    for (const char* admin : {"127.0.0.1:9000", "0.0.0.0:9000", "[::]:9000"})
+        EXPECT_THAT(faults_of({.listener = "address = \"127.0.0.1:9000\"\n",
+                               .rest = "[admin]\naddress = \"" + std::string{admin} + "\"\n"}),
+                    HasSubstr("admin.address: \"" + std::string{admin} +
+                              "\" is the port of listener.address"));
+    EXPECT_EQ(faults_of({.listener = "address = \"127.0.0.1:0\"\n",
+                         .rest = "[admin]\naddress = \"127.0.0.1:0\"\n"}),
+              "accepted");
+    EXPECT_THAT(faults_of({.rest = "[spool]\ndirectory = \"spool\"\n"}),
+                HasSubstr("spool.directory: \"spool\" is relative"));
+    EXPECT_THAT(faults_of({.rest = "[limits]\nanswer_timeout = \"1s\"\n"}),
+                HasSubstr("limits.answer_timeout: shorter than batch_deadline: senders would be "
+                          "answered 503 for events that are stored a moment later; allowed: at "
+                          "least 2s"));
+    EXPECT_THAT(faults_of({.rest = "[limits]\nbatch_deadline = \"5s\"\n"}),
+                HasSubstr("limits.answer_timeout: shorter than batch_deadline"));
+}
+
+TEST(ConfigTest, RemembersWhereItNamesFiles)
+{
+    const auto parsed = parse_config(
+        text_of({.listener = "tls_certificate = \"/c\"\ntls_private_key = \"/k\"\n",
+                 .database = "url = \"postgresql:///x\"\npassword = { file = \"/pw\" }\n"}),
+        "gateway.toml");
+
+    ASSERT_TRUE(parsed) << parsed.error().detail;
+    EXPECT_EQ(parsed.value().listener.tls_certificate_at, "gateway.toml:2:19");
+    EXPECT_EQ(parsed.value().listener.tls_private_key_at, "gateway.toml:3:19");
+    EXPECT_EQ(parsed.value().endpoints[0].signing_keys[0].secret.at, "gateway.toml:7:37");
+    EXPECT_EQ(parsed.value().database.password->at, "gateway.toml:10:21");
+}
+
 TEST(ConfigTest, WantsAnEndpoint)
 {
     const auto parsed = parse_config("[database]\nembedded = \"/d\"\n"

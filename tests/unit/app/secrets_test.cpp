@@ -144,6 +144,70 @@ TEST_F(SecretsTest, RefusesAShortKeyWithoutShowingIt)
         << keys.error().detail;
 }
 
+TEST_F(SecretsTest, LeavesOutWhatAnEditorPutsAroundAKey)
+{
+    const struct {
+        const char* file;
+        const char* left_out;
+    } cases[] = {
+        {"0123456789abcdef", ""},
+        {"0123456789abcdef\n", ""},
+        {"0123456789abcdef\r\n", ""},
+        {"0123456789abcdef\n\n", "white space"},
+        {" 0123456789abcdef \n", "white space"},
+        {"\xef\xbb\xbf"
+         "0123456789abcdef\n",
+         "a byte order mark"},
+        {"\"0123456789abcdef\"\n", "quotes"},
+        {"\xef\xbb\xbf '0123456789abcdef' \n", "a byte order mark and white space and quotes"},
+    };
+    for (const auto& each : cases) {
+        const auto key = read_signing_key({.file = file_with(each.file)});
+        ASSERT_TRUE(key) << each.file << key.error().detail;
+        EXPECT_EQ(key.value().key, "0123456789abcdef") << each.file;
+        EXPECT_EQ(key.value().left_out, each.left_out) << each.file;
+    }
+}
+
+TEST_F(SecretsTest, RefusesAKeyThatIsCertainlyNone)
+{
+    for (const char* file : {"01234567 89abcdef", "0123456789abcdef\n0123456789abcdef",
+                             "0123456789abcd\xc3\xa4", "0123456789abcdef\t#key"}) {
+        const auto key = read_signing_key({.file = file_with(file)});
+        ASSERT_FALSE(key) << file;
+        EXPECT_EQ(key.error().code, errc::secret_invalid);
+        EXPECT_NE(key.error().detail.find(" is a blank or no ASCII"), std::string::npos);
+        EXPECT_EQ(key.error().detail.find("0123"), std::string::npos) << key.error().detail;
+    }
+}
+
+TEST_F(SecretsTest, NamesTheLineOfAKeyThatIsMissing)
+{
+    const auto keys = read_signing_keys(
+        {"main", "/x", {{"new", {.file = "/nowhere/key", .at = "gateway.toml:9:30"}}}});
+
+    ASSERT_FALSE(keys);
+    EXPECT_EQ(keys.error().detail.find(
+                  "gateway.toml:9:30: endpoint main, signing key new: file /nowhere/key: "),
+              0U)
+        << keys.error().detail;
+}
+
+TEST_F(SecretsTest, PointsAtFilesThatOthersCanRead)
+{
+    config c;
+    c.endpoints = {{"main", "/x", {{"new", {.file = file_with("0123456789abcdef")}}}}};
+    const auto readers = [&](fs::perms mode) {
+        fs::permissions(c.endpoints[0].signing_keys[0].secret.file, mode);
+        const auto found = exposed_secrets(c);
+        return found.empty() ? std::string{} : found[0].readers;
+    };
+
+    EXPECT_EQ(readers(fs::perms::owner_read), "");
+    EXPECT_EQ(readers(fs::perms::owner_read | fs::perms::group_read), "its group");
+    EXPECT_EQ(readers(fs::perms::owner_read | fs::perms::others_read), "everybody");
+}
+
 TEST_F(SecretsTest, PutsThePasswordIntoTheDatabaseUrl)
 {
     ::setenv("GATEWAY_TEST_SECRET", "p'w\\d/ä", 1);
