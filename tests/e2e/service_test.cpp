@@ -376,6 +376,8 @@ TEST(ServiceTest, ItsMemoryIsInNoCoreDump)
         GTEST_SKIP() << "needs root, to run it as somebody else";
     gateway.child().signal(SIGTERM);
     ASSERT_EQ(gateway.child().wait(60s), 0);
+    for (const auto& secret : {gateway.private_key(), gateway.key_file()})
+        ASSERT_EQ(::chown(secret.c_str(), 65534, 65534), 0);
 
     test::process nobodys{{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
                            GATEWAY_BINARY, "serve", "--config", gateway.config_file()}};

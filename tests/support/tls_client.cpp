@@ -41,7 +41,6 @@ int open_socket(const client_options& options)
     const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         throw std::runtime_error{"socket: " + std::string{std::strerror(errno)}};
-    set_timeout(fd, options.timeout);
     const int on = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (options.receive_buffer > 0)
@@ -54,6 +53,7 @@ int open_socket(const client_options& options)
         ::close(fd);
         throw std::runtime_error{"connect: " + why};
     }
+    set_timeout(fd, options.timeout); // for reading and writing: a connection may take its time
     return fd;
 }
 
