@@ -164,7 +164,8 @@ TEST_F(MetricsTest, AlertsAndDashboardNameOnlyWhatIsThere)
         test::read_file(source_directory / "config/grafana/attentive-gateway.json");
     const auto alerts = test::read_file(source_directory / "config/prometheus/alerts.yml");
 
-    for (const auto& panel : nlohmann::json::parse(dashboard).at("panels"))
+    const auto drawn = nlohmann::json::parse(dashboard);
+    for (const auto& panel : drawn.at("panels"))
         EXPECT_FALSE(panel.at("description").get<std::string>().empty()) << panel.at("title");
     for (const auto& name : metrics_named_in(dashboard + alerts))
         EXPECT_TRUE(there.count(name)) << name;

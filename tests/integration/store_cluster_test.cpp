@@ -48,8 +48,8 @@ protected:
         const std::string variable = "GATEWAY_ORPHAN_DIRECTORY=" + directory_.string();
         const pid_t child = ::fork();
         if (child == 0) {
-            ::execl("/usr/bin/env", "env", variable.c_str(), own_program.c_str(),
-                    "--gtest_also_run_disabled_tests",
+            ::execl("/usr/bin/env", "env", "-u", "GTEST_TOTAL_SHARDS", "-u", "GTEST_SHARD_INDEX",
+                    variable.c_str(), own_program.c_str(), "--gtest_also_run_disabled_tests",
                     "--gtest_filter=OrphanTest.DISABLED_LeavesItsServerBehind", nullptr);
             ::_exit(127);
         }
