@@ -288,10 +288,10 @@ int run_and_keep_evidence(const options& o)
 }
 
 // Some bugs show only when a daemon dies at a bad moment: a seed that met none is no proof that the
-// checker is blind, three of them are.
+// checker is blind, six of them are.
 int run_until_caught(options o)
 {
-    constexpr int tries_max = 3;
+    constexpr int tries_max = 6;
     int code = run_and_keep_evidence(o);
     for (int tries = 1; code != EXIT_SUCCESS && tries < tries_max && !interrupted; ++tries) {
         ++o.seed;
@@ -318,7 +318,7 @@ journals and tables are compared. What this machine does not permit (mounting a 
 is left out, saying so.
 
 Exit code: 0 when nothing was lost, doubled or made up (with --sabotage: when the bug was caught,
-by this seed or one of the next two), 1 otherwise; then journals, logs and disks stay where the last
+by this seed or one of the next five), 1 otherwise; then journals, logs and disks stay where the last
 line says.
 
     scripts/chaos --minutes 20 --seed 7
