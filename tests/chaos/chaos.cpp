@@ -318,8 +318,8 @@ journals and tables are compared. What this machine does not permit (mounting a 
 is left out, saying so.
 
 Exit code: 0 when nothing was lost, doubled or made up (with --sabotage: when the bug was caught,
-by this seed or one of the next five), 1 otherwise; then journals, logs and disks stay where the last
-line says.
+by this seed or one of the next five), 1 otherwise; then journals, logs and disks stay where the
+last line says.
 
     scripts/chaos --minutes 20 --seed 7
     scripts/chaos --sabotage no-fsync

@@ -206,7 +206,7 @@ TEST(HealthTest, ADatabaseThatDiesShowsWithinFiveSecondsWithoutAnyTraffic)
                                               (directory / "spool").string() +
                                               "'\nany_file_system = true\n",
                              .database_url = server->url("postgres")}};
-    ASSERT_TRUE(shows(gateway, "/metrics", "attentive_gateway_database_up 1", 5s));
+    ASSERT_TRUE(shows(gateway, "/metrics", "\nattentive_gateway_database_up 1\n", 5s));
 
     server.reset();
 

@@ -188,7 +188,7 @@ COMMENT ON TABLE gateway.quarantine IS
 COMMENT ON COLUMN gateway.quarantine.quarantine_id IS 'Digest of endpoint and body (uuid version 8): a retry is the same row.';
 COMMENT ON COLUMN gateway.quarantine.endpoint IS 'Name of the endpoint it was posted to.';
 COMMENT ON COLUMN gateway.quarantine.reason IS 'Closed vocabulary: malformed_json, json_limits, envelope_missing, type_unknown, timestamp_invalid, company_invalid, field_invalid, database_rejected.';
-COMMENT ON COLUMN gateway.quarantine.detail IS 'Faults: [{"field", "found", "expected"}], kinds only, no values.';
+COMMENT ON COLUMN gateway.quarantine.detail IS 'Faults: [{"field", "found", "expected"}]: kinds of values, and of a type that is unknown the type.';
 COMMENT ON COLUMN gateway.quarantine.http_status IS 'What the sender was answered.';
 COMMENT ON COLUMN gateway.quarantine.body IS 'The bytes that were signed. May hold personal data.';
 COMMENT ON COLUMN gateway.quarantine.body_sha256 IS 'SHA-256 of body.';
