@@ -37,22 +37,22 @@ std::string reason_of_openssl()
     return text;
 }
 
-std::string subject_of(const X509* certificate)
+std::string quoted_name(const X509_NAME* name)
 {
     std::array<char, 256> text{};
-    X509_NAME* const name = X509_get_subject_name(certificate);
     if (X509_NAME_get_text_by_NID(name, NID_commonName, text.data(), text.size()) <= 0)
         X509_NAME_oneline(name, text.data(), text.size());
     return "\"" + std::string{text.data()} + "\"";
 }
 
+std::string subject_of(const X509* certificate)
+{
+    return quoted_name(X509_get_subject_name(certificate));
+}
+
 std::string issuer_of(const X509* certificate)
 {
-    std::array<char, 256> text{};
-    X509_NAME* const name = X509_get_issuer_name(certificate);
-    if (X509_NAME_get_text_by_NID(name, NID_commonName, text.data(), text.size()) <= 0)
-        X509_NAME_oneline(name, text.data(), text.size());
-    return "\"" + std::string{text.data()} + "\"";
+    return quoted_name(X509_get_issuer_name(certificate));
 }
 
 bool issued(X509* issuer, X509* certificate)
