@@ -1,4 +1,4 @@
-#include "access.hpp"
+#include "admin/access.hpp"
 
 #include "gateway/base/digest.hpp"
 

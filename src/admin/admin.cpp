@@ -1,7 +1,7 @@
 #include "gateway/admin/admin.hpp"
 
-#include "access.hpp"
-#include "assets.hpp"
+#include "admin/access.hpp"
+#include "admin/assets.hpp"
 #include "gateway/base/log.hpp"
 #include "gateway/base/metrics.hpp"
 

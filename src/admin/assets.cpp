@@ -1,4 +1,4 @@
-#include "assets.hpp"
+#include "admin/assets.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,12 +1,13 @@
 #include "gateway/app/command_line.hpp"
 
-#include "completion.hpp"
-#include "gateway/app/commands.hpp"
-#include "gateway/app/installation.hpp"
-#include "gateway/app/log.hpp"
-#include "gateway/app/nearest.hpp"
-#include "gateway/app/units.hpp"
-#include "gateway/attentive/samples.hpp"
+#include "app/commands/commands.hpp"
+#include "app/config/installation.hpp"
+#include "app/config/units.hpp"
+#include "app/console/completion.hpp"
+#include "app/console/did_you_mean.hpp"
+#include "app/console/exit_code.hpp"
+#include "app/console/log.hpp"
+#include "gateway/attentive/event_catalog.hpp"
 #include "gateway/store/read_models.hpp"
 
 #include <CLI/CLI.hpp>
@@ -161,7 +162,7 @@ action declare_send(CLI::App& app)
         ->type_name("FILE")
         ->group("Trust and record");
     std::string types = app.get_footer() + "\nTypes:\n";
-    for (const std::string_view type : sample_types())
+    for (const std::string_view type : event_type_names())
         types += "  " + std::string{type} + "\n";
     app.footer(types);
     return [options] { return run_send(*options); };
@@ -309,7 +310,7 @@ action declare_webhooks_change(CLI::App& app)
     app.add_option("URL", options->which, "Of the webhook, or its id")->required()->type_name("");
     if (with_events) {
         std::vector<std::string> known;
-        for (const std::string_view type : sample_types())
+        for (const std::string_view type : event_type_names())
             known.emplace_back(type);
         app.add_option("--event", options->events, "Event type; repeat for more")
             ->type_name("TYPE")
@@ -881,26 +882,6 @@ void declare(CLI::App& app, action& chosen)
 }
 
 } // namespace
-
-int report_failure(const error& e)
-{
-    const bool names_itself = e.code == errc::config_invalid; // by file and line
-    std::fprintf(stderr, "%s%s%s\n", journal_prefix(severity::error).c_str(),
-                 names_itself ? "" : "attentive-gateway: ", e.detail.c_str());
-    const bool usage = e.code == errc::config_invalid || e.code == errc::secret_invalid;
-    return usage ? exit_usage : exit_failed;
-}
-
-std::function<void(std::uint64_t)> progress_lines(std::string what)
-{
-    using clock = std::chrono::steady_clock;
-    return [what = std::move(what), shown = clock::now()](std::uint64_t done) mutable {
-        if (clock::now() - shown < std::chrono::seconds{5})
-            return;
-        shown = clock::now();
-        std::fprintf(stderr, "%" PRIu64 " %s so far\n", done, what.c_str());
-    };
-}
 
 int run_command_line(int argc, const char* const* argv)
 {

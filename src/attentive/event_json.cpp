@@ -2,8 +2,8 @@
 // lines because `extra` holds number tokens that no JSON library would print unchanged.
 #include "gateway/attentive/event_json.hpp"
 
+#include "attentive/json_document.hpp"
 #include "gateway/base/encoding.hpp"
-#include "json_document.hpp"
 
 namespace gateway {
 namespace {

@@ -1,10 +1,10 @@
 // The tables of fields and the walk over them; see field_mapping.hpp. Shapes the documentation
 // gives in two spellings have two rows.
-#include "field_mapping.hpp"
+#include "attentive/field_mapping.hpp"
 
+#include "attentive/identifiers.hpp"
+#include "attentive/text.hpp"
 #include "gateway/base/encoding.hpp"
-#include "identifiers.hpp"
-#include "text.hpp"
 
 #include <algorithm>
 #include <array>

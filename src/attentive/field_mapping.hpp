@@ -4,9 +4,9 @@
 // `extra`, under its own path. Wrong shapes are collected, all of them.
 #pragma once
 
+#include "attentive/json_document.hpp"
 #include "gateway/model/quarantine.hpp"
 #include "gateway/model/source_event.hpp"
-#include "json_document.hpp"
 
 #include <cstdint>
 #include <initializer_list>

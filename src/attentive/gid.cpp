@@ -1,9 +1,9 @@
 // Global ids of Attentive; see gid.hpp.
-#include "gid.hpp"
+#include "gateway/attentive/gid.hpp"
 
 #include "gateway/base/encoding.hpp"
 
-#include "text.hpp"
+#include "attentive/text.hpp"
 
 namespace gateway {
 namespace {

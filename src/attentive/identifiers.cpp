@@ -1,7 +1,7 @@
 // Syntax of identifiers and the id derived from them; see identifiers.hpp.
-#include "identifiers.hpp"
+#include "attentive/identifiers.hpp"
 
-#include "text.hpp"
+#include "attentive/text.hpp"
 
 #include <algorithm>
 #include <array>

@@ -2,10 +2,10 @@
 // for what nlohmann 3.11.2 does when left alone: it ignores everything behind a NUL byte, skips a
 // byte order mark, reads -0 as 0, and refuses a whole text for a surrogate that stands alone. It
 // never sees an exception leave: parse_error() stops it.
-#include "json_document.hpp"
+#include "attentive/json_document.hpp"
 
+#include "attentive/text.hpp"
 #include "gateway/base/encoding.hpp"
-#include "text.hpp"
 
 #include <nlohmann/json.hpp>
 

@@ -1,7 +1,7 @@
 // Classes of inbound texts; see keyword.hpp.
-#include "keyword.hpp"
+#include "attentive/keyword.hpp"
 
-#include "text.hpp"
+#include "attentive/text.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,8 +1,8 @@
 // Links by Boost.URL; see link.hpp. Only its non-throwing parse function is used, and views of
 // what it parsed.
-#include "link.hpp"
+#include "attentive/link.hpp"
 
-#include "text.hpp"
+#include "attentive/text.hpp"
 
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>

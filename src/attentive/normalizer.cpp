@@ -2,16 +2,16 @@
 // derive what follows from them. See gateway/attentive/normalizer.hpp.
 #include "gateway/attentive/normalizer.hpp"
 
-#include "event_catalog.hpp"
-#include "field_mapping.hpp"
+#include "attentive/field_mapping.hpp"
+#include "attentive/identifiers.hpp"
+#include "attentive/json_document.hpp"
+#include "attentive/keyword.hpp"
+#include "attentive/link.hpp"
+#include "attentive/text.hpp"
+#include "gateway/attentive/event_catalog.hpp"
+#include "gateway/attentive/gid.hpp"
 #include "gateway/base/digest.hpp"
 #include "gateway/base/shown.hpp"
-#include "gid.hpp"
-#include "identifiers.hpp"
-#include "json_document.hpp"
-#include "keyword.hpp"
-#include "link.hpp"
-#include "text.hpp"
 
 #include <algorithm>
 #include <charconv>

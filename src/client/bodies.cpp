@@ -1,9 +1,10 @@
 // Signs each distinct body once. See bodies.hpp.
-#include "bodies.hpp"
+#include "client/bodies.hpp"
 
+#include "gateway/attentive/event_catalog.hpp"
 #include "gateway/attentive/normalizer.hpp"
-#include "gateway/attentive/samples.hpp"
 #include "gateway/attentive/verifier.hpp"
+#include "gateway/demo/samples.hpp"
 
 #include <algorithm>
 
@@ -12,7 +13,7 @@ namespace {
 
 result<void> check_types(const std::vector<std::string>& types)
 {
-    const auto& known = sample_types();
+    const auto& known = event_type_names();
     std::string all;
     for (const std::string_view type : known)
         all += (all.empty() ? "" : ", ") + std::string{type};

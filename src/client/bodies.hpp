@@ -2,9 +2,9 @@
 // the journal says of it. Equal settings give equal bytes, so that a run can be repeated.
 #pragma once
 
+#include "client/sender_journal.hpp"
 #include "gateway/base/digest.hpp"
 #include "gateway/client/sender.hpp"
-#include "sender_journal.hpp"
 
 #include <string>
 #include <vector>

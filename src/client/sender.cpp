@@ -1,8 +1,8 @@
 #include "gateway/client/sender.hpp"
 
-#include "bodies.hpp"
-#include "sender_connection.hpp"
-#include "sender_journal.hpp"
+#include "client/bodies.hpp"
+#include "client/sender_connection.hpp"
+#include "client/sender_journal.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>

@@ -1,5 +1,5 @@
 // Sockets, TLS and HTTP of the sender. See sender_connection.hpp.
-#include "sender_connection.hpp"
+#include "client/sender_connection.hpp"
 
 #include <boost/asio/connect.hpp>
 #include <boost/asio/redirect_error.hpp>

@@ -1,6 +1,6 @@
 // Lines are collected and written with one write(2) before the next request. See
 // sender_journal.hpp.
-#include "sender_journal.hpp"
+#include "client/sender_journal.hpp"
 
 #include "gateway/base/time.hpp"
 

@@ -2,7 +2,7 @@
 // tolerantly: what a webhook lacks is empty.
 #include "gateway/client/webhooks.hpp"
 
-#include "sender_connection.hpp"
+#include "client/sender_connection.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/url/encode.hpp>

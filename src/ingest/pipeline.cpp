@@ -1,7 +1,7 @@
 // The steps of a delivery, and nothing else; see pipeline.hpp.
 #include "gateway/ingest/pipeline.hpp"
 
-#include "gateway/attentive/samples.hpp"
+#include "gateway/attentive/event_catalog.hpp"
 #include "gateway/model/newest_deliveries.hpp"
 
 namespace gateway {
@@ -35,7 +35,7 @@ pipeline::pipeline(verifier v, writer& w, const std::string& endpoint,
         keys_.push_back({id, verified_signatures(endpoint, id)});
     for (std::size_t i = 0; i < signature_faults.size(); ++i)
         failures_[i] = refused_signatures(endpoint, signature_faults[i]);
-    announce_deliveries(endpoint, {sample_types().begin(), sample_types().end()});
+    announce_deliveries(endpoint, {event_type_names().begin(), event_type_names().end()});
 }
 
 void pipeline::count_failure(errc why) const

@@ -1,6 +1,6 @@
 // Texts and statuses as tables of switches without default: a new code does not compile until
 // somebody has decided what the sender is told.
-#include "answer.hpp"
+#include "listener/answer.hpp"
 
 #include <cstdio>
 

@@ -1,7 +1,7 @@
 // A byte-wise machine for lines, block-wise for data: bodies are small and chunks few.
-#include "chunked.hpp"
+#include "listener/chunked.hpp"
 
-#include "framing.hpp"
+#include "listener/framing.hpp"
 
 #include <algorithm>
 #include <charconv>

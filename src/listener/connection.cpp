@@ -1,5 +1,5 @@
 // Asio's ssl::stream clears OpenSSL's error queue before each call and sends without SIGPIPE.
-#include "connection.hpp"
+#include "listener/connection.hpp"
 
 #include <boost/asio/read.hpp>
 #include <boost/asio/redirect_error.hpp>

@@ -3,7 +3,7 @@
 // are the session's business.
 #pragma once
 
-#include "loop.hpp"
+#include "listener/loop.hpp"
 
 #include "gateway/listener/tls.hpp"
 

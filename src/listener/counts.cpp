@@ -1,4 +1,4 @@
-#include "counts.hpp"
+#include "listener/counts.hpp"
 
 #include "gateway/base/metrics.hpp"
 #include "gateway/listener/misdirected.hpp"

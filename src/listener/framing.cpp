@@ -1,6 +1,6 @@
 // The stages of the guard in the order of its header: raw lines, Beast's grammar, then the rules
 // on target, Host, Content-Length, Transfer-Encoding, Content-Encoding and Expect.
-#include "framing.hpp"
+#include "listener/framing.hpp"
 
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>

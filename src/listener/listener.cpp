@@ -3,9 +3,9 @@
 #include "gateway/listener/listener.hpp"
 #include "gateway/base/log.hpp"
 
-#include "answer.hpp"
-#include "counts.hpp"
-#include "session.hpp"
+#include "listener/answer.hpp"
+#include "listener/counts.hpp"
+#include "listener/session.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>

@@ -1,5 +1,5 @@
 // Address arithmetic on 16 bytes, whatever the family.
-#include "peers.hpp"
+#include "listener/peers.hpp"
 
 #include "gateway/listener/listener.hpp"
 

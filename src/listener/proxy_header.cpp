@@ -1,4 +1,4 @@
-#include "proxy_header.hpp"
+#include "listener/proxy_header.hpp"
 
 #include <algorithm>
 #include <array>

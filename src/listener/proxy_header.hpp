@@ -3,7 +3,7 @@
 // Source: HAProxy, "The PROXY protocol", versions 1 & 2 (doc/proxy-protocol.txt).
 #pragma once
 
-#include "peers.hpp"
+#include "listener/peers.hpp"
 
 #include "gateway/base/result.hpp"
 

@@ -1,5 +1,5 @@
 // A queue between many threads and one loop; see receipts.hpp.
-#include "receipts.hpp"
+#include "listener/receipts.hpp"
 
 #include <boost/asio/post.hpp>
 

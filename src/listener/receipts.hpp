@@ -2,7 +2,7 @@
 // batch at once, so the first receipt of a burst wakes the loop and the rest come along with it.
 #pragma once
 
-#include "loop.hpp"
+#include "listener/loop.hpp"
 
 #include "gateway/base/result.hpp"
 #include "gateway/model/receipt.hpp"

@@ -1,5 +1,5 @@
 // The first of a kind is written at once: an operator who tries out a signature sees the reason.
-#include "refusal_log.hpp"
+#include "listener/refusal_log.hpp"
 
 #include "gateway/base/log.hpp"
 

@@ -1,7 +1,7 @@
 // The order of checks is the order of statuses a sender sees: 501, 417, 404, 405, 415, 411, 413.
-#include "routing.hpp"
+#include "listener/routing.hpp"
 
-#include "answer.hpp"
+#include "listener/answer.hpp"
 
 #include "gateway/base/digest.hpp"
 #include "gateway/base/shown.hpp"

@@ -2,7 +2,7 @@
 // of this process to tell, or a refusal before a byte of the body is read. No I/O.
 #pragma once
 
-#include "framing.hpp"
+#include "listener/framing.hpp"
 
 #include "gateway/listener/listener.hpp"
 

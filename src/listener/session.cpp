@@ -1,13 +1,13 @@
 // A phase's deadline is set once, on entering it, and never moved by bytes that come. The sweep
 // cancels the socket of a session whose deadline passed; the step that was waiting then sees that
 // it is late and still has a working connection to say so on.
-#include "session.hpp"
+#include "listener/session.hpp"
 
 #include "gateway/base/log.hpp"
 
-#include "answer.hpp"
-#include "counts.hpp"
-#include "proxy_header.hpp"
+#include "listener/answer.hpp"
+#include "listener/counts.hpp"
+#include "listener/proxy_header.hpp"
 
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/error.hpp>

@@ -3,12 +3,12 @@
 // connection ends. All sessions of a listener run on its one thread.
 #pragma once
 
-#include "chunked.hpp"
-#include "connection.hpp"
-#include "peers.hpp"
-#include "receipts.hpp"
-#include "refusal_log.hpp"
-#include "routing.hpp"
+#include "listener/chunked.hpp"
+#include "listener/connection.hpp"
+#include "listener/peers.hpp"
+#include "listener/receipts.hpp"
+#include "listener/refusal_log.hpp"
+#include "listener/routing.hpp"
 
 #include "gateway/listener/listener.hpp"
 

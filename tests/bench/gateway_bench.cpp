@@ -1,7 +1,7 @@
 // Events a second through the whole way: the real daemon, TLS, signatures and PostgreSQL with
 // fsync on, with the load source on the same cores. Rounds are interleaved and medians printed;
 // the CPU times say what an event costs whatever else the machine does.
-#include "gateway/attentive/samples.hpp"
+#include "gateway/attentive/event_catalog.hpp"
 #include "gateway/client/sender.hpp"
 #include "support/cluster.hpp"
 #include "support/gateway_process.hpp"
@@ -78,7 +78,7 @@ figures measure(gateway_process& gateway, std::size_t connections, std::uint64_t
     request.url = gateway.url();
     request.signing_key = test::gateway_options{}.signing_key;
     request.ca_file = gateway.certificate();
-    for (const auto type : sample_types())
+    for (const auto type : event_type_names())
         request.types.emplace_back(type);
     request.count = events_per_run;
     request.connections = connections;

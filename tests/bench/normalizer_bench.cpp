@@ -1,8 +1,9 @@
 // How long normalize() and verify() take for each documented sample, in microseconds: the median
 // of rounds, on one thread. Run by hand; not a test.
+#include "gateway/attentive/event_catalog.hpp"
 #include "gateway/attentive/normalizer.hpp"
-#include "gateway/attentive/samples.hpp"
 #include "gateway/attentive/verifier.hpp"
+#include "gateway/demo/samples.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -39,7 +40,7 @@ int main()
     const auto verifier = verifier::make({{"bench", key}});
     std::printf("%-26s %6s %10s %8s %14s\n", "type", "bytes", "normalize", "verify",
                 "unique_sample");
-    for (const auto type : sample_types()) {
+    for (const auto type : event_type_names()) {
         const auto body = documented_sample(type);
         delivery d{"bench", std::string{body}, {sign(key, body)}, {}};
         const double normalizing = microseconds([&](int) { kept += normalize(body).index(); });

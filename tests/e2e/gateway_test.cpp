@@ -1,7 +1,7 @@
 // The whole way with the real binary: what a sender sees and what stands in PostgreSQL after it.
 // Signatures come from the openssl tool and requests from curl, so that no code of ours vouches
 // for itself.
-#include "gateway/attentive/samples.hpp"
+#include "gateway/attentive/event_catalog.hpp"
 #include "support/cluster.hpp"
 #include "support/gateway_process.hpp"
 
@@ -87,7 +87,7 @@ std::unique_ptr<gateway_process> GatewayTest::shared_;
 
 TEST_F(GatewayTest, StoresEachDocumentedEventOnceAndSaysSo)
 {
-    for (const auto type : sample_types()) {
+    for (const auto type : event_type_names()) {
         const auto body = fixture(std::string{type});
 
         const auto first = post_signed(gateway(), body);

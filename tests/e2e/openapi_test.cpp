@@ -1,7 +1,7 @@
 // config/openapi.json against the real daemon: each answer that it describes is given at least
 // once, and each that is given fits its schema.
-#include "gateway/attentive/samples.hpp"
 #include "gateway/attentive/verifier.hpp"
+#include "gateway/demo/samples.hpp"
 #include "gateway/model/quarantine.hpp"
 #include "listener/answer.hpp"
 #include "support/gateway_process.hpp"

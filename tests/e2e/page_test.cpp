@@ -1,7 +1,7 @@
 // The page on the admin port in a real Chromium: what it shows is what stands in the database,
 // whatever the texts, on a phone and by keyboard, and it says so when the database goes.
 // GATEWAY_SCREENSHOTS names a directory for pictures of it, for whoever wants to look.
-#include "gateway/app/story.hpp"
+#include "app/commands/told_story.hpp"
 #include "gateway/client/sender.hpp"
 #include "gateway/store/record.hpp"
 #include "support/browser.hpp"

@@ -1,7 +1,8 @@
 // README's blocks, done as a reader does them: what it says to type runs, its configuration loads,
 // its questions have answers in the columns that it shows. Paths and addresses are those of a
 // directory of the test's own, and small scripts stand where sudo and systemctl would.
-#include "gateway/attentive/samples.hpp"
+#include "gateway/attentive/event_catalog.hpp"
+#include "gateway/demo/samples.hpp"
 #include "gateway/listener/tls.hpp"
 #include "gateway/store/embedded_cluster.hpp"
 #include "gateway/store/spool.hpp"
@@ -351,7 +352,7 @@ TEST_F(ReadmeHostTest, ADeploymentTakesEventsAndRotatesItsKeyAndCertificate)
         auto s = spool::open(waiting);
         ASSERT_TRUE(s);
         const auto sample =
-            test::delivery_of(std::string{documented_sample(sample_types().front())});
+            test::delivery_of(std::string{documented_sample(event_type_names().front())});
         ASSERT_TRUE(s.value().append({&sample}));
     }
     ASSERT_TRUE(export_spool(waiting.directory, host_ / "DIR"));
@@ -474,7 +475,7 @@ TEST_F(ReadmeDemoTest, CommandsOnTheDatabaseSayWhatIsShown)
     {
         auto waiting = spool::open(settings);
         ASSERT_TRUE(waiting) << waiting.error().detail;
-        for (const auto sample : sample_types()) {
+        for (const auto sample : event_type_names()) {
             const auto d = test::delivery_of(std::string{documented_sample(sample)});
             ASSERT_TRUE(waiting.value().append({&d}));
         }

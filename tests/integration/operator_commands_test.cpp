@@ -1,11 +1,12 @@
 // The operator's commands with the real binary: what they print, what they return, and that none
 // of them shows personal data unless asked to.
-#include "gateway/attentive/samples.hpp"
+#include "gateway/attentive/event_catalog.hpp"
 #include "gateway/base/digest.hpp"
+#include "gateway/demo/samples.hpp"
 #include "gateway/store/spool.hpp"
 #include "gateway/store/stored_delivery.hpp"
 #include "gateway/store/writer.hpp"
-#include "store/pending.hpp"
+#include "store/write/pending.hpp"
 #include "support/cluster.hpp"
 #include "support/events.hpp"
 #include "support/process.hpp"
@@ -46,7 +47,7 @@ protected:
     // Puts the documented sample of each of the 11 types into `s`.
     static void fill(spool& s)
     {
-        for (const auto type : sample_types()) {
+        for (const auto type : event_type_names()) {
             const auto d = delivery_of(std::string{documented_sample(type)});
             ASSERT_TRUE(s.append({&d}));
         }

@@ -2,7 +2,7 @@
 #include "support/cluster.hpp"
 #include "support/gateway_process.hpp"
 
-#include "gateway/app/story.hpp"
+#include "app/commands/told_story.hpp"
 #include "support/story_store.hpp"
 
 #include <gmock/gmock.h>

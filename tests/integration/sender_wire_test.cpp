@@ -1,9 +1,10 @@
 // The sender against a real server over real TLS: what it puts on the wire, how it paces itself,
 // what it makes of trouble, and what its journal and report say afterwards.
+#include "gateway/attentive/event_catalog.hpp"
 #include "gateway/attentive/normalizer.hpp"
-#include "gateway/attentive/samples.hpp"
 #include "gateway/attentive/verifier.hpp"
 #include "gateway/client/sender.hpp"
+#include "gateway/demo/samples.hpp"
 #include "support/scripted_server.hpp"
 
 #include <gtest/gtest.h>
@@ -61,7 +62,7 @@ TEST(SenderTest, PostsSignedSamplesOfEveryType)
 {
     const scripted_server server{always_stored};
     send_request request = request_to(server, 11);
-    request.types.assign(sample_types().begin(), sample_types().end());
+    request.types.assign(event_type_names().begin(), event_type_names().end());
 
     const auto report = send(request);
 
@@ -72,7 +73,7 @@ TEST(SenderTest, PostsSignedSamplesOfEveryType)
     const auto seen = server.requests();
     ASSERT_EQ(seen.size(), 11U);
     for (std::size_t i = 0; i < seen.size(); ++i) {
-        EXPECT_EQ(seen[i].body, documented_sample(sample_types()[i]));
+        EXPECT_EQ(seen[i].body, documented_sample(event_type_names()[i]));
         EXPECT_EQ(seen[i].signature, sign(key, seen[i].body));
         EXPECT_EQ(seen[i].target, "/webhooks/attentive");
         EXPECT_EQ(seen[i].host, "localhost:" + std::to_string(server.port()));
@@ -98,7 +99,7 @@ TEST(SenderTest, MakesTheSameBodiesFromTheSameSeedOnly)
 {
     const scripted_server server{always_stored};
     send_request request = request_to(server, 50);
-    request.types.assign(sample_types().begin(), sample_types().end());
+    request.types.assign(event_type_names().begin(), event_type_names().end());
     request.unique = true;
     request.connections = 3;
     const auto bodies_of = [&](std::uint64_t seed) {

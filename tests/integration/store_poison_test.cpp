@@ -1,8 +1,8 @@
 // Poison in bulk, against the real PostgreSQL: whatever is hidden in a batch and wherever, every
 // other row is stored, every poison row is kept, and the search costs few statements.
-#include "store/batch_session.hpp"
-#include "store/pending.hpp"
-#include "store/watchdog.hpp"
+#include "store/database/call_deadlines.hpp"
+#include "store/write/batch_session.hpp"
+#include "store/write/pending.hpp"
 #include "support/cluster.hpp"
 #include "support/events.hpp"
 
@@ -61,8 +61,8 @@ given_batch random_batch(std::mt19937& random, int first)
 TEST(PoisonTest, NoBatchLosesAnInnocentRowNorAPoisonOneNorCostsManyStatements)
 {
     const std::string url = fresh_database();
-    watchdog dog;
-    batch_session session{{url, "poison", std::chrono::seconds{20}}, dog};
+    call_deadlines deadlines;
+    batch_session session{{url, "poison", std::chrono::seconds{20}}, deadlines};
     std::mt19937 random{20'261'121};
     int events = 0;
     std::size_t poison_rows = 0;

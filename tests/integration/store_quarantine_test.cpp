@@ -1,7 +1,7 @@
 // Quarantine as the operator has it: listed without values, shown whole, and replayed so that what
 // now maps is stored once, whatever breaks in between, and what does not stays.
 #include "gateway/store/quarantine.hpp"
-#include "store/pending.hpp"
+#include "store/write/pending.hpp"
 #include "support/cluster.hpp"
 #include "support/events.hpp"
 

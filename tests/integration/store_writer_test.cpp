@@ -1,8 +1,8 @@
 // The writer against the real PostgreSQL: what it is given stands in the tables, byte for byte,
 // once, and whatever PostgreSQL refuses is kept in quarantine while the rest is stored.
 #include "gateway/store/writer.hpp"
-#include "store/batch_rows.hpp"
-#include "store/database.hpp"
+#include "store/database/database.hpp"
+#include "store/write/batch_rows.hpp"
 #include "support/cluster.hpp"
 #include "support/events.hpp"
 #include "support/process.hpp"

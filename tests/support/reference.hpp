@@ -2,8 +2,8 @@
 // no log, no view. Each function returns the rows of one view as text, in no certain order.
 #pragma once
 
-#include "gateway/attentive/story.hpp"
 #include "gateway/base/uuid.hpp"
+#include "gateway/demo/story.hpp"
 
 #include <chrono>
 #include <cstdint>

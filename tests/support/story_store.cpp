@@ -1,7 +1,7 @@
 // See story_store.hpp.
 #include "support/story_store.hpp"
 
-#include "gateway/app/story.hpp"
+#include "app/commands/told_story.hpp"
 #include "gateway/attentive/normalizer.hpp"
 #include "gateway/store/stored_delivery.hpp"
 #include "gateway/store/writer.hpp"

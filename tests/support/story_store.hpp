@@ -2,7 +2,7 @@
 // gateway.record_event for what the shop recorded.
 #pragma once
 
-#include "gateway/attentive/story.hpp"
+#include "gateway/demo/story.hpp"
 
 #include <cstddef>
 #include <string>

@@ -28,11 +28,29 @@ const std::map<std::string, std::set<std::string>> layers_below = {
     {"model", {"base"}},
     {"attentive", {"model", "base"}},
     {"store", {"model", "base"}},
+    {"demo", {"attentive", "model", "base"}},
     {"ingest", {"attentive", "store", "model", "base"}},
-    {"listener", {"ingest", "attentive", "store", "model", "base"}},
-    {"admin", {"ingest", "attentive", "store", "model", "base"}},
-    {"client", {"ingest", "attentive", "store", "model", "base"}},
-    {"app", {"listener", "admin", "client", "ingest", "attentive", "store", "model", "base"}},
+    {"listener", {"model", "base"}},
+    {"admin", {"base"}},
+    {"client", {"demo", "attentive", "model", "base"}},
+    {"app",
+     {"listener", "admin", "client", "demo", "ingest", "attentive", "store", "model", "base"}},
+};
+
+// Layers that are too large for one: which rooms of its layer a room may include. A layer's own
+// directory holds at most one source, above all of its rooms.
+const std::map<std::string, std::map<std::string, std::set<std::string>>> rooms_below = {
+    {"store",
+     {{"database", {}},
+      {"spool", {}},
+      {"cluster", {"database"}},
+      {"write", {"database", "spool"}},
+      {"read", {"database", "write"}}}},
+    {"app",
+     {{"console", {}},
+      {"config", {"console"}},
+      {"daemon", {"config", "console"}},
+      {"commands", {"daemon", "config", "console"}}}},
 };
 
 struct library_rule {
@@ -46,11 +64,11 @@ const std::vector<library_rule> library_owners = {
     {"boost/url", {"attentive", "client", "app"}},
     {"boost/asio", {"listener", "admin", "client", "app"}},
     {"boost/beast", {"listener", "admin", "client"}},
-    {"nlohmann/", {"attentive", "store", "listener", "admin", "client", "app"}},
+    {"nlohmann/", {"attentive", "admin", "client", "app"}},
     {"pqxx/", {"store"}},
     {"libpq-fe", {"store"}},
     {"sqlite3", {"store"}},
-    {"spdlog/", {"base", "store", "ingest", "listener", "admin", "client", "app"}},
+    {"spdlog/", {"base", "app"}},
     {"toml++/", {"app"}},
     {"CLI/", {"app"}},
     {"systemd/", {"app"}},
@@ -116,7 +134,7 @@ std::string included_by(const std::string& line)
 
 std::string layer_included(const std::string& include)
 {
-    static const std::regex pattern{"^(?:gateway/)?([a-z]+)/[a-z0-9_]+\\.hpp$"};
+    static const std::regex pattern{"^(?:gateway/)?([a-z]+)/(?:[a-z]+/)?[a-z0-9_]+\\.hpp$"};
     std::smatch match;
     if (!std::regex_match(include, match, pattern) || !layers_below.count(match[1].str()))
         return {};
@@ -136,6 +154,56 @@ TEST(TidyTest, ALayerIncludesOnlyWhatStandsToItsRight)
             EXPECT_TRUE(layers_below.at(layer).count(target))
                 << shown(file) << " includes " << target << ": " << line;
         }
+    }
+}
+
+// "write" for src/store/write/x.cpp or "store/write/x.hpp"; empty for what is in no room.
+std::string room_of(const std::string& path, const std::string& layer)
+{
+    static const std::regex pattern{"^(?:src/)?([a-z]+)/([a-z]+)/[a-z0-9_]+\\.[ch]pp$"};
+    std::smatch match;
+    return std::regex_match(path, match, pattern) && match[1] == layer ? match[2].str()
+                                                                       : std::string{};
+}
+
+TEST(TidyTest, ARoomIncludesOnlyWhatStandsBelowIt)
+{
+    for (const auto& [layer, rooms] : rooms_below) {
+        std::size_t outside = 0;
+        for (const auto& file : sources_below(root / "src" / layer)) {
+            const std::string room = room_of(shown(file), layer);
+            outside += room.empty() ? 1 : 0;
+            if (room.empty())
+                continue;
+            ASSERT_TRUE(rooms.count(room)) << shown(file);
+            for (const auto& line : lines_of(file)) {
+                const std::string target = room_of(included_by(line), layer);
+                if (target.empty() || target == room)
+                    continue;
+                EXPECT_TRUE(rooms.at(room).count(target))
+                    << shown(file) << " includes " << target << ": " << line;
+            }
+        }
+        EXPECT_LE(outside, 1U) << "src/" << layer << " has sources outside of its rooms";
+    }
+}
+
+TEST(TidyTest, AHeaderOfALayerIsUsedByAnother)
+{
+    std::set<std::string> used;
+    for (const auto& file : all_sources()) {
+        const std::string layer = layer_of(file);
+        if (layer.empty() && file.filename() != "main.cpp")
+            continue; // a test may look into any layer
+        for (const auto& line : lines_of(file)) {
+            const std::string include = included_by(line);
+            if (include.rfind("gateway/", 0) == 0 && layer_included(include) != layer)
+                used.insert(include);
+        }
+    }
+    for (const auto& file : sources_below(root / "include")) {
+        const std::string name = fs::relative(file, root / "include").string();
+        EXPECT_TRUE(used.count(name)) << name << " belongs into src/" << layer_of(file);
     }
 }
 

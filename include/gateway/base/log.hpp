@@ -1,6 +1,6 @@
 // What every layer says to the operator: a sentence for people and the values in it as fields for
 // machines, named by OpenTelemetry's semantic conventions. How a line looks and where it goes is
-// decided once, by the application (app/log.hpp).
+// decided once, by the application (app/console/log.hpp).
 #pragma once
 
 #include <chrono>
@@ -53,7 +53,7 @@ struct log_field {
     value_type value;
 };
 
-// How many lines like this one were held back since the last (store/log_limit.hpp). The sentence
+// How many lines like this one were held back since the last (base/log_limit.hpp). The sentence
 // says so by itself, unless there were none.
 log_field held_back_field(std::uint64_t lines);
 

@@ -3,8 +3,8 @@
 #pragma once
 
 #include "gateway/base/result.hpp"
+#include "gateway/model/mapping.hpp"
 #include "gateway/store/spool.hpp"
-#include "gateway/store/writer.hpp"
 
 #include <chrono>
 #include <cstddef>

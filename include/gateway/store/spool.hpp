@@ -48,6 +48,14 @@ struct spool_batch {
     std::int64_t last = 0;
 };
 
+class spool;
+
+// Where events go while the database takes none, and how they come back.
+struct spool_link {
+    spool* to = nullptr; // outlives the writer; null: without a spool such events are refused
+    std::size_t drain_rate_max = 20'000; // events per second
+};
+
 // All calls from any thread; appends and drains of one file do not block each other for longer
 // than one SQLite transaction, of different files not at all. A thread of its own moves closed
 // files out of their WALs, so that no append ever waits for a checkpoint.

@@ -6,28 +6,18 @@
 #include "gateway/base/result.hpp"
 #include "gateway/base/time.hpp"
 #include "gateway/model/delivery.hpp"
-#include "gateway/model/quarantine.hpp"
+#include "gateway/model/mapping.hpp"
 #include "gateway/model/receipt.hpp"
 #include "gateway/store/spool.hpp"
 
 #include <chrono>
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace gateway {
-
-// What the normalizer makes of a delivery. Any thread.
-using mapping_function = std::function<normalized(const verified_delivery&)>;
-
-// Where events go while the database takes none, and how they come back.
-struct spool_link {
-    spool* to = nullptr; // outlives the writer; null: without a spool such events are refused
-    std::size_t drain_rate_max = 20'000; // events per second
-};
 
 struct writer_settings {
     std::string database_url; // libpq connection string or URI

@@ -1,7 +1,7 @@
 // The binary as a person meets it at the shell: help, usage errors, exit codes, and the
 // subcommands that need neither network nor database.
-#include "gateway/attentive/samples.hpp"
 #include "gateway/attentive/verifier.hpp"
+#include "gateway/demo/samples.hpp"
 #include "gateway/listener/tls.hpp"
 #include "support/process.hpp"
 

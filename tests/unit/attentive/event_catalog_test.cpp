@@ -1,7 +1,7 @@
 // The table of event types: complete, consistent, case-sensitive.
-#include "attentive/event_catalog.hpp"
+#include "gateway/attentive/event_catalog.hpp"
 
-#include "gateway/attentive/samples.hpp"
+#include "gateway/demo/samples.hpp"
 
 #include <gtest/gtest.h>
 
@@ -42,12 +42,12 @@ TEST(EventCatalogTest, KnowsNoOtherTypes)
 TEST(EventCatalogTest, HasAFixturePairAndASampleForEachType)
 {
     const auto folder = std::filesystem::path{GATEWAY_SOURCE_DIR} / "tests/fixtures/attentive";
-    ASSERT_EQ(sample_types().size(), event_catalog.size());
+    ASSERT_EQ(event_type_names().size(), event_catalog.size());
     for (std::size_t i = 0; i < event_catalog.size(); ++i) {
         const std::string type{event_catalog[i].type};
         EXPECT_TRUE(std::filesystem::exists(folder / (type + ".json"))) << type;
         EXPECT_TRUE(std::filesystem::exists(folder / (type + ".expected.json"))) << type;
-        EXPECT_EQ(sample_types()[i], type);
+        EXPECT_EQ(event_type_names()[i], type);
     }
 }
 

@@ -1,5 +1,5 @@
 // Attentive's global ids and the message key made of them.
-#include "attentive/gid.hpp"
+#include "gateway/attentive/gid.hpp"
 
 #include <gtest/gtest.h>
 

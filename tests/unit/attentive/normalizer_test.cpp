@@ -2,8 +2,9 @@
 // tests/fixtures is a promise. A new event type is a new pair, not new test code.
 #include "gateway/attentive/normalizer.hpp"
 
+#include "gateway/attentive/event_catalog.hpp"
 #include "gateway/attentive/event_json.hpp"
-#include "gateway/attentive/samples.hpp"
+#include "gateway/demo/samples.hpp"
 #include "support/corpora.hpp"
 
 #include <gtest/gtest.h>
@@ -60,7 +61,7 @@ const source_event& event_of(const normalized& what)
 
 TEST(NormalizerTest, MapsEveryDocumentedType)
 {
-    for (const auto type : sample_types()) {
+    for (const auto type : event_type_names()) {
         const auto what = normalize(documented_sample(type));
 
         ASSERT_TRUE(std::holds_alternative<source_event>(what)) << type << to_json(what);
@@ -145,7 +146,7 @@ TEST(NormalizerTest, KeepsTheIdOfAnEventThroughShuffledMembersAndWhiteSpace)
 {
     std::mt19937_64 random{7};
     for (std::uint64_t n = 0; n < 300; ++n) {
-        const auto type = sample_types()[n % sample_types().size()];
+        const auto type = event_type_names()[n % event_type_names().size()];
         const std::string body = unique_sample(type, 1, n);
         const auto parsed = nlohmann::json::parse(body);
         // Members in any order, at every level, and any indentation.
@@ -204,7 +205,7 @@ TEST(NormalizerTest, SurvivesRandomDamage)
     std::mt19937_64 random{11};
     std::size_t events = 0;
     for (std::uint64_t n = 0; n < 6'000; ++n) {
-        std::string body = unique_sample(sample_types()[n % sample_types().size()], 2, n);
+        std::string body = unique_sample(event_type_names()[n % event_type_names().size()], 2, n);
         for (std::uint64_t hits = random() % 3 + 1; hits > 0 && !body.empty(); --hits) {
             const auto at = random() % body.size();
             switch (random() % 4) {

@@ -1,0 +1,360 @@
+// The embedded default: everything the daemon needs, made in one directory on first use, then the
+// real daemon on it, the 11 documented events posted over HTTPS and the rows they became, then
+// ninety days of a small shop's subscribers, so that every report has something to say.
+#include "app/commands/commands.hpp"
+
+#include "app/commands/told_story.hpp"
+#include "app/config/config.hpp"
+#include "app/config/secrets.hpp"
+#include "app/console/exit_code.hpp"
+#include "app/console/log.hpp"
+#include "app/console/table.hpp"
+#include "app/daemon/daemon.hpp"
+#include "gateway/attentive/event_catalog.hpp"
+#include "gateway/base/digest.hpp"
+#include "gateway/client/sender.hpp"
+#include "gateway/listener/listener.hpp"
+#include "gateway/store/query.hpp"
+#include "gateway/store/spool.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <thread>
+
+namespace gateway {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view webhook_path = "/webhooks/attentive";
+
+constexpr std::string_view configuration_template =
+    R"(# Written by `attentive-gateway demo` at each start.
+[listener]
+address = "@listener@"
+tls_certificate = "@directory@/certificate.pem"
+tls_private_key = "@directory@/private-key.pem"
+trusted_proxies = ["127.0.0.1"]
+
+[[endpoint]]
+name = "attentive"
+path = "@path@"
+signing_keys = [ { id = "demo", file = "@directory@/signing-key" } ]
+
+[database]
+embedded = "@directory@/postgres"
+
+[spool]
+directory = "@directory@/spool"
+any_file_system = true
+
+[admin]
+address = "@admin@"
+
+[limits]
+drain_delay = "0s"
+
+[log]
+level = "warn"
+format = "text"
+)";
+
+constexpr std::string_view rows_query = R"(
+SELECT event_name,
+       to_char(occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS') AS occurred_at_utc,
+       company_name AS company,
+       identifiers->'attentive_external_id'->>0 AS external_id,
+       concat_ws(' · ',
+           nullif(concat_ws(' via ', subscription_type, creative_name), ''),
+           nullif(concat_ws(' ', message_key, message_type), ''),
+           message_name, message_subject, message_text,
+           link_host || link_path, 'campaign ' || utm_campaign,
+           attribute_name || ' = ' || attribute_value) AS context
+  FROM gateway.source_event
+ WHERE source = 'attentive' AND company_name IS DISTINCT FROM 'Maple & Moss'
+ ORDER BY occurred_at, event_name
+ LIMIT 30)";
+
+// The person who spent most, day by day.
+constexpr std::string_view timeline_query = R"(
+SELECT to_char(occurred_at, 'YYYY-MM-DD HH24:MI') AS occurred_at_utc, summary
+  FROM report.subscriber_timeline
+ WHERE profile_id = (SELECT profile_id FROM report.attributed_orders WHERE touch IS NOT NULL
+                      GROUP BY 1 ORDER BY sum(order_value) DESC, 1 LIMIT 1)
+ ORDER BY occurred_at DESC, event_id
+ LIMIT 14)";
+
+void step(const std::string& text)
+{
+    std::fprintf(stderr, "demo: %s\n", text.c_str());
+}
+
+result<void> write_new(const fs::path& file, const std::string& text, mode_t mode)
+{
+    std::ofstream out{file, std::ios::binary | std::ios::trunc};
+    out << text;
+    out.close();
+    if (!out || ::chmod(file.c_str(), mode) != 0)
+        return fail(errc::io_failed, "cannot write " + file.string());
+    return boost::outcome_v2::success();
+}
+
+std::string random_key()
+{
+    unsigned char bytes[24] = {};
+    if (::getrandom(bytes, sizeof bytes, 0) != static_cast<ssize_t>(sizeof bytes))
+        std::abort();
+    return to_hex(std::string_view{reinterpret_cast<const char*>(bytes), sizeof bytes});
+}
+
+// The wanted port if it is free, else one that the kernel gives.
+std::string free_address(int wanted)
+{
+    const std::string address = "127.0.0.1:" + std::to_string(wanted);
+    boost::asio::io_context io;
+    return open_acceptor(io, address) ? address : "127.0.0.1:0";
+}
+
+void replace_all(std::string& text, std::string_view what, const std::string& with)
+{
+    for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size()))
+        text.replace(at, what.size(), with);
+}
+
+std::string configuration(const fs::path& directory)
+{
+    std::string text{configuration_template};
+    replace_all(text, "@directory@", directory.string());
+    replace_all(text, "@path@", std::string{webhook_path});
+    replace_all(text, "@listener@", free_address(8443));
+    replace_all(text, "@admin@", free_address(9464));
+    return text;
+}
+
+// A directory of ours: nobody else may have prepared keys or a configuration in it.
+result<void> open_directory(const fs::path& directory)
+{
+    std::error_code failed;
+    fs::create_directories(directory, failed);
+    struct stat found = {};
+    if (failed || ::stat(directory.c_str(), &found) != 0)
+        return fail(errc::io_failed,
+                    "cannot create " + directory.string() + ": give another with --directory");
+    if (found.st_uid != ::geteuid())
+        return fail(errc::io_failed, directory.string() + " belongs to another user: give "
+                                                          "another with --directory");
+    ::chmod(directory.c_str(), 0711); // PostgreSQL, which never runs as root, passes through
+    return boost::outcome_v2::success();
+}
+
+// Held until the process ends, before anything is written: a second demo would otherwise rewrite
+// the configuration of the one that runs, with other ports. `serve` on that configuration holds the
+// spool.
+result<void> claim(const fs::path& directory)
+{
+    const int held = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const auto serves = spool_in_use(directory / "spool");
+    if (held >= 0 && ::flock(held, LOCK_EX | LOCK_NB) == 0 && !(serves && serves.value()))
+        return boost::outcome_v2::success();
+    if (held >= 0)
+        ::close(held);
+    return fail(errc::process_failed,
+                "another one runs in " + directory.string() +
+                    ": use that (its addresses are in gateway.toml there), stop it, or give "
+                    "another directory with --directory");
+}
+
+result<void> prepare(const fs::path& directory)
+{
+    BOOST_OUTCOME_TRY(open_directory(directory));
+    BOOST_OUTCOME_TRY(claim(directory));
+    if (!fs::exists(directory / "signing-key")) {
+        BOOST_OUTCOME_TRY(write_new(directory / "signing-key", random_key(), 0600));
+        step("made a signing key (Attentive's UI shows you the real one)");
+    }
+    if (!load_tls_context(directory / "certificate.pem", directory / "private-key.pem")) {
+        const auto made = make_self_signed_certificate();
+        BOOST_OUTCOME_TRY(write_new(directory / "certificate.pem", made.certificate, 0644));
+        BOOST_OUTCOME_TRY(write_new(directory / "private-key.pem", made.private_key, 0600));
+        step("made a self-signed certificate for localhost");
+    }
+    return write_new(directory / "gateway.toml", configuration(directory), 0644);
+}
+
+std::string url_of(const daemon_addresses& addresses)
+{
+    const auto port = addresses.listener.substr(addresses.listener.rfind(':'));
+    return "https://localhost" + port + std::string{webhook_path};
+}
+
+result<void> post(const fs::path& directory, const std::string& url, send_request request)
+{
+    secret_source source;
+    source.file = directory / "signing-key";
+    BOOST_OUTCOME_TRY(auto key, read_signing_key(source));
+    request.signing_key = std::move(key.key);
+    request.url = url;
+    request.ca_file = directory / "certificate.pem";
+    BOOST_OUTCOME_TRY(const auto report, send(request));
+    if (report.failures > 0)
+        return fail(errc::network_failed, report.first_failure);
+    for (const auto& [status, answers] : report.statuses)
+        step("posted " + std::to_string(answers) + " signed events: HTTP " +
+             std::to_string(status));
+    for (const auto& [disposition, answers] : report.dispositions)
+        step("  " + std::to_string(answers) + " " + disposition +
+             (disposition == "duplicate" ? " (of an earlier start: stored once)" : ""));
+    return boost::outcome_v2::success();
+}
+
+result<void> post_documented_events(const fs::path& directory, const std::string& url)
+{
+    send_request request;
+    for (const auto type : event_type_names())
+        request.types.emplace_back(type);
+    request.count = request.types.size();
+    return post(directory, url, std::move(request));
+}
+
+// Reports join what the projector derives from the log, a moment after it was stored.
+result<void> await_projection(const std::string& database_url)
+{
+    constexpr int tries = 50;
+    for (int n = 0; n < tries; ++n) {
+        BOOST_OUTCOME_TRY(const auto waiting,
+                          query(database_url, "SELECT 1 FROM gateway.batch"
+                                              " WHERE projected_at IS NULL LIMIT 1"));
+        if (waiting.rows.empty())
+            break;
+        std::this_thread::sleep_for(std::chrono::milliseconds{100});
+    }
+    return boost::outcome_v2::success();
+}
+
+// Once for each directory: the story ends when it is told.
+result<void> post_story(const fs::path& directory, const daemon_addresses& addresses)
+{
+    BOOST_OUTCOME_TRY(const auto told,
+                      query(addresses.database_url, "SELECT 1 FROM gateway.source_event"
+                                                    " WHERE company_id = '" +
+                                                        story_company_id(0) + "' LIMIT 1"));
+    if (!told.rows.empty())
+        return boost::outcome_v2::success();
+    story_settings settings;
+    settings.until = now();
+    auto story = tell(tell_story(settings));
+    step("ninety days of 40 made-up subscribers of " + story_company_name(0));
+    send_request request;
+    request.count = story.posted.size();
+    request.bodies = std::move(story.posted);
+    request.connections = 4;
+    BOOST_OUTCOME_TRY(post(directory, url_of(addresses), std::move(request)));
+    BOOST_OUTCOME_TRY(record_events(addresses.database_url, story.recorded));
+    step("recorded " + std::to_string(story.recorded.size()) +
+         " page views and orders of the shop, with gateway.record_event");
+    return await_projection(addresses.database_url);
+}
+
+void print_next_steps(const fs::path& directory, const daemon_addresses& addresses)
+{
+    const std::string base = directory.string();
+    const std::string url = url_of(addresses);
+    const auto binary = fs::read_symlink("/proc/self/exe").string();
+    std::printf(
+        "\nLook at it, in a browser:\n"
+        "  http://%s/\n"
+        "\nRead the reports:\n"
+        "  %s report --config %s/gateway.toml\n"
+        "  %s report attributed_orders --config %s/gateway.toml\n"
+        "  psql '%s' -c 'SELECT * FROM report.source_event'\n"
+        "\nPost more, as Attentive does:\n"
+        "  body='%s'\n"
+        "  curl --cacert %s/certificate.pem -H 'Content-Type: application/json' \\\n"
+        "    -H \"x-attentive-hmac-sha256: $(printf %%s \"$body\" | openssl dgst -sha256 "
+        "-hmac \"$(cat %s/signing-key)\" -r | cut -d' ' -f1)\" \\\n"
+        "    -d \"$body\" %s\n"
+        "  %s send --url %s \\\n"
+        "    --key-file %s/signing-key --ca %s/certificate.pem --type all --count 1000 "
+        "--unique\n",
+        addresses.admin.c_str(), binary.c_str(), base.c_str(), binary.c_str(), base.c_str(),
+        addresses.database_url.c_str(),
+        R"({"type":"sms.subscribed","timestamp":1767225600000,)"
+        R"("company":{"company_id":"MDc6Q29tcGFueTU"},"subscriber":{"phone":"+12065550100"}})",
+        base.c_str(), base.c_str(), url.c_str(), binary.c_str(), url.c_str(), base.c_str(),
+        base.c_str());
+    std::fflush(stdout);
+}
+
+std::string for_terminal(const query_table& table)
+{
+    const std::size_t width = terminal_width();
+    return to_text(narrowed(readable(table), width).table, width);
+}
+
+result<void> show(const fs::path& directory, const daemon_addresses& addresses)
+{
+    BOOST_OUTCOME_TRY(post_documented_events(directory, url_of(addresses)));
+    BOOST_OUTCOME_TRY(const auto rows, query(addresses.database_url, std::string{rows_query}));
+    std::printf("\n%s(%zu rows of gateway.source_event)\n", for_terminal(rows).c_str(),
+                rows.rows.size());
+    BOOST_OUTCOME_TRY(post_story(directory, addresses));
+    BOOST_OUTCOME_TRY(const auto timeline,
+                      query(addresses.database_url, std::string{timeline_query}));
+    std::printf("\n%s(the latest of report.subscriber_timeline, for the best customer)\n",
+                for_terminal(timeline).c_str());
+    print_next_steps(directory, addresses);
+    return boost::outcome_v2::success();
+}
+
+result<void> demonstrate(const fs::path& directory, bool once)
+{
+    BOOST_OUTCOME_TRY(prepare(directory));
+    BOOST_OUTCOME_TRY(const auto settings, load_config(directory / "gateway.toml"));
+    set_up_log(settings.log.level, settings.log.format);
+    step("starting a private PostgreSQL in " + (directory / "postgres").string());
+    BOOST_OUTCOME_TRY(const auto gateway, daemon::start(settings, true));
+    step("serving " + url_of(gateway->addresses()));
+
+    result<void> shown = boost::outcome_v2::success();
+    std::thread shows{[&] {
+        shown = show(directory, gateway->addresses());
+        if (once || shown.has_error()) {
+            gateway->stop();
+        } else {
+            step("serving until Ctrl-C");
+        }
+    }};
+    gateway->run();
+    shows.join();
+    return shown;
+}
+
+fs::path default_directory()
+{
+    // Not below the home directory: root's is closed to the user that PostgreSQL runs as.
+    return fs::temp_directory_path() / ("attentive-gateway-demo-" + std::to_string(::geteuid()));
+}
+
+} // namespace
+
+int run_demo(const demo_options& options)
+{
+    const auto directory =
+        options.directory.empty() ? default_directory() : fs::absolute(options.directory);
+    const auto done = demonstrate(directory, options.once);
+    if (done.has_error()) {
+        std::fprintf(stderr, "demo: %s: %s\n", std::string{name(done.error().code)}.c_str(),
+                     done.error().detail.c_str());
+        return exit_failed;
+    }
+    return exit_ok;
+}
+
+} // namespace gateway

@@ -1,0 +1,75 @@
+// `doctor`: looks at everything that a gateway on this host stands on, one line each, and says
+// what to do where something is wrong. It tries what the gateway does and takes it back, and may
+// run beside the gateway. Only what would lose or refuse events makes it exit with 1; the rest are
+// warnings.
+#include "app/commands/doctor.hpp"
+#include "app/commands/commands.hpp"
+#include "app/console/exit_code.hpp"
+#include "app/console/log.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <sys/resource.h>
+
+namespace gateway {
+namespace {
+
+void check_open_files(const config& c, diagnosis& found)
+{
+    rlimit limit{};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    const auto wanted = c.limits.connections_max + 100;
+    const std::string state = std::to_string(limit.rlim_max) + " open files allowed here, " +
+                              std::to_string(wanted) + " wanted for limits.connections_max";
+    if (limit.rlim_max < wanted)
+        found.doubtful("open files", state, "the service's own limit is LimitNOFILE= of its unit");
+    else
+        found.good("open files", state);
+}
+
+} // namespace
+
+int diagnosis::conclude() const
+{
+    if (faults_ == 0)
+        std::printf("Nothing here loses or refuses events%s.\n",
+                    warnings_ == 0 ? "" : "; see the warnings above");
+    else
+        std::printf("%d of these %s events lost or refused.\n", faults_,
+                    faults_ == 1 ? "gets" : "get");
+    return faults_ == 0 ? exit_ok : exit_failed;
+}
+
+void diagnosis::print(const char* mark, const char* what, const std::string& state,
+                      const std::string& remedy)
+{
+    std::string line = state + (remedy.empty() ? "" : " -> " + remedy);
+    std::replace(line.begin(), line.end(), '\n', ' '); // libpq says some things in two lines
+    std::erase(line, '\t');
+    std::printf("%-4s %-13s %s\n", mark, what, line.c_str());
+    std::fflush(stdout);
+}
+
+int run_doctor(const doctor_options& options)
+{
+    set_up_log("off", "text");
+    diagnosis found;
+    const auto loaded = load_config(options.config);
+    if (!loaded) {
+        found.bad("configuration", loaded.error().detail, "see the comments in gateway.toml");
+        return found.conclude();
+    }
+    const config& c = loaded.value();
+    found.good("configuration", options.config.string());
+    const auto running = running_gateway(c.admin.address);
+    examine_secrets(c, found);
+    examine_certificate(c, found);
+    check_open_files(c, found);
+    examine_database(c, says_ready(running), found);
+    const bool may_run = running.has_value() || c.admin.address.ends_with(":0"); // who knows where
+    examine_spool(c, may_run, found);
+    examine_ports(c, running, found);
+    return found.conclude();
+}
+
+} // namespace gateway

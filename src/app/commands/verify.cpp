@@ -1,0 +1,234 @@
+// `verify`: is this signature the key's, and if not, which of the usual mistakes explains it? It
+// tries what people and tools do to keys and bodies on the way: newlines added, keys decoded,
+// JSON reformatted, the code written as base64.
+#include "app/commands/commands.hpp"
+#include "app/config/read_file.hpp"
+#include "app/config/secrets.hpp"
+#include "app/console/exit_code.hpp"
+#include "gateway/attentive/verifier.hpp"
+
+#include <cstdio>
+#include <optional>
+#include <unistd.h>
+
+namespace gateway {
+namespace {
+
+constexpr std::size_t body_bytes_max = 64U << 20U;
+
+struct variant {
+    std::string bytes;
+    std::string how; // empty: as given
+};
+
+std::string_view trimmed(std::string_view text)
+{
+    constexpr std::string_view blanks = " \t\r\n";
+    const auto begin = text.find_first_not_of(blanks);
+    if (begin == std::string_view::npos)
+        return {};
+    return text.substr(begin, text.find_last_not_of(blanks) - begin + 1);
+}
+
+std::optional<std::string> from_hex(std::string_view text)
+{
+    constexpr std::string_view digits = "0123456789abcdef0123456789ABCDEF";
+    if (text.empty() || text.size() % 2 != 0)
+        return std::nullopt;
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); i += 2) {
+        const auto high = digits.find(text[i]);
+        const auto low = digits.find(text[i + 1]);
+        if (high == std::string_view::npos || low == std::string_view::npos)
+            return std::nullopt;
+        out += static_cast<char>(high % 16 * 16 + low % 16);
+    }
+    return out;
+}
+
+// Either alphabet, padded or not.
+std::optional<std::string> from_base64(std::string_view text)
+{
+    constexpr std::string_view digits =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    while (!text.empty() && text.back() == '=')
+        text.remove_suffix(1);
+    if (text.empty() || text.size() % 4 == 1)
+        return std::nullopt;
+    std::string out;
+    unsigned int bits = 0;
+    unsigned int count = 0;
+    for (const char given : text) {
+        const char c = given == '-' ? '+' : given == '_' ? '/' : given;
+        const auto digit = digits.find(c);
+        if (digit == std::string_view::npos)
+            return std::nullopt;
+        bits = (bits << 6U | static_cast<unsigned int>(digit)) & 0xffffU;
+        count += 6;
+        if (count >= 8) {
+            count -= 8;
+            out += static_cast<char>(bits >> count & 0xffU);
+        }
+    }
+    return out;
+}
+
+// JSON without white space between its tokens: what a tool makes that parses and writes it again.
+std::string without_white_space(std::string_view json)
+{
+    std::string out;
+    bool in_string = false;
+    for (std::size_t i = 0; i < json.size(); ++i) {
+        const char c = json[i];
+        if (in_string && c == '\\' && i + 1 < json.size()) {
+            out += c;
+            out += json[++i];
+            continue;
+        }
+        if (c == '"')
+            in_string = !in_string;
+        if (in_string || (c != ' ' && c != '\t' && c != '\r' && c != '\n'))
+            out += c;
+    }
+    return out;
+}
+
+std::string without_returns(std::string_view text)
+{
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '\r' || i + 1 == text.size() || text[i + 1] != '\n')
+            out += text[i];
+    }
+    return out;
+}
+
+std::vector<variant> key_variants(std::string_view key, std::string_view key_file)
+{
+    std::vector<variant> all = {{std::string{key}, {}}};
+    all.push_back({std::string{trimmed(key)},
+                   "the key without the white space around it; the key file holds too much"});
+    all.push_back({std::string{key_file},
+                   "the key with the newline at the end of its file; the sender's copy of the key "
+                   "holds a newline too many"});
+    if (auto decoded = from_hex(trimmed(key)))
+        all.push_back({std::move(*decoded), "the key decoded from hex; Attentive uses its text as "
+                                            "it is, without decoding"});
+    if (auto decoded = from_base64(trimmed(key)))
+        all.push_back({std::move(*decoded), "the key decoded from base64; Attentive uses its text "
+                                            "as it is, without decoding"});
+    return all;
+}
+
+std::vector<variant> body_variants(std::string_view body)
+{
+    std::vector<variant> all = {{std::string{body}, {}}};
+    if (!body.empty() && body.back() == '\n') {
+        const std::string_view shorter = body.substr(0, body.size() - 1);
+        all.push_back({std::string{shorter}, "the body without the newline at its end; an editor "
+                                             "or `echo` added it (use printf '%s')"});
+        if (!shorter.empty() && shorter.back() == '\r')
+            all.push_back({std::string{shorter.substr(0, shorter.size() - 1)},
+                           "the body without the line end that was added to it"});
+    }
+    all.push_back(
+        {std::string{body} + "\n", "the body with a newline at its end; the copy lost it"});
+    all.push_back({without_returns(body), "the body with \\n in place of \\r\\n; a tool changed "
+                                          "its line ends"});
+    all.push_back({without_white_space(body), "the body without white space between its JSON "
+                                              "tokens; a tool reformatted it"});
+    return all;
+}
+
+// The 32 bytes in `signature`, whatever its writing, and what is wrong with that.
+std::optional<std::pair<digest256, std::string>> lenient_digest(std::string_view signature)
+{
+    std::string_view text = trimmed(signature);
+    std::string wrong = text.size() == signature.size() ? "" : "white space around it";
+    for (const std::string_view prefix : {"sha256=", "SHA256=", "hmac-sha256=", "v1="}) {
+        if (text.substr(0, prefix.size()) == prefix) {
+            text.remove_prefix(prefix.size());
+            wrong = "the prefix \"" + std::string{prefix} + "\"";
+        }
+    }
+    if (const auto hex = digest_from_hex(text))
+        return std::pair{*hex, wrong};
+    const auto decoded = from_base64(text);
+    if (!decoded || decoded->size() != sizeof(digest256))
+        return std::nullopt;
+    return std::pair{*digest_from_hex(to_hex(*decoded)), std::string{"base64 instead of hex"}};
+}
+
+int input_failed(const error& e)
+{
+    std::fprintf(stderr, "attentive-gateway: %s\n", e.detail.c_str());
+    return e.code == errc::secret_invalid ? exit_usage : exit_failed;
+}
+
+} // namespace
+
+std::string explain_mismatch(std::string_view key, std::string_view key_file,
+                             std::string_view signature, std::string_view body)
+{
+    const auto given = lenient_digest(signature);
+    if (!given)
+        return {};
+    const auto& [digest, wrong_form] = *given;
+    std::string out;
+    if (!wrong_form.empty())
+        out =
+            "The signature is written with " + wrong_form + ": exactly 64 hex digits are expected.";
+    const std::string joint = out.empty() ? "" : "\n";
+    for (const variant& k : key_variants(key, key_file)) {
+        const hmac_sha256 mac{k.bytes};
+        for (const variant& b : body_variants(body)) {
+            if (!constant_time_equal(mac(b.bytes), digest))
+                continue;
+            if (k.how.empty() && b.how.empty())
+                return out + joint + "Apart from that it is the key's.";
+            const std::string both = k.how.empty() || b.how.empty() ? "" : ",\nand ";
+            return out + joint + "It would be valid for " + k.how + both + b.how + ".";
+        }
+    }
+    if (constant_time_equal(sha256(body), digest))
+        return out + joint + "It is the plain SHA-256 of the body: no key went into it.";
+    return out;
+}
+
+int run_verify(const verify_options& options)
+{
+    const auto bare = read_signing_key(secret_source{options.key_file.string(), {}, {}});
+    if (!bare)
+        return input_failed(bare.error());
+    const std::string& key = bare.value().key;
+    const auto key_file = read_file(options.key_file, secret_bytes_max);
+    if (!key_file)
+        return input_failed(key_file.error());
+    const auto made = verifier::make({signing_key{"given", key}});
+    if (!made)
+        return input_failed(made.error());
+    if (::isatty(STDIN_FILENO) == 1)
+        std::fputs("Paste the body, then press Ctrl-D.\n", stderr);
+    const auto body = read_standard_input(body_bytes_max);
+    if (!body)
+        return input_failed(body.error());
+    delivery d{.endpoint = "verify", .body = body.value(), .signatures = {options.signature}};
+    const auto verdict = made.value().verify(std::move(d));
+    if (verdict) {
+        std::printf("valid: the key signed these %zu bytes\n", body.value().size());
+        return exit_ok;
+    }
+    std::printf("not valid: %s", std::string{name(verdict.error().code)}.c_str());
+    if (!verdict.error().detail.empty())
+        std::printf(": %s", verdict.error().detail.c_str());
+    const std::string why =
+        explain_mismatch(key, key_file.value(), options.signature, body.value());
+    std::printf("\n%s\n", why.empty() ? "No usual mistake explains it: it is another key's, or "
+                                        "another body's."
+                                      : why.c_str());
+    std::printf("The body has %zu bytes (SHA-256 %s), the key %zu.\n", body.value().size(),
+                to_hex(sha256(body.value())).c_str(), key.size());
+    return exit_failed;
+}
+
+} // namespace gateway

@@ -1,0 +1,256 @@
+// Each script finds the subcommand among the words before the cursor and then offers by a table:
+// what may follow the last word if that is an option with a value, else subcommands and options.
+#include "app/console/completion.hpp"
+
+#include "gateway/attentive/event_catalog.hpp"
+#include "gateway/base/encoding.hpp"
+#include "gateway/model/quarantine.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <vector>
+
+namespace gateway {
+namespace {
+
+enum class value_kind { none, file, directory, words, free };
+
+struct offered_option {
+    std::string name; // "--config"
+    std::string meaning;
+    value_kind value = value_kind::none;
+    std::string words; // to choose from
+};
+
+struct offered_command {
+    std::string name; // "spool status"; empty: the program itself
+    std::string meaning;
+    std::vector<std::string> subcommands;
+    std::vector<offered_option> options;
+    bool takes_file = false; // beside options
+};
+
+std::string joined(const std::vector<std::string>& words, const std::string& between)
+{
+    std::string out;
+    for (const auto& word : words)
+        out += (out.empty() ? "" : between) + word;
+    return out;
+}
+
+// By the name that the help gives the value; CLI::IsMember adds its set: "MODEL:{a,b}".
+std::pair<value_kind, std::string> value_of(const CLI::Option& option)
+{
+    const std::string type = option.get_type_name();
+    const std::string name = type.substr(0, type.find(':'));
+    if (option.get_items_expected_max() == 0)
+        return {value_kind::none, {}};
+    if (name == "FILE" || name == "DIR")
+        return {name == "FILE" ? value_kind::file : value_kind::directory, {}};
+    const auto set = type.find('{');
+    if (set != std::string::npos) {
+        std::string words = type.substr(set + 1, type.find('}') - set - 1);
+        for (char& c : words)
+            c = c == ',' ? ' ' : c;
+        return {value_kind::words, words};
+    }
+    std::vector<std::string> known;
+    if (name == "TYPE") {
+        for (const auto known_type : event_type_names())
+            known.emplace_back(known_type);
+    }
+    if (name == "REASON") {
+        for (const auto reason : quarantine_reasons())
+            known.emplace_back(gateway::name(reason));
+    }
+    return {known.empty() ? value_kind::free : value_kind::words, joined(known, " ")};
+}
+
+void collect(const CLI::App& app, const std::string& path, std::vector<offered_command>& into)
+{
+    offered_command c;
+    c.name = path;
+    c.meaning = app.get_description();
+    for (const CLI::Option* option : app.get_options()) {
+        c.takes_file = c.takes_file || option->get_name(true) == "FILE";
+        for (const auto& name : option->get_lnames()) {
+            auto [kind, words] = value_of(*option);
+            c.options.push_back({"--" + name, option->get_description(), kind, words});
+        }
+    }
+    const auto subcommands = app.get_subcommands([](const CLI::App*) { return true; });
+    for (const CLI::App* sub : subcommands)
+        c.subcommands.push_back(sub->get_name());
+    into.push_back(std::move(c));
+    for (const CLI::App* sub : subcommands)
+        collect(*sub, path.empty() ? sub->get_name() : path + " " + sub->get_name(), into);
+}
+
+std::string offered_words(const offered_command& c)
+{
+    std::vector<std::string> words = c.subcommands;
+    for (const auto& option : c.options)
+        words.push_back(option.name);
+    return joined(words, " ");
+}
+
+// The pattern of a case that knows each subcommand behind the one before: " spool"|"spool status".
+std::string known_paths(const std::vector<offered_command>& commands)
+{
+    std::vector<std::string> patterns;
+    for (const auto& c : commands) {
+        const auto blank = c.name.find(' ');
+        if (!c.name.empty())
+            patterns.push_back(blank == std::string::npos ? "' " + c.name + "'"
+                                                          : "'" + c.name + "'");
+    }
+    return joined(patterns, "|");
+}
+
+// `offer` says how the shell is told: of files, directories, words.
+template <class Offer>
+std::string cases(const std::vector<offered_command>& commands, const std::string& indent,
+                  const Offer& offer)
+{
+    std::string out = indent + "case \"$command $previous\" in\n";
+    for (const auto& c : commands) {
+        for (const auto& option : c.options) {
+            if (option.value != value_kind::none)
+                out += indent + "'" + c.name + " " + option.name + "') " +
+                       offer(option.value, option.words) + " return ;;\n";
+        }
+    }
+    out += indent + "esac\n" + indent + "case \"$command\" in\n";
+    for (const auto& c : commands)
+        out += indent + "'" + c.name + "') " + offer(value_kind::words, offered_words(c)) +
+               (c.takes_file ? " " + offer(value_kind::file, "") : "") + " ;;\n";
+    return out + indent + "esac\n";
+}
+
+std::string bash_script(const std::vector<offered_command>& commands)
+{
+    const auto offer = [](value_kind kind, const std::string& words) -> std::string {
+        const std::string files =
+            "compopt -o filenames 2> /dev/null; IFS=$'\\n'; COMPREPLY+=($(compgen ";
+        switch (kind) {
+        case value_kind::file: return files + "-f -- \"$current\"));";
+        case value_kind::directory: return files + "-d -- \"$current\"));";
+        case value_kind::words:
+            return "COMPREPLY+=($(compgen -W '" + words + "' -- \"$current\"));";
+        case value_kind::none:
+        case value_kind::free: break;
+        }
+        return ":;";
+    };
+    return "# bash completion of attentive-gateway, written by attentive-gateway completion bash\n"
+           "_attentive_gateway() {\n"
+           "    local IFS=$' \\t\\n' current=${COMP_WORDS[COMP_CWORD]} command= i\n"
+           "    local previous=${COMP_WORDS[COMP_CWORD-1]}\n"
+           "    COMPREPLY=()\n"
+           "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
+           "        case \"$command ${COMP_WORDS[i]}\" in\n"
+           "        " +
+           known_paths(commands) +
+           ")\n"
+           "            command=${command:+$command }${COMP_WORDS[i]} ;;\n"
+           "        esac\n"
+           "    done\n" +
+           cases(commands, "    ", offer) +
+           "}\n"
+           "complete -F _attentive_gateway attentive-gateway\n";
+}
+
+std::string zsh_script(const std::vector<offered_command>& commands)
+{
+    const auto offer = [](value_kind kind, const std::string& words) -> std::string {
+        switch (kind) {
+        case value_kind::file: return "_files;";
+        case value_kind::directory: return "_files -/;";
+        case value_kind::words: return "compadd -- " + words + ";";
+        case value_kind::none:
+        case value_kind::free: break;
+        }
+        return ":;";
+    };
+    return "#compdef attentive-gateway\n"
+           "# Written by attentive-gateway completion zsh\n"
+           "_attentive-gateway() {\n"
+           "    local command= previous=$words[CURRENT-1] i\n"
+           "    for ((i = 2; i < CURRENT; i++)); do\n"
+           "        case \"$command $words[i]\" in\n"
+           "        " +
+           known_paths(commands) +
+           ")\n"
+           "            command=${command:+$command }$words[i] ;;\n"
+           "        esac\n"
+           "    done\n" +
+           cases(commands, "    ", offer) +
+           "}\n"
+           "if [[ $funcstack[1] == _attentive-gateway ]]; then\n"
+           "    _attentive-gateway \"$@\"\n"
+           "else\n"
+           "    compdef _attentive-gateway attentive-gateway\n"
+           "fi\n";
+}
+
+// fish asks a condition for each line; the function says which subcommand the words name.
+std::string fish_script(const std::vector<offered_command>& commands)
+{
+    std::string out = "# Written by attentive-gateway completion fish\n"
+                      "function __attentive_gateway_at\n"
+                      "    set -l command ''\n"
+                      "    for word in (commandline -opc)[2..-1]\n"
+                      "        switch \"$command $word\"\n"
+                      "            case";
+    for (const auto& c : commands) {
+        if (!c.name.empty())
+            out +=
+                " '" + std::string{c.name.find(' ') == std::string::npos ? " " : ""} + c.name + "'";
+    }
+    out += "\n"
+           "                set command (string trim -- \"$command $word\")\n"
+           "        end\n"
+           "    end\n"
+           "    test \"$command\" = \"$argv[1]\"\n"
+           "end\n"
+           "complete -c attentive-gateway -f\n";
+    for (const auto& c : commands) {
+        const std::string line =
+            "complete -c attentive-gateway -n \"__attentive_gateway_at '" + c.name + "'\"";
+        for (const auto& sub : commands) {
+            const auto blank = sub.name.rfind(' ');
+            const std::string parent = blank == std::string::npos ? "" : sub.name.substr(0, blank);
+            if (!sub.name.empty() && parent == c.name)
+                out += line + " -a " + sub.name.substr(blank + 1) + " -d " +
+                       single_quoted(sub.meaning) + "\n";
+        }
+        if (c.takes_file)
+            out += line + " -F\n";
+        for (const auto& option : c.options) {
+            out += line + " -l " + option.name.substr(2);
+            if (option.value != value_kind::none)
+                out += " -r";
+            if (option.value == value_kind::file)
+                out += " -F";
+            if (option.value == value_kind::directory)
+                out += " -a '(__fish_complete_directories)'";
+            if (option.value == value_kind::words)
+                out += " -a " + single_quoted(option.words);
+            out += " -d " + single_quoted(option.meaning) + "\n";
+        }
+    }
+    return out;
+}
+
+} // namespace
+
+std::string completion_script(const CLI::App& root, const std::string& shell)
+{
+    std::vector<offered_command> commands;
+    collect(root, {}, commands);
+    if (shell == "zsh")
+        return zsh_script(commands);
+    return shell == "fish" ? fish_script(commands) : bash_script(commands);
+}
+
+} // namespace gateway

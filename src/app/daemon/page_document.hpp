@@ -1,0 +1,26 @@
+// What the admin port's page shows beyond the metrics, as one JSON document. Composed here,
+// because the admin port knows nothing of the store.
+#pragma once
+
+#include "app/daemon/gauges.hpp"
+#include "gateway/base/time.hpp"
+#include "gateway/model/newest_deliveries.hpp"
+#include "gateway/store/overview.hpp"
+
+#include <string>
+#include <vector>
+
+namespace gateway {
+
+struct page_content {
+    process_state state;
+    timestamp started_at{};
+    std::vector<noted_delivery> deliveries; // the newest first
+    std::vector<overview_part> answers;
+};
+
+// Valid JSON in UTF-8, whatever stands in the texts. "answers" has a member for each part, with its
+// rows as PostgreSQL wrote them.
+std::string page_document(const page_content& content);
+
+} // namespace gateway

@@ -1,0 +1,128 @@
+#include "app/daemon/reload.hpp"
+
+#include "app/config/secrets.hpp"
+#include "app/config/settings.hpp"
+
+#include <sys/stat.h>
+
+namespace gateway {
+namespace {
+
+// All others of the table are read at the start only.
+bool reloadable(const setting& s)
+{
+    if (s.section == "limits")
+        return !s.key.starts_with("inbox_") && !s.key.starts_with("batch_");
+    if (s.section == "alarms")
+        return true;
+    if (s.section == "log")
+        return s.key == "level";
+    return s.section == "listener" && s.key != "address" && s.key != "threads";
+}
+
+bool same(const std::optional<secret_source>& a, const std::optional<secret_source>& b)
+{
+    if (!a || !b)
+        return a.has_value() == b.has_value();
+    return a->file == b->file && a->credential == b->credential && a->environment == b->environment;
+}
+
+// Whatever replaces a file gives it another inode or another time.
+std::string stamp_of(const std::filesystem::path& file)
+{
+    struct stat s {};
+    if (::stat(file.c_str(), &s) != 0)
+        return "absent";
+    return std::to_string(s.st_dev) + ":" + std::to_string(s.st_ino) + ":" +
+           std::to_string(s.st_size) + ":" + std::to_string(s.st_mtim.tv_sec) + "." +
+           std::to_string(s.st_mtim.tv_nsec);
+}
+
+} // namespace
+
+result<generation> prepare(const config& c, writer& w)
+{
+    generation g;
+    g.from = c;
+    g.certificate = certificate_watch{c}; // before it is read: what changes meanwhile is a change
+    if (!c.listener.tls_certificate.empty()) {
+        BOOST_OUTCOME_TRY(g.tls, load_certificate(c));
+    }
+    for (const auto& endpoint : c.endpoints) {
+        BOOST_OUTCOME_TRY(const auto keys, read_signing_keys(endpoint));
+        BOOST_OUTCOME_TRY(auto checks, verifier::make(keys));
+        std::vector<std::string> ids;
+        for (const auto& key : keys)
+            ids.push_back(key.id);
+        g.ways.push_back(
+            std::make_shared<const pipeline>(std::move(checks), w, endpoint.name, ids));
+    }
+    return g;
+}
+
+listener_settings settings_of(const generation& g, std::function<bool()> healthy)
+{
+    listener_settings s;
+    s.tls = g.tls;
+    s.limits = g.from.limits;
+    s.trusted_proxies = g.from.listener.trusted_proxies;
+    s.proxy_protocol = g.from.listener.proxy_protocol;
+    s.healthy = std::move(healthy);
+    for (std::size_t i = 0; i < g.from.endpoints.size(); ++i) {
+        s.routes.push_back(route{g.from.endpoints[i].path, g.from.endpoints[i].name,
+                                 std::string{signature_header},
+                                 [way = g.ways[i]](delivery d, completion done) {
+                                     way->accept(std::move(d), std::move(done));
+                                 }});
+    }
+    return s;
+}
+
+std::vector<std::string> left_for_restart(const config& running, const config& next)
+{
+    std::vector<std::string> keys;
+    for (const setting& s : settings()) {
+        if (!reloadable(s) && value_text(s.how, running) != value_text(s.how, next))
+            keys.push_back(std::string{s.section} + "." + std::string{s.key});
+    }
+    if (!same(running.database.password, next.database.password))
+        keys.emplace_back("database.password");
+    if (!same(running.admin.token, next.admin.token))
+        keys.emplace_back("admin.token");
+    return keys;
+}
+
+certificate_watch::certificate_watch(const config& c)
+    : certificate_(c.listener.tls_certificate), private_key_(c.listener.tls_private_key),
+      taken_(stamp())
+{
+}
+
+std::string certificate_watch::stamp() const
+{
+    if (certificate_.empty())
+        return {};
+    return stamp_of(certificate_) + " " + stamp_of(private_key_);
+}
+
+bool certificate_watch::changed()
+{
+    seen_ = stamp();
+    return seen_ != taken_;
+}
+
+void certificate_watch::taken()
+{
+    taken_ = seen_;
+    failed_.clear();
+    failures_ = 0;
+}
+
+bool certificate_watch::worth_telling()
+{
+    failures_ = seen_ == failed_ ? failures_ + 1 : 1;
+    failed_ = seen_;
+    return failures_ == 2;
+}
+
+} // namespace gateway

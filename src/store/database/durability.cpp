@@ -1,0 +1,43 @@
+#include "gateway/store/durability.hpp"
+#include "gateway/base/log.hpp"
+#include "store/database/database.hpp"
+#include "store/database/durability.hpp"
+
+#include <string>
+
+namespace gateway {
+
+const char* const durability_query =
+    "SELECT current_setting('fsync'), current_setting('full_page_writes')";
+
+void refuse_weak(const pqxx::row& settings, bool accepted)
+{
+    const auto off = [&settings](int column) {
+        return settings[column].as<std::string>() == "off";
+    };
+    if (off(0) && !accepted)
+        throw weak_database{"PostgreSQL runs with fsync = off and can lose what it committed: set "
+                            "fsync = on there and reload it, or accept the loss with "
+                            "[database] accept_weak_durability = true"};
+    if (off(0))
+        write_log(severity::error, "durability_weak",
+                  "PostgreSQL runs with fsync = off, as accepted by accept_weak_durability: events "
+                  "answered 200 are lost if its host goes down");
+    if (off(1))
+        write_log(severity::error, "durability_weak",
+                  "PostgreSQL runs with full_page_writes = off: a crash can damage its tables, "
+                  "unless its file system never tears a page");
+}
+
+result<void> check_durability(const std::string& database_url, bool accepted)
+{
+    try {
+        database db{{.url = database_url, .application = "attentive-gateway"}};
+        refuse_weak(pqxx::nontransaction{db.connection()}.exec(durability_query)[0], accepted);
+        return boost::outcome_v2::success();
+    } catch (...) {
+        return to_error(current_failure());
+    }
+}
+
+} // namespace gateway

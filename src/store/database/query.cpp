@@ -1,0 +1,36 @@
+#include "gateway/store/query.hpp"
+
+#include "store/database/database.hpp"
+#include "store/database/missing_grant.hpp"
+
+namespace gateway {
+
+query_table table_from(const pqxx::result& rows)
+{
+    query_table table;
+    for (pqxx::row::size_type column = 0; column < rows.columns(); ++column)
+        table.columns.emplace_back(rows.column_name(column));
+    for (const auto& row : rows) {
+        auto& cells = table.rows.emplace_back();
+        for (const auto& field : row)
+            cells.emplace_back(field.is_null() ? "" : field.c_str());
+    }
+    return table;
+}
+
+result<query_table> query(const std::string& database_url, const std::string& sql)
+{
+    try {
+        pqxx::connection connection{database_url};
+        pqxx::read_transaction transaction{connection};
+        return table_from(transaction.exec(sql));
+    } catch (const pqxx::broken_connection& e) {
+        return fail(errc::database_unavailable, e.what());
+    } catch (const pqxx::insufficient_privilege&) {
+        return to_error(current_failure(), database_url, database_role::writer);
+    } catch (const std::exception& e) {
+        return fail(errc::database_failed, e.what());
+    }
+}
+
+} // namespace gateway

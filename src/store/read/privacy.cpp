@@ -1,0 +1,124 @@
+// Calls of gateway.erase and gateway.apply_retention. See gateway/store/privacy.hpp.
+#include "gateway/store/privacy.hpp"
+#include "gateway/base/log.hpp"
+
+#include "gateway/base/signals.hpp"
+#include "gateway/base/stop_signal.hpp"
+#include "store/database/call_deadlines.hpp"
+#include "store/database/database.hpp"
+#include "store/database/missing_grant.hpp"
+#include "store/database/schema.hpp"
+
+#include <thread>
+
+namespace gateway {
+namespace {
+
+using namespace std::chrono_literals;
+
+// As an interval's text; empty for "for ever".
+std::string age(std::size_t days)
+{
+    return days == 0 ? std::string{} : std::to_string(days) + " days";
+}
+
+} // namespace
+
+result<erase_report> erase(const std::string& database_url, const erase_request& request)
+{
+    try {
+        database db{{.url = database_url, .application = "attentive-gateway erase"}};
+        pqxx::work t{db.connection()};
+        const auto row =
+            t.exec_params("SELECT subscribers, events, deliveries, quarantined"
+                          " FROM gateway.erase($1, $2, $3, $4)",
+                          request.company_id, request.kind, request.value, request.dry_run)[0];
+        const erase_report report{row[0].as<std::uint64_t>(), row[1].as<std::uint64_t>(),
+                                  row[2].as<std::uint64_t>(), row[3].as<std::uint64_t>()};
+        t.commit();
+        return report;
+    } catch (...) {
+        const failure f = current_failure();
+        if (f.sqlstate == "22023") // invalid_parameter_value
+            return fail(errc::config_invalid, "the value is no valid " + request.kind);
+        if (f.sqlstate == "21000") // cardinality_violation
+            return fail(errc::config_invalid,
+                        "the " + request.kind +
+                            " belongs to several profiles: name the person by another identifier, "
+                            "or see SELECT gateway.erase(..., p_profiles_max => n)");
+        return to_error(f, database_url, database_role::privacy);
+    }
+}
+
+result<std::vector<retention_dropped>> apply_retention(const std::string& database_url,
+                                                       const retention_settings& settings)
+{
+    try {
+        database db{{.url = database_url,
+                     .application = "attentive-gateway retention",
+                     .statement_timeout = settings.limit}};
+        call_deadlines deadlines;
+        const call_deadlines::guard limit{deadlines, db.connection().sock(), settings.limit};
+        expect_schema(db.connection());
+        pqxx::work t{db.connection()};
+        std::vector<retention_dropped> out;
+        for (const auto& row : t.exec_params(
+                 "SELECT what, rows FROM gateway.apply_retention(nullif($1, '')::interval,"
+                 " nullif($2, '')::interval, nullif($3, '')::interval)",
+                 age(settings.source_event_days), age(settings.delivery_days),
+                 age(settings.quarantine_days)))
+            out.push_back({row[0].as<std::string>(), row[1].as<std::uint64_t>()});
+        t.commit();
+        return out;
+    } catch (...) {
+        return to_error(current_failure(), database_url, database_role::writer);
+    }
+}
+
+struct retention_keeper::implementation {
+    void run()
+    {
+        std::chrono::seconds pause{30};
+        while (stopping.rest(pause))
+            pause = once() ? std::chrono::seconds{24h} : std::chrono::seconds{1h};
+    }
+
+    bool once() const
+    {
+        const auto dropped = apply_retention(url, settings);
+        if (!dropped) {
+            write_log(severity::warn, "retention_failed",
+                      "retention was not applied, next try in an hour: {error.message}",
+                      {{"error.type", name(dropped.error().code)},
+                       {"error.message", dropped.error().detail}});
+            return false;
+        }
+        for (const auto& each : dropped.value())
+            write_log(severity::info, "retention_applied",
+                      "retention dropped {db.collection.name} (about {attentive.row.count} rows)",
+                      {{"db.collection.name", each.what}, {"attentive.row.count", each.rows}});
+        return true;
+    }
+
+    std::string url;
+    retention_settings settings;
+    stop_signal stopping;
+    std::thread thread;
+};
+
+retention_keeper::retention_keeper(std::string database_url, const retention_settings& settings)
+    : implementation_{std::make_unique<implementation>()}
+{
+    implementation_->url = std::move(database_url);
+    implementation_->settings = settings;
+    const signals_blocked during_start;
+    implementation_->thread = std::thread{[i = implementation_.get()] { i->run(); }};
+}
+
+retention_keeper::~retention_keeper()
+{
+    implementation_->stopping.stop();
+    implementation_->thread.join();
+}
+
+} // namespace gateway

@@ -1,0 +1,257 @@
+// What one batch says to the database: partitions if need be, then the one call. Every call stands
+// under the deadline.
+#include "store/write/batch_session.hpp"
+#include "store/database/durability.hpp"
+#include "store/database/schema.hpp"
+#include "store/write/batch_rows.hpp"
+#include "store/write/sabotage.hpp"
+
+#include "gateway/base/log.hpp"
+#include "gateway/base/metrics.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace gateway {
+
+namespace {
+
+const histogram commit_seconds = make_histogram(
+    "attentive_gateway_commit_duration_seconds",
+    "One batch's transaction: sent, written and committed by PostgreSQL.", latency_buckets());
+
+using std::chrono::days;
+using std::chrono::sys_days;
+
+constexpr int tries_max = 4; // the first, and three more after a conflict
+constexpr std::chrono::seconds partitions_pause{10};
+
+// A partition was attached between routing a row to DEFAULT and inserting it there: PostgreSQL
+// says check_violation, though the row is good. The next try routes it right.
+constexpr const char* check_violation = "23514";
+
+sys_days month_of(timestamp t)
+{
+    const std::chrono::year_month_day day{std::chrono::floor<days>(t)};
+    return sys_days{day.year() / day.month() / 1};
+}
+
+// Whole milliseconds near the ends of the range overflow a calendar: DEFAULT takes those rows, or
+// PostgreSQL refuses them.
+bool has_partition(timestamp t)
+{
+    return t >= timestamp{sys_days{std::chrono::year{2000} / 1 / 1}} &&
+           t < timestamp{sys_days{std::chrono::year{2200} / 1 / 1}};
+}
+
+pqxx::binarystring binary(const std::string& value)
+{
+    return pqxx::binarystring{value.data(), value.size()};
+}
+
+// "{1,17,204}": positions from 1, as PostgreSQL writes an array of integers.
+void mark_positions(std::string_view array, std::vector<bool>& marks)
+{
+    std::size_t position = 0;
+    for (const char c : array) {
+        if (c >= '0' && c <= '9') {
+            position = position * 10 + static_cast<std::size_t>(c - '0');
+        } else if (position != 0) {
+            marks.at(position - 1) = true;
+            position = 0;
+        }
+    }
+}
+
+} // namespace
+
+batch_session::batch_session(session_settings settings, call_deadlines& deadlines)
+    : settings_(std::move(settings)), deadlines_(deadlines),
+      database_({.url = settings_.url,
+                 .application = "attentive-gateway",
+                 .statement_timeout = settings_.deadline})
+{
+    check_durability();
+    check_schema();
+    prove_commit();
+    read_row_types();
+    call({}, {});
+}
+
+batch_written batch_session::write(std::span<const unit> units)
+{
+    const auto split =
+        std::find_if(units.begin(), units.end(), [](const unit& u) { return !u.is_event(); });
+    const auto events = units.first(static_cast<std::size_t>(split - units.begin()));
+    const auto refusals = units.subspan(events.size());
+    ensure_partitions(events);
+    for (int attempts = 1;; ++attempts) {
+        try {
+            const auto start = std::chrono::steady_clock::now();
+            auto written = call(events, refusals);
+            commit_seconds.observe(std::chrono::steady_clock::now() - start);
+            return written;
+        } catch (...) {
+            const failure f = current_failure();
+            const bool again = f.kind == failure_kind::conflict ||
+                               (f.sqlstate == check_violation && attempts == 1);
+            if (!again || attempts == tries_max)
+                throw;
+        }
+    }
+}
+
+unwritten batch_session::write_parts(
+    std::vector<unit> units,
+    const std::function<void(std::span<unit>, const batch_written&)>& written, failure& last,
+    std::chrono::steady_clock::time_point by)
+{
+    by_ = by;
+    return write_all(std::move(units), [&](std::span<unit> part) {
+        batch_written done;
+        try {
+            done = write(part);
+        } catch (...) {
+            last = current_failure();
+            if (last.kind == failure_kind::lost)
+                last.message = deadline_passed_
+                                   ? "no answer within the deadline, connection given up"
+                                   : "the connection broke";
+            return last.kind == failure_kind::rejected ? verdict::rejected : verdict::failed;
+        }
+        written(part, done);
+        return verdict::written;
+    });
+}
+
+pqxx::result batch_session::run(const std::string& sql,
+                                const std::vector<pqxx::binarystring>& parameters)
+{
+    auto& connection = database_.connection();
+    const call_deadlines::guard limit{deadlines_, connection.sock(), time_left()};
+    try {
+        pqxx::nontransaction statement{connection};
+        return statement.exec_params(
+            sql, pqxx::prepare::make_dynamic_params(parameters.begin(), parameters.end()));
+    } catch (...) {
+        deadline_passed_ = limit.expired();
+        throw;
+    }
+}
+
+std::chrono::milliseconds batch_session::time_left() const
+{
+    if (by_ == no_limit)
+        return settings_.deadline;
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(by_ - std::chrono::steady_clock::now());
+    return std::clamp(left, std::chrono::milliseconds{0}, settings_.deadline);
+}
+
+// A server can answer and yet commit nothing, while a frozen process holds the lock on its WAL.
+// Events would be the ones to find out; this message is written and flushed, and read by nobody.
+void batch_session::prove_commit()
+{
+    run("SELECT pg_logical_emit_message(true, 'attentive-gateway', 'connected')", {});
+}
+
+// At each connect: the server may have been restarted with other settings.
+void batch_session::check_durability()
+{
+    refuse_weak(run(durability_query, {})[0], settings_.accept_weak_durability);
+}
+
+// A schema of another version may take a batch and keep something else than we mean.
+void batch_session::check_schema()
+{
+    const bool exists = run(history_exists_query, {})[0][0].as<bool>();
+    refuse_unfit(exists ? run(history_query, {}) : pqxx::result{});
+}
+
+// Row types are made by a migration, so their object ids differ from database to database.
+void batch_session::read_row_types()
+{
+    const auto row = run("SELECT 'gateway.event_row'::regtype::oid,"
+                         " 'gateway.delivery_row'::regtype::oid,"
+                         " 'gateway.quarantine_row'::regtype::oid",
+                         {})[0];
+    event_type_ = row[0].as<std::uint32_t>();
+    delivery_type_ = row[1].as<std::uint32_t>();
+    quarantine_type_ = row[2].as<std::uint32_t>();
+}
+
+batch_written batch_session::call(std::span<const unit> events, std::span<const unit> refusals)
+{
+    std::string statement = "SELECT stored, fresh FROM gateway.write_batch($1, $2, $3, $4, $5)";
+    if (sabotaged(sabotage::no_fsync)) // after the function, which insists on it
+        statement += " WHERE set_config('synchronous_commit', 'off', true) IS NOT NULL";
+    const auto written =
+        run(statement, {binary(settings_.instance), binary(GATEWAY_VERSION),
+                        binary(encode(event_columns(), event_type_, events)),
+                        binary(encode(delivery_columns(), delivery_type_, events)),
+                        binary(encode(quarantine_columns(), quarantine_type_, refusals))})[0];
+    batch_written out;
+    if (written[1].is_null()) {
+        out.fresh.assign(events.size(), true);
+    } else {
+        out.fresh.assign(events.size(), false);
+        mark_positions(written[1].c_str(), out.fresh);
+    }
+    return out;
+}
+
+void batch_session::ensure_partitions(std::span<const unit> events)
+{
+    std::set<sys_days> months;
+    std::set<sys_days> receipt_days;
+    for (const auto& u : events) {
+        const auto occurred_at = u.first().event().occurred_at;
+        const auto received_at = u.first().delivery.received_at();
+        if (has_partition(occurred_at))
+            months.insert(month_of(occurred_at));
+        if (has_partition(received_at)) {
+            const auto day = std::chrono::floor<days>(received_at);
+            receipt_days.insert({day, day + days{1}}); // tomorrow's too: midnight goes unnoticed
+        }
+    }
+    ensure("source_event", months, months_known_);
+    ensure("delivery", receipt_days, days_known_);
+}
+
+// A failure here is no failure of the batch: rows without a partition wait in DEFAULT.
+void batch_session::ensure(const char* table, const std::set<sys_days>& starts,
+                           std::set<sys_days>& known)
+{
+    if (std::includes(known.begin(), known.end(), starts.begin(), starts.end()) ||
+        std::chrono::steady_clock::now() < partitions_again_)
+        return;
+    std::string times;
+    for (const auto& start : starts) {
+        if (!known.count(start))
+            times += (times.empty() ? "{" : ",") + to_string(timestamp{start});
+    }
+    try {
+        auto& connection = database_.connection();
+        const call_deadlines::guard limit{deadlines_, connection.sock(), time_left()};
+        try {
+            pqxx::nontransaction{connection}.exec_params("SELECT gateway.ensure_partitions($1, $2)",
+                                                         table, times + "}");
+        } catch (...) {
+            deadline_passed_ = limit.expired();
+            throw;
+        }
+        known.insert(starts.begin(), starts.end());
+    } catch (...) {
+        const failure f = current_failure();
+        if (f.kind == failure_kind::lost)
+            throw;
+        partitions_again_ = std::chrono::steady_clock::now() + partitions_pause;
+        write_log(severity::warn, "partition_missing",
+                  "no partition of gateway.{db.collection.name} for now (SQLSTATE "
+                  "{db.response.status_code}): rows wait in its DEFAULT",
+                  {{"db.collection.name", table}, {"db.response.status_code", f.sqlstate}});
+    }
+}
+
+} // namespace gateway

@@ -1,0 +1,80 @@
+// One connection of one writer thread: writes a batch of units as one call of
+// gateway.write_batch, which is one round trip and one transaction, and makes the partitions that
+// the batch needs beforehand, in a transaction of their own.
+#pragma once
+
+#include "store/database/call_deadlines.hpp"
+#include "store/database/database.hpp"
+#include "store/write/pending.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace gateway {
+
+struct session_settings {
+    std::string url;
+    std::string instance; // who writes, in gateway.batch: "host/1234/0"
+    std::chrono::milliseconds deadline;
+    bool accept_weak_durability = false; // see refuse_weak()
+};
+
+struct batch_written {
+    std::vector<bool> fresh; // by position in the units: the event was not there before
+};
+
+// One thread. After any failure of kind lost the object is of no more use.
+class batch_session {
+public:
+    // Connects, looks whether the server keeps what it commits and has a schema of ours, and proves
+    // with a commit and an empty batch that it can be written to. Throws what database,
+    // refuse_weak() and refuse_unfit() throw.
+    batch_session(session_settings settings, call_deadlines& deadlines);
+
+    // Writes `units`, which stand in key order. Throws what libpqxx throws; conflicts were tried
+    // again by then. When the deadline passes, the connection is gone and the batch in doubt:
+    // it may be written again, the keys make that harmless.
+    batch_written write(std::span<const unit> units);
+
+    // Writes all units but the poison among them, found as write_all() does. `written` is told of
+    // each part once it is committed. When anything failed, `last` says why. All of it is over at
+    // `by`, each call at the session's own deadline at the latest. Does not throw.
+    unwritten write_parts(std::vector<unit> units,
+                          const std::function<void(std::span<unit>, const batch_written&)>& written,
+                          failure& last, std::chrono::steady_clock::time_point by = no_limit);
+    static constexpr auto no_limit = std::chrono::steady_clock::time_point::max();
+
+    // The last call was ended by the deadline.
+    bool deadline_passed() const { return deadline_passed_; }
+
+private:
+    void check_durability();
+    void check_schema();
+    void prove_commit();
+    void read_row_types();
+    std::chrono::milliseconds time_left() const;
+    void ensure_partitions(std::span<const unit> events);
+    void ensure(const char* table, const std::set<std::chrono::sys_days>& starts,
+                std::set<std::chrono::sys_days>& known);
+    batch_written call(std::span<const unit> events, std::span<const unit> refusals);
+    pqxx::result run(const std::string& sql, const std::vector<pqxx::binarystring>& parameters);
+
+    session_settings settings_;
+    call_deadlines& deadlines_;
+    database database_;
+    std::chrono::steady_clock::time_point by_ = no_limit; // of the batch under way
+    bool deadline_passed_ = false;
+    std::uint32_t event_type_ = 0;
+    std::uint32_t delivery_type_ = 0;
+    std::uint32_t quarantine_type_ = 0;
+    std::set<std::chrono::sys_days> months_known_;             // of source_event, by first day
+    std::set<std::chrono::sys_days> days_known_;               // of delivery
+    std::chrono::steady_clock::time_point partitions_again_{}; // after a failure, not before
+};
+
+} // namespace gateway

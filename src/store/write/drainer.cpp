@@ -1,0 +1,187 @@
+#include "store/write/drainer.hpp"
+#include "gateway/base/backoff.hpp"
+#include "gateway/base/log.hpp"
+#include "gateway/base/metrics.hpp"
+#include "gateway/base/signals.hpp"
+#include "gateway/store/drain.hpp"
+#include "store/database/missing_grant.hpp"
+#include "store/write/pending.hpp"
+
+#include <utility>
+#include <vector>
+
+namespace gateway {
+
+namespace {
+
+constexpr std::chrono::seconds log_pause{10};
+constexpr std::chrono::milliseconds idle_pause{200};
+
+// Made with the process, as all metrics: one that appears with its first event hides that event
+// from rate() and increase().
+const counter drained = make_counter("attentive_gateway_spool_drained_total",
+                                     "Deliveries that went from the spool into the database.");
+
+std::vector<unit> units_of(std::vector<verified_delivery> deliveries, const mapping_function& map)
+{
+    std::vector<std::unique_ptr<pending>> all;
+    all.reserve(deliveries.size());
+    for (auto& d : deliveries) {
+        auto what = map(d);
+        all.push_back(std::make_unique<pending>(
+            pending{std::move(d), [](const result<receipt>&) {}, std::move(what)}));
+    }
+    return group(std::move(all));
+}
+
+} // namespace
+
+drainer::drainer(drainer_settings settings, call_deadlines& deadlines,
+                 std::function<bool()> worth_trying)
+    : settings_(std::move(settings)), deadlines_(deadlines), worth_trying_(std::move(worth_trying)),
+      failed_log_(log_pause)
+{
+    const signals_blocked during_start;
+    thread_ = std::thread{[this] { run(); }};
+}
+
+drainer::~drainer()
+{
+    stopping_.stop();
+    thread_.join();
+}
+
+bool drainer::pause(std::chrono::milliseconds time)
+{
+    pulse_.rest();
+    return stopping_.rest(time);
+}
+
+void drainer::run()
+{
+    backoff failures;
+    while (pause(idle_pause)) {
+        if (!worth_trying_() || settings_.link.to->status().events == 0)
+            continue;
+        try {
+            pulse_.beat();
+            batch_session session{settings_.session, deadlines_};
+            if (drain_with(session)) {
+                failures.reset();
+                continue;
+            }
+        } catch (...) {
+            const error why =
+                to_error(current_failure(), settings_.session.url, database_role::writer);
+            if (const auto held_back = failed_log_.pass())
+                write_log(severity::warn, "spool_not_drained",
+                          "the spool is not drained for now: {error.message}",
+                          {{"error.type", name(why.code)},
+                           {"error.message", why.detail},
+                           held_back_field(*held_back)});
+        }
+        if (!pause(failures.next()))
+            return;
+    }
+}
+
+// True when the spool is empty, or this stops. Throws what connecting throws.
+bool drainer::drain_with(batch_session& session)
+{
+    using namespace std::chrono;
+    const auto events = settings_.link.to->status().events;
+    write_log(severity::info, "spool_drain_begun",
+              "draining {attentive.event.count} events from the spool",
+              {{"attentive.event.count", events}});
+    for (;;) {
+        pulse_.beat();
+        const auto start = steady_clock::now();
+        auto batch = settings_.link.to->read(settings_.batch_events_max, settings_.batch_bytes_max);
+        if (batch.has_error()) {
+            write_log(severity::error, "spool_unreadable",
+                      "the spool cannot be read: {error.message}",
+                      {{"error.type", name(batch.error().code)},
+                       {"error.message", batch.error().detail}});
+            return false;
+        }
+        if (batch.value().deliveries.empty()) {
+            write_log(severity::info, "spool_drained", "the spool is empty");
+            return true;
+        }
+        const std::size_t rows = batch.value().deliveries.size();
+        const auto kept =
+            drain_batch(session, *settings_.link.to, std::move(batch).value(), settings_.map);
+        if (kept.has_error()) {
+            if (const auto held_back = failed_log_.pass())
+                write_log(severity::warn, "spool_batch_kept",
+                          "a batch stays in the spool for now: {error.message}",
+                          {{"error.type", name(kept.error().code)},
+                           {"error.message", kept.error().detail},
+                           {"attentive.delivery.count", rows},
+                           held_back_field(*held_back)});
+            return false;
+        }
+        if (kept.value() > 0)
+            return false;
+        drained.add(static_cast<double>(rows));
+        const auto due = start + microseconds{rows * 1'000'000 / settings_.link.drain_rate_max};
+        if (!pause(duration_cast<milliseconds>(due - steady_clock::now())))
+            return true;
+    }
+}
+
+result<std::size_t> drain_batch(batch_session& session, spool& from, spool_batch batch,
+                                const mapping_function& map)
+{
+    failure last{};
+    auto left = session.write_parts(
+        units_of(std::exchange(batch.deliveries, {}), map),
+        [](std::span<unit>, const batch_written&) {}, last);
+    if (!left.failed.empty())
+        return to_error(last);
+    std::vector<const verified_delivery*> kept;
+    for (const auto& u : left.hopeless) {
+        for (const auto& member : u.members)
+            kept.push_back(&member->delivery);
+    }
+    if (!kept.empty()) {
+        write_log(severity::error, "spooled_deliveries_refused",
+                  "{attentive.delivery.count} spooled deliveries are refused by the database even "
+                  "as quarantine rows: they stay in the spool",
+                  {{"attentive.delivery.count", kept.size()},
+                   {"db.response.status_code", last.sqlstate}});
+        BOOST_OUTCOME_TRY(from.append(kept));
+    }
+    BOOST_OUTCOME_TRY(from.remove(batch));
+    return kept.size();
+}
+
+result<drain_report> drain(spool& from, const drain_settings& settings)
+{
+    call_deadlines deadlines;
+    drain_report report;
+    try {
+        batch_session session{{settings.database_url, "drain by hand", settings.batch_deadline,
+                               settings.accept_weak_durability},
+                              deadlines};
+        // What was refused for good stands at the end: when nothing else is left, this is done.
+        while (report.kept == 0 || from.status().events > report.kept) {
+            BOOST_OUTCOME_TRY(auto batch,
+                              from.read(settings.batch_events_max, settings.batch_bytes_max));
+            if (batch.deliveries.empty())
+                break;
+            const std::size_t rows = batch.deliveries.size();
+            BOOST_OUTCOME_TRY(const auto kept,
+                              drain_batch(session, from, std::move(batch), settings.map));
+            report.kept += kept;
+            report.drained += rows - kept;
+            if (settings.progress)
+                settings.progress(report.drained);
+        }
+        return report;
+    } catch (...) {
+        return to_error(current_failure(), settings.database_url, database_role::writer);
+    }
+}
+
+} // namespace gateway

@@ -1,0 +1,66 @@
+// Empties the spool into the database, oldest first and at a bounded rate, while new events
+// already go there directly. What it writes twice (a crash between commit and removal) is one row
+// all the same: the content key sees to that.
+#pragma once
+
+#include "gateway/base/log_limit.hpp"
+#include "gateway/base/pulse.hpp"
+#include "gateway/base/stop_signal.hpp"
+#include "gateway/model/mapping.hpp"
+#include "gateway/store/spool.hpp"
+#include "store/database/call_deadlines.hpp"
+#include "store/write/batch_session.hpp"
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <thread>
+
+namespace gateway {
+
+// Writes one read of `from` into the database and removes it there. A row that is refused even as
+// a quarantine row goes to the end of the spool: it is kept, and blocks nothing that is behind it;
+// returns how many did. On a failure the batch stays where it is, and what was written of it is a
+// duplicate next time. Fails with database_unavailable, database_failed, spool_full, spool_failed.
+result<std::size_t> drain_batch(batch_session& session, spool& from, spool_batch batch,
+                                const mapping_function& map);
+
+struct drainer_settings {
+    session_settings session;
+    spool_link link;
+    mapping_function map;
+    std::size_t batch_events_max;
+    std::size_t batch_bytes_max;
+};
+
+class drainer {
+public:
+    // `worth_trying` says whether the database takes events, as far as the writer threads know.
+    drainer(drainer_settings settings, call_deadlines& deadlines,
+            std::function<bool()> worth_trying);
+    // Finishes the batch under way.
+    ~drainer();
+    drainer(const drainer&) = delete;
+    drainer& operator=(const drainer&) = delete;
+
+    // For how long the thread has been at one step. Any thread.
+    std::chrono::milliseconds busy_for(pulse::clock::time_point now) const
+    {
+        return pulse_.busy_for(now);
+    }
+
+private:
+    void run();
+    bool drain_with(batch_session& session);
+    bool pause(std::chrono::milliseconds time); // false: stopping
+
+    const drainer_settings settings_;
+    call_deadlines& deadlines_;
+    const std::function<bool()> worth_trying_;
+    log_limit failed_log_;
+    pulse pulse_;
+    stop_signal stopping_;
+    std::thread thread_;
+};
+
+} // namespace gateway

@@ -1,0 +1,74 @@
+// What waits for its commit, and how it is put in order: retries of one event in one batch share a
+// unit, units stand in key order (two writers with the same rows would deadlock otherwise), and a
+// unit that PostgreSQL refuses is found by halving. Pure: the database is a function given in.
+#pragma once
+
+#include "gateway/model/delivery.hpp"
+#include "gateway/model/mapping.hpp"
+#include "gateway/model/quarantine.hpp"
+#include "gateway/model/receipt.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace gateway {
+
+// One submitted delivery. On the heap, because sorting would move two kilobytes of it.
+struct pending {
+    verified_delivery delivery;
+    completion done;
+    std::optional<normalized> what{};                                               // once mapped
+    std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now(); // submitted
+
+    bool is_event() const { return std::holds_alternative<source_event>(*what); }
+    const source_event& event() const { return std::get<source_event>(*what); }
+    const quarantined& refusal() const { return std::get<quarantined>(*what); }
+};
+
+// Maps what is not mapped yet, one right after the other: a batch of sixty is mapped in half the
+// time that sixty deliveries take between other work, because code and tables stay in the caches.
+// One that cannot be mapped for want of memory is answered overloaded and left out.
+void map_all(std::vector<std::unique_ptr<pending>>& batch, const mapping_function& map);
+
+// Digest of endpoint and body: a retry of a refused delivery is the same quarantine row.
+uuid quarantine_id(const verified_delivery& d);
+
+// Bytes that `p` holds while it waits, roughly: its body, and the fields made of it.
+std::size_t weight(const pending& p);
+
+// Deliveries that are one row, the first of them being what is written: equal events by key, or
+// equal refusals by quarantine id. Never empty.
+struct unit {
+    std::vector<std::unique_ptr<pending>> members;
+    uuid id; // the event's, or the quarantine row's
+
+    const pending& first() const { return *members.front(); }
+    bool is_event() const { return first().is_event(); }
+};
+
+// Units in key order, events before refusals; members keep the order they came in.
+std::vector<unit> group(std::vector<std::unique_ptr<pending>> given);
+
+enum class verdict {
+    written,  // committed; the attempt has answered the senders
+    rejected, // PostgreSQL refused a value: some unit of these is poison, none was written
+    failed,   // none was written, as far as we know; trying a part would not help
+};
+using attempt = std::function<verdict(std::span<unit>)>;
+
+struct unwritten {
+    std::vector<unit> failed;   // an attempt failed: the database did not take them
+    std::vector<unit> hopeless; // even as quarantine rows they were refused
+};
+
+// Writes all units, in as few attempts as can be: all at once, and when that is rejected, halves
+// until the poison unit stands alone, which becomes quarantine rows (database_rejected) and goes
+// with the rest into the next attempt. For k poison units of n at most k (log2 n + 1) more.
+unwritten write_all(std::vector<unit> units, const attempt& write);
+
+} // namespace gateway

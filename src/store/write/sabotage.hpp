@@ -1,0 +1,75 @@
+// Known bugs for one test only: the fault tests have to catch each of them, or their silence about
+// the real daemon would prove nothing. Everything is here and in the `if` that asks; without
+// GATEWAY_SABOTAGE, as the product is built, each question is a constant no and leaves no code.
+#pragma once
+
+#include "store/write/pending.hpp"
+
+#ifdef GATEWAY_SABOTAGE
+#include <cstdlib>
+#include <random>
+#include <string_view>
+#endif
+
+namespace gateway {
+
+enum class sabotage {
+    ack_before_commit, // the sender hears "stored" when the event is in memory
+    drop_batch,        // what the database does not take is acknowledged and forgotten
+    no_fsync,          // the commit does not wait for its WAL to be written
+    no_dedup,          // each delivery gets an id of its own, so that a retry is a second row
+};
+
+#ifdef GATEWAY_SABOTAGE
+
+// Whether $GATEWAY_SABOTAGE names `s`.
+inline bool sabotaged(sabotage s)
+{
+    static const std::string_view chosen = [] {
+        const char* value = std::getenv("GATEWAY_SABOTAGE");
+        return std::string_view{value == nullptr ? "" : value};
+    }();
+    switch (s) {
+    case sabotage::ack_before_commit: return chosen == "ack-before-commit";
+    case sabotage::drop_batch: return chosen == "drop-batch";
+    case sabotage::no_fsync: return chosen == "no-fsync";
+    case sabotage::no_dedup: return chosen == "no-dedup";
+    }
+    return false;
+}
+
+inline void acknowledge(pending& p, const mapping_function& map)
+{
+    if (!p.what)
+        p.what.emplace(map(p.delivery));
+    if (p.is_event())
+        p.done(receipt{disposition::stored, p.event().event_id, std::nullopt});
+    else
+        p.done(receipt{disposition::quarantined, quarantine_id(p.delivery), p.refusal().reason});
+    p.done = [](const result<receipt>&) {};
+}
+
+inline void give_random_id(pending& p, const mapping_function& map)
+{
+    p.what.emplace(map(p.delivery));
+    auto* const event = std::get_if<source_event>(&*p.what);
+    if (event == nullptr)
+        return;
+    thread_local std::mt19937_64 random{std::random_device{}()};
+    for (auto& byte : event->event_id.bytes)
+        byte = static_cast<std::uint8_t>(random());
+}
+
+#else
+
+constexpr bool sabotaged(sabotage)
+{
+    return false;
+}
+
+inline void acknowledge(pending&, const mapping_function&) {}
+inline void give_random_id(pending&, const mapping_function&) {}
+
+#endif
+
+} // namespace gateway

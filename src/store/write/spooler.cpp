@@ -1,0 +1,90 @@
+#include "store/write/spooler.hpp"
+
+#include "gateway/base/log.hpp"
+#include "gateway/base/signals.hpp"
+
+#include <chrono>
+#include <utility>
+
+namespace gateway {
+
+namespace {
+
+constexpr std::chrono::seconds log_pause{10};
+
+// What the sender may be told of a delivery that lies in the spool: it will be the row or the
+// quarantine row that its content names, once, whenever the database has it.
+receipt receipt_of(const pending& p)
+{
+    if (p.is_event())
+        return receipt{disposition::stored, p.event().event_id, std::nullopt};
+    return receipt{disposition::quarantined, quarantine_id(p.delivery), p.refusal().reason};
+}
+
+} // namespace
+
+spooler::spooler(spool& into, bounds limit, bounds batch, mapping_function map)
+    : spool_(into), box_(limit), batch_(batch), map_(std::move(map)), refused_log_(log_pause)
+{
+    const signals_blocked during_start;
+    thread_ = std::thread{[this] { run(); }};
+}
+
+spooler::~spooler()
+{
+    box_.close();
+    thread_.join();
+}
+
+void spooler::take(std::unique_ptr<pending> p)
+{
+    if (!box_.push(p))
+        p->done(fail(errc::overloaded, "neither the database nor the spool keeps up"));
+}
+
+std::chrono::milliseconds spooler::busy_for(pulse::clock::time_point now) const
+{
+    return pulse_.busy_for(now);
+}
+
+void spooler::run()
+{
+    for (;;) {
+        pulse_.rest();
+        auto taken = box_.take(batch_);
+        if (taken.empty())
+            return; // closed, and all is spooled
+        pulse_.beat();
+        map_all(taken, map_);
+        append(std::move(taken));
+        box_.finished();
+    }
+}
+
+void spooler::append(std::vector<std::unique_ptr<pending>> taken)
+{
+    std::vector<const verified_delivery*> deliveries;
+    deliveries.reserve(taken.size());
+    for (const auto& p : taken)
+        deliveries.push_back(&p->delivery);
+    const auto durable = spool_.append(deliveries);
+    if (durable.has_error()) {
+        if (const auto held_back = refused_log_.pass())
+            write_log(severity::error, "deliveries_refused",
+                      "{attentive.delivery.count} deliveries refused: the database is out of reach "
+                      "and the spool takes nothing: {error.message}",
+                      {{"attentive.delivery.count", taken.size()},
+                       {"error.type", name(durable.error().code)},
+                       {"error.message", durable.error().detail},
+                       held_back_field(*held_back)});
+    }
+    for (const auto& p : taken) {
+        outcomes_.count(*p, durable.has_error() ? outcome::refused : outcome::spooled);
+        if (durable.has_error())
+            p->done(durable.error());
+        else
+            p->done(receipt_of(*p));
+    }
+}
+
+} // namespace gateway
