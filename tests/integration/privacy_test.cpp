@@ -136,7 +136,7 @@ TEST_F(EraseTest, LeavesNobodyInALink)
                  "https://shop.example.com/of/" + encoded + "?utm_content=" +
                      story_phone(person_).substr(1) + "&for=" + story_external_id(person_) + "#");
     writer_settings settings = settings_for(url_);
-    settings.map = [](const verified_delivery& d) { return normalize(d.body()); };
+    settings.map = normalize_delivery;
     {
         writer w{settings};
         await_available(w);

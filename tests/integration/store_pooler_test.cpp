@@ -156,7 +156,7 @@ TEST_F(PoolerTest, TheQuarantineIsReplayedThroughIt)
     }
     replay_settings replay;
     replay.database_url = pooler_.before(url);
-    replay.page_rows_max = 7;
+    replay.batch_events_max = 7;
     replay.map = [](const verified_delivery& d) {
         return click(std::stoi(d.body().substr(d.body().find("\"number\":") + 9))).what;
     };

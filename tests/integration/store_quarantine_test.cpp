@@ -178,8 +178,8 @@ TEST(QuarantineReplayTest, GoesThroughLargeSetsInPages)
         keep(url, 1'000, 1'020);
         query(url, "UPDATE gateway.quarantine SET received_at = '2026-01-01'");
         replay_settings s = replay_of(url);
-        s.page_rows_max = by_bytes ? 500 : 3;
-        s.page_bytes_max = by_bytes ? 1 : 8U << 20U;
+        s.batch_events_max = by_bytes ? 500 : 3;
+        s.batch_bytes_max = by_bytes ? 1 : 8U << 20U;
         std::vector<std::uint64_t> steps;
         s.progress = [&steps](std::uint64_t examined) { steps.push_back(examined); };
 
@@ -255,7 +255,7 @@ TEST(QuarantineReplayTest, TwoAtOnceStoreEachEventOnce)
     const std::string url = fresh_database();
     keep(url, 0, 600);
     replay_settings s = replay_of(url);
-    s.page_rows_max = 50;
+    s.batch_events_max = 50;
     std::optional<result<replay_report>> other;
 
     std::thread beside{[&] { other = replay_quarantine(s); }};

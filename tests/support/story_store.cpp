@@ -17,7 +17,7 @@ namespace gateway::test {
 std::size_t store_story(const std::string& url, const std::vector<story_event>& story)
 {
     writer_settings settings = settings_for(url);
-    settings.map = [](const verified_delivery& d) { return normalize(d.body()); };
+    settings.map = normalize_delivery;
     settings.inbox_events_max = story.size() + 1; // all of it at once
     settings.inbox_bytes_max = std::size_t{1} << 40U;
     std::atomic<std::size_t> stored{0};

@@ -17,7 +17,8 @@ inline constexpr int mapping_version = 2;
 // The event of `body`, or the reason for quarantine. Never throws, for any bytes. Any thread.
 normalized normalize(std::string_view body);
 
-inline normalized normalize(const verified_delivery& d)
+// The same, as the store wants it: see gateway/model/mapping.hpp.
+inline normalized normalize_delivery(const verified_delivery& d)
 {
     return normalize(d.body());
 }

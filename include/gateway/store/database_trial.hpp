@@ -3,8 +3,9 @@
 #pragma once
 
 #include "gateway/base/result.hpp"
+#include "gateway/model/delivery.hpp"
+#include "gateway/model/mapping.hpp"
 #include "gateway/store/query.hpp"
-#include "gateway/store/writer.hpp"
 
 #include <chrono>
 #include <memory>

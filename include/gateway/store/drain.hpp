@@ -3,25 +3,16 @@
 #pragma once
 
 #include "gateway/base/result.hpp"
-#include "gateway/model/mapping.hpp"
+#include "gateway/store/batch_settings.hpp"
 #include "gateway/store/spool.hpp"
 
-#include <chrono>
-#include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <string>
 
 namespace gateway {
 
-struct drain_settings {
-    std::string database_url;
-    mapping_function map;
-    std::size_t batch_events_max = 1'000;
-    std::size_t batch_bytes_max = 8U << 20U;
-    std::chrono::milliseconds batch_deadline{2'000};
-    bool accept_weak_durability = false;
-    std::function<void(std::uint64_t)> progress; // how many are drained by now; may be empty
+struct drain_settings : batch_settings {
+    std::function<void(std::uint64_t)> progress = {}; // how many are drained by now; may be empty
 };
 
 struct drain_report {

@@ -6,10 +6,9 @@
 #include "gateway/base/time.hpp"
 #include "gateway/base/uuid.hpp"
 #include "gateway/model/quarantine.hpp"
+#include "gateway/store/batch_settings.hpp"
 #include "gateway/store/query.hpp"
-#include "gateway/store/writer.hpp"
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -56,16 +55,10 @@ struct quarantine_entry {
 result<std::optional<quarantine_entry>> read_quarantine(const std::string& database_url,
                                                         const uuid& id);
 
-struct replay_settings {
-    std::string database_url;
-    quarantine_filter only;
-    mapping_function map;
-    bool dry_run = false; // map and count, write nothing
-    bool accept_weak_durability = false;
-    std::size_t page_rows_max = 500; // bounds memory and one transaction
-    std::size_t page_bytes_max = 8U << 20U;
-    std::chrono::milliseconds batch_deadline{2'000};
-    std::function<void(std::uint64_t)> progress; // how many were looked at; may be empty
+struct replay_settings : batch_settings { // a batch is a page of the waiting rows
+    quarantine_filter only = {};
+    bool dry_run = false;                             // map and count, write nothing
+    std::function<void(std::uint64_t)> progress = {}; // how many were looked at; may be empty
 };
 
 struct replay_report {

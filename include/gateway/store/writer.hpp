@@ -6,8 +6,8 @@
 #include "gateway/base/result.hpp"
 #include "gateway/base/time.hpp"
 #include "gateway/model/delivery.hpp"
-#include "gateway/model/mapping.hpp"
 #include "gateway/model/receipt.hpp"
+#include "gateway/store/batch_settings.hpp"
 #include "gateway/store/spool.hpp"
 
 #include <chrono>
@@ -19,19 +19,11 @@
 
 namespace gateway {
 
-struct writer_settings {
-    std::string database_url; // libpq connection string or URI
-    mapping_function map;     // called on the store's threads, batch by batch
-    std::size_t threads = 2;  // each with its own connection
+struct writer_settings : batch_settings {
+    std::size_t threads = 2; // each with its own connection
     std::size_t inbox_events_max = 20'000;
     std::size_t inbox_bytes_max = 64U << 20U;
-    std::size_t batch_events_max = 1'000;
-    std::size_t batch_bytes_max = 8U << 20U;
-    std::chrono::milliseconds batch_deadline{2'000}; // a batch the database holds longer is lost
-                                                     // to us: the connection is thrown away
-    // Also write to a server with fsync = off, which can lose what it committed.
-    bool accept_weak_durability = false;
-    spool_link fallback;
+    spool_link fallback = {};
 };
 
 struct writer_status {

@@ -28,15 +28,8 @@ result<std::optional<quarantine_entry>> read(const quarantine_show_options& opti
 result<replay_report> replay(const quarantine_replay_options& options)
 {
     BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(options.database));
-    replay_settings settings;
-    settings.database_url = at.database.url;
-    settings.only = options.only;
-    settings.map = [](const verified_delivery& d) { return normalize(d); };
-    settings.dry_run = options.dry_run;
-    settings.accept_weak_durability = at.settings.database.accept_weak_durability;
-    settings.batch_deadline = at.settings.batch_deadline;
-    settings.progress = progress_lines("rows");
-    return replay_quarantine(settings);
+    return replay_quarantine({batch_settings_of(at.settings, at.database.url), options.only,
+                              options.dry_run, progress_lines("rows")});
 }
 
 // A terminal obeys control characters; a file or the next program gets the exact bytes.

@@ -9,7 +9,6 @@
 #include "app/daemon/reload.hpp"
 #include "app/daemon/systemd.hpp"
 #include "gateway/admin/admin.hpp"
-#include "gateway/attentive/normalizer.hpp"
 #include "gateway/base/log.hpp"
 #include "gateway/store/migrations.hpp"
 #include "gateway/store/observer.hpp"
@@ -185,7 +184,7 @@ void daemon::implementation::migrate_now()
 
 result<void> daemon::implementation::open_writer()
 {
-    writer_settings w;
+    writer_settings w{batch_settings_of(settings, database.url)};
     if (!settings.spool.directory.empty()) {
         BOOST_OUTCOME_TRY(auto opened, spool::open(spool_settings_of(settings)));
         const auto tried = try_spool_directory(spool_settings_of(settings));
@@ -206,15 +205,9 @@ result<void> daemon::implementation::open_writer()
                   "no [spool] is configured: while the database is out of reach, events are "
                   "refused with 503");
     }
-    w.database_url = database.url;
-    w.map = [](const verified_delivery& d) { return normalize(d); };
     w.threads = settings.database.writers;
     w.inbox_events_max = settings.inbox_events_max;
     w.inbox_bytes_max = settings.inbox_bytes_max;
-    w.batch_events_max = settings.batch_events_max;
-    w.batch_bytes_max = settings.batch_bytes_max;
-    w.batch_deadline = settings.batch_deadline;
-    w.accept_weak_durability = settings.database.accept_weak_durability;
     writer = std::make_unique<gateway::writer>(std::move(w));
     projector =
         std::make_unique<gateway::projector>(projector_settings{.database_url = database.url});

@@ -54,6 +54,16 @@ result<configured> connect_to_current_schema(const database_options& options, da
     return at;
 }
 
+batch_settings batch_settings_of(const config& c, std::string database_url)
+{
+    return {.database_url = std::move(database_url),
+            .map = normalize_delivery,
+            .batch_events_max = c.batch_events_max,
+            .batch_bytes_max = c.batch_bytes_max,
+            .batch_deadline = c.batch_deadline,
+            .accept_weak_durability = c.database.accept_weak_durability};
+}
+
 spool_settings spool_settings_of(const config& c)
 {
     spool_settings s;
@@ -92,15 +102,7 @@ result<drain_report> drain_spool(const configured& at, std::function<void(std::u
                         " and drains it by itself, as soon as its database takes events; to "
                         "drain it by hand, stop that gateway first");
     BOOST_OUTCOME_TRY(auto from, spool::open(spool_settings_of(c)));
-    drain_settings settings;
-    settings.database_url = at.database.url;
-    settings.map = [](const verified_delivery& d) { return normalize(d); };
-    settings.batch_events_max = c.batch_events_max;
-    settings.batch_bytes_max = c.batch_bytes_max;
-    settings.batch_deadline = c.batch_deadline;
-    settings.accept_weak_durability = c.database.accept_weak_durability;
-    settings.progress = std::move(progress);
-    return drain(from, settings);
+    return drain(from, {batch_settings_of(c, at.database.url), std::move(progress)});
 }
 
 } // namespace gateway

@@ -3,6 +3,7 @@
 
 #include "app/config/config.hpp"
 #include "gateway/base/result.hpp"
+#include "gateway/store/batch_settings.hpp"
 #include "gateway/store/drain.hpp"
 #include "gateway/store/embedded_cluster.hpp"
 #include "gateway/store/role.hpp"
@@ -49,6 +50,9 @@ result<configured> connect_to_database(const database_options& options);
 // The same, for commands that take the schema to be this binary's: schema_mismatch when it is not.
 result<configured> connect_to_current_schema(const database_options& options,
                                              database_role needed = database_role::writer);
+
+// How events are written by whoever does it: with today's mapping, within the configured limits.
+batch_settings batch_settings_of(const config& c, std::string database_url);
 
 // How the daemon opens its spool; meaningless without a spool.directory.
 spool_settings spool_settings_of(const config& c);

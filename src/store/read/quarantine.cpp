@@ -72,7 +72,7 @@ public:
                 conditions(settings_.only) +
                 " ORDER BY received_at, quarantine_id LIMIT $3) page) measured"
                 " WHERE before < $4 ORDER BY received_at, quarantine_id",
-            last_received_at_, last_id_, settings_.page_rows_max, settings_.page_bytes_max);
+            last_received_at_, last_id_, settings_.batch_events_max, settings_.batch_bytes_max);
         std::vector<waiting> out;
         for (const auto& row : rows) {
             const timestamp received_at{std::chrono::milliseconds{row[5].as<std::int64_t>()}};
