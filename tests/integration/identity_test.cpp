@@ -1,0 +1,109 @@
+// Who is whom: hubs join nobody, splits hold, and an explanation shows no value in clear.
+#include "gateway/store/read_models.hpp"
+#include "integration/projected_log.hpp"
+#include "support/cluster.hpp"
+
+#include <gtest/gtest.h>
+
+namespace gateway {
+namespace {
+
+using namespace test;
+using namespace test;
+using rows = std::vector<std::vector<std::string>>;
+using test::identified;
+using test::profiles;
+using test::project_all;
+using test::query; // not the product's
+using test::store;
+
+TEST(IdentityTest, AHubJoinsNobodyAndUndoesWhatItJoined)
+{
+    const std::string url = fresh_database();
+    const std::string phone = R"({"phone": ["+49301234567"]})";
+    for (int i = 1; i <= 5; ++i)
+        store(url, identified("2026-03-0" + std::to_string(i), std::to_string(i), phone));
+    store(url, identified("2026-03-06", "7", R"({"phone": ["+15555555555"], "email": ["-"]})"));
+    store(url, identified("2026-03-06", "8", R"({"phone": ["+15555555555"], "email": ["-"]})"));
+    store(url, identified("2026-03-06", "9", R"({"custom:shoe": ["44"]})"));
+    store(url, identified("2026-03-06", "a", R"({"custom:shoe": ["44"]})"));
+
+    project_all(url);
+    const auto five = profiles(url);
+    store(url, identified("2026-03-07", "6", phone));
+    project_all(url);
+
+    EXPECT_EQ(five, "1=1 2=1 3=1 4=1 5=1 7=7 8=8 9=9 a=a");
+    EXPECT_EQ(profiles(url), "1=1 2=2 3=3 4=4 5=5 6=6 7=7 8=8 9=9 a=a");
+}
+
+TEST(IdentityTest, TheFirstSeenSurvivesAlsoWhenThatIsLearntLate)
+{
+    const std::string url = fresh_database();
+    store(url, identified("2026-03-02", "1", R"({"email": ["a@mail.org"]})"));
+    store(url, identified("2026-03-03", "2", R"({"email": ["a@mail.org"], "phone": ["+4930"]})"));
+    store(url, identified("2026-03-03", "3", R"({"phone": ["+4930"]})"));
+    project_all(url);
+    const auto early = profiles(url);
+
+    store(url, {.at = "2026-03-01", .action = "subscribed", .subscriber = "3"});
+    project_all(url);
+
+    EXPECT_EQ(early, "1=1 2=1 3=1");
+    EXPECT_EQ(profiles(url), "1=3 2=3 3=3");
+}
+
+TEST(IdentityTest, ASplitTakesASubscriberOutForGoodAndCanBeTakenBack)
+{
+    const std::string url = fresh_database();
+    store(url, identified("2026-03-01", "1", R"({"email": ["a@mail.org"]})"));
+    store(url, identified("2026-03-02", "2", R"({"email": ["a@mail.org"], "phone": ["+4930"]})"));
+    store(url, identified("2026-03-03", "3", R"({"phone": ["+4930"]})"));
+    project_all(url);
+    identity_split split{.company = "C",
+                         .subscriber = *uuid_from_text("00000000-0000-0000-0000-000000000002"),
+                         .kind = "email"};
+
+    const auto concerned = split_identity(url, split).value();
+    const auto apart = profiles(url);
+    store(url, identified("2026-03-04", "2", R"({"email": ["a@mail.org"], "klaviyo_id": ["k"]})"));
+    project_all(url);
+    const auto rebuilt = rebuild({.database_url = url}).value();
+    const auto still_apart = profiles(url);
+    split.undo = true;
+    const bool undone = split_identity(url, split).has_value();
+    split.subscriber = uuid{};
+
+    EXPECT_EQ(concerned.rows.size(), 3U);
+    EXPECT_EQ(apart, "1=1 2=2 3=2");
+    EXPECT_EQ(still_apart, apart);
+    EXPECT_EQ(rebuilt.rows[2][2], "0");
+    EXPECT_TRUE(undone);
+    EXPECT_EQ(profiles(url), "1=1 2=1 3=1");
+    EXPECT_EQ(split_identity(url, split).error().code, errc::database_failed);
+}
+
+TEST(IdentityTest, ExplainsTheChainWithoutValuesInClear)
+{
+    const std::string url = fresh_database();
+    store(url, identified("2026-03-01", "1", R"({"email": ["anna@mail.org"]})"));
+    store(url, identified("2026-03-02", "2",
+                          R"({"email": ["anna@mail.org"], "phone": ["+49301234567"]})"));
+    store(url, identified("2026-03-03", "3", R"({"phone": ["+49301234567"]})"));
+    project_all(url);
+
+    const auto chain =
+        explain_identity(url, "C", *uuid_from_text("00000000-0000-0000-0000-000000000003")).value();
+    const auto unknown = explain_identity(url, "C", uuid{}).value();
+
+    ASSERT_EQ(chain.rows.size(), 3U);
+    EXPECT_EQ(chain.rows[0][4], "");
+    EXPECT_EQ(chain.rows[1][2] + " " + chain.rows[1][3], "email a***@mail.org");
+    EXPECT_EQ(chain.rows[1][4].back(), '1');
+    EXPECT_EQ(chain.rows[2][2] + " " + chain.rows[2][3], "phone +4***67");
+    EXPECT_EQ(chain.rows[2][4].back(), '2');
+    EXPECT_TRUE(unknown.rows.empty());
+}
+
+} // namespace
+} // namespace gateway

@@ -1,0 +1,168 @@
+// The projector at work: what it sets aside, one at a time, through lost connections, with the
+// rights of the writer, beside the commands.
+#include "gateway/store/projector.hpp"
+#include "gateway/store/read_models.hpp"
+#include "integration/projected_log.hpp"
+#include "support/cluster.hpp"
+#include "support/gateway_process.hpp"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <random>
+#include <thread>
+
+namespace gateway {
+namespace {
+
+using namespace test;
+using rows = std::vector<std::vector<std::string>>;
+using test::query; // not the product's
+using testing::HasSubstr;
+
+TEST(ProjectorTest, ABatchWithARefusedValueIsSetAsideAndBlocksNothing)
+{
+    const std::string url = fresh_database();
+    query(url, "ALTER TABLE gateway.message ADD CONSTRAINT no_poison"
+               " CHECK (message_name <> 'poison')");
+    for (int i = 0; i < 9; ++i)
+        store(url, {.at = "2026-03-01 10:00:0" + std::to_string(i),
+                    .action = "link_clicked",
+                    .more_columns = ", message_key, message_name",
+                    .more_values = ", 'Message:" + std::to_string(i) + "', '" +
+                                   (i == 4 ? "poison" : "good") + "'"});
+
+    const auto step = query(url, "SELECT is_active, batches, events, set_aside"
+                                 " FROM gateway.project()");
+    const auto aside = value(url, "SELECT set_aside_error FROM gateway.batch"
+                                  " WHERE set_aside_at IS NOT NULL AND projected_at IS NULL");
+    const auto lag = query(url, "SELECT batches, events, failed FROM gateway.projection_lag()");
+    const auto messages = count(url, "gateway.message");
+    query(url, "ALTER TABLE gateway.message DROP CONSTRAINT no_poison");
+    const bool rebuilt = rebuild({.database_url = url}).has_value();
+    project_all(url);
+
+    EXPECT_EQ(step, (rows{{"t", "9", "9", "1"}}));
+    EXPECT_EQ(aside, "23514 no_poison");
+    EXPECT_EQ(lag, (rows{{"0", "0", "1"}}));
+    EXPECT_EQ(messages, "8");
+    EXPECT_TRUE(rebuilt);
+    EXPECT_EQ(count(url, "gateway.message"), "9");
+    EXPECT_EQ(value(url, "SELECT failed FROM gateway.projection_lag()"), "0");
+}
+
+TEST(ProjectorTest, WhatIsNoFaultOfABatchSetsNothingAside)
+{
+    const std::string url = fresh_database();
+    store(url, {.at = "2026-03-01 10:00", .action = "subscribed"});
+    query(url, "ALTER TABLE gateway.consent RENAME TO elsewhere");
+
+    EXPECT_ANY_THROW(query(url, "SELECT gateway.project()"));
+    query(url, "ALTER TABLE gateway.elsewhere RENAME TO consent");
+    const auto waiting = value(url, "SELECT batches FROM gateway.projection_lag()");
+    project_all(url);
+
+    EXPECT_EQ(waiting, "1");
+    EXPECT_EQ(count(url, "gateway.consent"), "1");
+}
+
+TEST(ProjectorTest, OneSessionProjectsAtATime)
+{
+    const std::string url = fresh_database();
+    store(url, {.at = "2026-03-01 10:00", .action = "subscribed"});
+    std::thread holder{[&url] {
+        query(url, "BEGIN; SELECT pg_advisory_xact_lock(gateway.projection_lock());"
+                   " SELECT pg_sleep(1.5); COMMIT");
+    }};
+    while (value(url, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == "0")
+        std::this_thread::sleep_for(std::chrono::milliseconds{5});
+
+    const auto beside = query(url, "SELECT is_active, batches FROM gateway.project()");
+    holder.join();
+
+    EXPECT_EQ(beside, (rows{{"f", "0"}}));
+    EXPECT_EQ(value(url, "SELECT batches FROM gateway.project()"), "1");
+}
+
+TEST(ProjectorTest, TheThreadKeepsUpSurvivesALostConnectionAndStopsAtOnce)
+{
+    const std::string url = fresh_database();
+    const auto projected = [&url](const std::string& batches) {
+        for (int i = 0; i < 200; ++i) {
+            if (count(url, "gateway.batch WHERE projected_at IS NOT NULL") == batches)
+                return true;
+            std::this_thread::sleep_for(std::chrono::milliseconds{50});
+        }
+        return false;
+    };
+    auto running = std::make_unique<projector>(projector_settings{.database_url = url});
+    auto standing_by = std::make_unique<projector>(projector_settings{.database_url = url});
+
+    store(url, {.at = "2026-03-01 10:00", .action = "subscribed"});
+    EXPECT_TRUE(projected("1"));
+    query(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname ="
+               " current_database() AND application_name = 'attentive-gateway projector'");
+    store(url, {.at = "2026-03-02 10:00", .action = "unsubscribed"});
+    EXPECT_TRUE(projected("2"));
+    const auto start = std::chrono::steady_clock::now();
+    running.reset();
+    standing_by.reset();
+
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::milliseconds{1'000});
+    EXPECT_EQ(value(url, "SELECT decision FROM gateway.consent"), "revoked");
+}
+
+TEST(ProjectorTest, TheWritersRoleSufficesAndTheReadersSeesTheReports)
+{
+    const std::string url = fresh_database();
+    make_story(url, 12);
+    deliver(url, 12, false);
+
+    query(url, "SET ROLE gateway_writer; SELECT gateway.project(100000)");
+    query(url, "SET ROLE gateway_writer; SELECT gateway.set_timezone('C1', 'Europe/Berlin')");
+
+    EXPECT_EQ(value(url, "SELECT batches FROM gateway.projection_lag()"), "0");
+    for (const std::string view :
+         {"consent_movement_daily", "audience_size_daily", "current_subscribers",
+          "subscriber_consent", "message_performance"}) {
+        EXPECT_NE(value(url, "SET ROLE gateway_reader; SELECT count(*) FROM report." + view), "0");
+        EXPECT_EQ(count(url, "pg_attribute WHERE attrelid = 'report." + view +
+                                 "'::regclass AND attnum > 0 AND col_description(attrelid, attnum)"
+                                 " IS NULL"),
+                  "0")
+            << view;
+    }
+    EXPECT_ANY_THROW(query(url, "SET ROLE gateway_reader; SELECT * FROM gateway.identifier"));
+}
+
+TEST(ProjectorTest, TheDaemonProjectsAndTheCommandsWorkBesideIt)
+{
+    const gateway_process daemon;
+    const std::string& url = daemon.database_url();
+    const auto command = [&daemon](std::vector<std::string> arguments) {
+        arguments.insert(arguments.begin(), GATEWAY_BINARY);
+        arguments.insert(arguments.end(), {"--config", daemon.config_file()});
+        return run(arguments);
+    };
+    const std::vector<std::string> who = {"--company", "C", "--subscriber",
+                                          "00000000-0000-0000-0000-000000000002"};
+    store(url, identified("2026-03-01", "1", R"({"email": ["anna@mail.org"]})"));
+    store(url, identified("2026-03-02", "2", R"({"email": ["anna@mail.org"]})"));
+    for (int i = 0; i < 200 && profiles(url) != "1=1 2=1"; ++i)
+        std::this_thread::sleep_for(std::chrono::milliseconds{50});
+
+    const auto explained = command({"explain-identity", who[0], who[1], who[2], who[3]});
+    const auto split = command({"identity", "split", who[0], who[1], who[2], who[3]});
+    const auto rebuilt = command({"rebuild", "--model", "identity"});
+    const auto wrong = command({"rebuild", "--model", "everything"});
+
+    EXPECT_THAT(explained.output, HasSubstr("a***@mail.org")) << explained.errors;
+    EXPECT_EQ(split.exit_code, 0) << split.errors;
+    EXPECT_EQ(rebuilt.exit_code, 0) << rebuilt.errors;
+    EXPECT_THAT(rebuilt.output, HasSubstr("identifier"));
+    EXPECT_EQ(wrong.exit_code, 2);
+    EXPECT_EQ(profiles(url), "1=1 2=2");
+}
+
+} // namespace
+} // namespace gateway

@@ -1,0 +1,222 @@
+// Single read models, event by event: consent in any order, messages and their subject lines,
+// opt-outs charged to a send, engagement, and the days of a company.
+#include "gateway/store/read_models.hpp"
+#include "integration/projected_log.hpp"
+#include "support/cluster.hpp"
+
+#include <gmock/gmock.h>
+
+namespace gateway {
+namespace {
+
+using namespace test;
+using rows = std::vector<std::vector<std::string>>;
+using test::query; // not the product's
+using testing::HasSubstr;
+
+TEST(ConsentTest, AllOrdersOfSixDecisionsGiveTheSameState)
+{
+    const std::string url = fresh_database();
+    query(url,
+          "CREATE TABLE six (k integer, at timestamptz, action text, creative text);"
+          "INSERT INTO six VALUES (1, '2026-03-01 10:00Z', 'subscribed', 'first'),"
+          " (2, '2026-03-02 10:00Z', 'subscribed', 'again'),"
+          " (3, '2026-03-03 10:00Z', 'unsubscribed', NULL),"
+          " (4, '2026-03-04 10:00Z', 'subscribed', 'back'),"
+          " (5, '2026-03-05 10:00Z', 'unsubscribed', NULL),"
+          " (6, '2026-03-05 10:00Z', 'subscribed', 'same moment');"
+          "CREATE TABLE orders AS WITH RECURSIVE p AS (SELECT ARRAY[k] AS ks FROM six UNION ALL"
+          " SELECT ks || k FROM p, six WHERE k <> ALL (ks)) SELECT ks, row_number() OVER () AS n"
+          " FROM p WHERE cardinality(ks) = 6;"
+          "INSERT INTO gateway.source_event (company_id, occurred_at, event_id, event_name,"
+          " channel, action, source, source_event_type, subscriber_id, subscription_type,"
+          " creative_name, received_at, batch_id, mapping_version, quality_flags)"
+          " SELECT 'C', at, (k || lpad(n::text, 31, '0'))::uuid, 'sms.' || action, 'sms', action,"
+          " 'attentive', 'x', lpad(n::text, 32, '0')::uuid, 'MARKETING', creative, at, position, 1,"
+          " '{}' FROM orders, unnest(ks) WITH ORDINALITY u (which, position) JOIN six"
+          " ON k = which;"
+          "INSERT INTO gateway.batch (batch_id, writer, events, duplicates, quarantined)"
+          " SELECT b, 'test', 720, 0, 0 FROM generate_series(1, 6) b");
+
+    for (int i = 0; i < 6; ++i)
+        query(url, "SELECT gateway.project(1)");
+    const auto states =
+        query(url, "SELECT decision, decided_at, left(decided_by::text, 1), first_granted_at,"
+                   " last_granted_at, left(last_granted_by::text, 1), last_revoked_at,"
+                   " creative_name, count(*) FROM gateway.consent GROUP BY 1, 2, 3, 4, 5, 6, 7, 8");
+    const auto ledger =
+        query(url, "SELECT left(event_id::text, 1), is_effective, creative_name, count(*) FROM"
+                   " gateway.consent_decision GROUP BY 1, 2, 3 ORDER BY 1");
+
+    ASSERT_EQ(count(url, "orders"), "720");
+    ASSERT_EQ(states.size(), 1U);
+    EXPECT_EQ(states[0][0], "revoked"); // an opt-out wins the tie
+    EXPECT_EQ(states[0][2], "5");
+    EXPECT_EQ(states[0][5], "6");
+    EXPECT_EQ(states[0][7], "same moment");
+    EXPECT_EQ(states[0][8], "720");
+    EXPECT_EQ(ledger, (rows{{"1", "t", "first", "720"},
+                            {"2", "f", "again", "720"},
+                            {"3", "t", "again", "720"},
+                            {"4", "t", "back", "720"},
+                            {"5", "t", "same moment", "720"},
+                            {"6", "f", "same moment", "720"}}));
+}
+
+TEST(MessageTest, EmailSendsAreJoinedBySubjectOnlyOnStrongEvidence)
+{
+    const std::string url = fresh_database();
+    const auto send = [&url](const std::string& who, const std::string& at,
+                             const std::string& subject) {
+        store(url, {.at = at,
+                    .action = "sent",
+                    .subscriber = who,
+                    .channel = "email",
+                    .more_columns = ", message_subject",
+                    .more_values = ", '" + subject + "'"});
+    };
+    const auto open = [&url](const std::string& who, const std::string& at,
+                             const std::string& message) {
+        store(url, {.at = at,
+                    .action = "opened",
+                    .subscriber = who,
+                    .channel = "email",
+                    .more_columns = ", message_key",
+                    .more_values = ", '" + message + "'"});
+    };
+    const std::string report =
+        "SELECT message_key, message_subject, sent, recipients, unique_openers, open_rate,"
+        " is_inferred FROM report.message_performance ORDER BY 1";
+    for (const std::string who : {"1", "2", "3", "4"})
+        send(who, "2026-03-01 10:00", "Spring");
+    send("5", "2026-03-01 10:00", "Weekly");
+    open("5", "2026-03-01 11:00", "Message:9");
+    open("1", "2026-03-01 11:00", "Message:7");
+    open("2", "2026-03-01 11:00", "Message:7");
+    project_all(url);
+    const auto weak = query(url, report);
+
+    open("3", "2026-03-01 12:00", "Message:7");
+    project_all(url);
+
+    EXPECT_EQ(weak, (rows{{"Message:7", "NULL", "0", "0", "2", "NULL", "f"},
+                          {"Message:9", "NULL", "0", "0", "1", "NULL", "f"},
+                          {"subject:Spring", "Spring", "4", "4", "0", "0.0000", "f"},
+                          {"subject:Weekly", "Weekly", "1", "1", "0", "0.0000", "f"}}));
+    EXPECT_EQ(query(url, report),
+              (rows{{"Message:7", "Spring", "4", "4", "3", "0.7500", "t"},
+                    {"Message:9", "NULL", "0", "0", "1", "NULL", "f"},
+                    {"subject:Weekly", "Weekly", "1", "1", "0", "0.0000", "f"}}));
+}
+
+TEST(MessageTest, RecipientsOfSeveralSubjectLinesOfOneMessageAreCountedOnce)
+{
+    const std::string url = fresh_database();
+    const auto send_and_open = [&url](const std::string& who, const std::string& day,
+                                      const std::string& subject) {
+        store(url, {.at = day + " 10:00",
+                    .action = "sent",
+                    .subscriber = who,
+                    .channel = "email",
+                    .more_columns = ", message_subject",
+                    .more_values = ", '" + subject + "'"});
+        store(url, {.at = day + " 11:00",
+                    .action = "opened",
+                    .subscriber = who,
+                    .channel = "email",
+                    .more_columns = ", message_key",
+                    .more_values = ", 'Message:7'"});
+    };
+
+    for (const std::string who : {"1", "2", "3"})
+        send_and_open(who, "2026-03-01", "Spring");
+    for (const std::string who : {"1", "4", "5"})
+        send_and_open(who, "2026-03-05", "Spring again");
+    project_all(url);
+
+    EXPECT_EQ(query(url, "SET ROLE gateway_reader; SELECT message_key, sent, recipients, opens,"
+                         " unique_openers, open_rate FROM report.message_performance"),
+              (rows{{"Message:7", "6", "5", "6", "5", "1.0000"}}));
+}
+
+TEST(MessageTest, AnOptOutIsChargedToTheLastMessageBeforeItAlsoWhenThatComesLate)
+{
+    const std::string url = fresh_database();
+    const auto send = [&url](const std::string& at, const std::string& message) {
+        store(url, {.at = at,
+                    .action = "sent",
+                    .more_columns = ", message_key",
+                    .more_values = ", '" + message + "'"});
+    };
+    const std::string report = "SELECT message_key, unsubscribed_1d, unsubscribed_3d,"
+                               " unsubscribed_7d FROM report.message_performance ORDER BY 1";
+    send("2026-03-01 10:00", "Message:1");
+    store(url, {.at = "2026-03-06 10:00", .action = "unsubscribed"});
+    project_all(url);
+    const auto first = query(url, report);
+
+    send("2026-03-04 10:00", "Message:2");
+    project_all(url);
+
+    EXPECT_EQ(first, (rows{{"Message:1", "0", "0", "1"}}));
+    EXPECT_EQ(query(url, report),
+              (rows{{"Message:1", "0", "0", "0"}, {"Message:2", "0", "1", "1"}}));
+}
+
+// Three thousand times: more than are kept of 92 days. One thousand: days decide.
+TEST(EngagementTest, KeepsTheNewestTimesWhateverTheirOrder)
+{
+    const std::string url = fresh_database();
+    query(url, "CREATE FUNCTION kept(times integer, seed float) RETURNS boolean LANGUAGE plpgsql"
+               " AS $$ DECLARE few timestamptz[]; kept timestamptz[] := '{}'; BEGIN"
+               "  PERFORM setseed(seed);"
+               "  CREATE TEMP TABLE t AS SELECT (random() * 300)::integer AS part,"
+               "   timestamptz '2026-01-01' + random() * interval '200 days' AS at"
+               "   FROM generate_series(1, times);"
+               "  FOR few IN SELECT array_agg(at) FROM t GROUP BY part ORDER BY random() LOOP"
+               "   kept := gateway.add_times(kept, few);"
+               "  END LOOP;"
+               "  RETURN kept = (SELECT array_agg(at ORDER BY at) FROM (SELECT at FROM t"
+               "   WHERE at > (SELECT max(at) FROM t) - interval '92 days'"
+               "   ORDER BY at DESC LIMIT 1000) newest);"
+               " END $$");
+
+    EXPECT_EQ(value(url, "SELECT kept(1000, 0.1)"), "t");
+    EXPECT_EQ(value(url, "SELECT kept(1000, 0.2)"), "t");
+    EXPECT_EQ(value(url, "SELECT kept(3000, 0.3)"), "t");
+    EXPECT_EQ(value(url, "SELECT kept(3000, 0.4)"), "t");
+}
+
+TEST(EngagementTest, DisbelievesClocksThatRunADayAhead)
+{
+    const std::string url = fresh_database();
+    store(url, {.at = "2026-03-01 10:00", .action = "sent"});
+    store(url, {.at = "2099-01-01 10:00", .action = "sent"});
+
+    project_all(url);
+
+    EXPECT_EQ(value(url, "SELECT sent_at = '{2026-03-01 10:00+00}' FROM gateway.engagement"), "t");
+}
+
+TEST(TimezoneTest, MovesTheDaysOfOneCompany)
+{
+    const std::string url = fresh_database();
+    store(url, {.at = "2026-03-01 02:00", .action = "subscribed"});
+    project_all(url);
+    const std::string day = "SELECT day FROM report.consent_movement_daily";
+    const auto utc = value(url, day);
+
+    query(url, "SELECT gateway.set_timezone('C', 'America/New_York')");
+    const auto local = value(url, day);
+    store(url, {.at = "2026-03-02 02:00", .action = "unsubscribed"});
+    project_all(url);
+
+    EXPECT_EQ(utc, "2026-03-01");
+    EXPECT_EQ(local, "2026-02-28");
+    EXPECT_EQ(query(url, day + " ORDER BY 1"), (rows{{"2026-02-28"}, {"2026-03-01"}}));
+    EXPECT_ANY_THROW(query(url, "SELECT gateway.set_timezone('C', 'Mars/Olympus')"));
+    EXPECT_ANY_THROW(query(url, "SELECT gateway.set_timezone('nobody', 'UTC')"));
+}
+
+} // namespace
+} // namespace gateway

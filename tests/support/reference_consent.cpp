@@ -1,0 +1,230 @@
+// Consent and the rhythm of feeds, from one decision or event after another.
+#include "support/reference.hpp"
+
+#include "support/reference_words.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+
+namespace gateway::test {
+
+using namespace words;
+using std::chrono::hours;
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr std::int64_t minute_length = 60'000;
+constexpr std::int64_t hour_length = 60 * minute_length;
+constexpr std::int64_t day_length = 24 * hour_length;
+
+// The longest pause, by the minute within a day and exactly between two days.
+std::int64_t longest_pause(const std::set<std::int64_t>& times)
+{
+    std::int64_t longest = minute_length;
+    for (auto next = times.begin(), before = next++; next != times.end(); before = next++) {
+        const bool same_day = *before / day_length == *next / day_length;
+        const std::int64_t pause =
+            same_day ? (*next / minute_length - *before / minute_length) * minute_length
+                     : *next - *before;
+        longest = std::max(longest, pause);
+    }
+    return longest;
+}
+
+// usual_silence in microseconds and is_silent, of a feed that received events at these
+// milliseconds.
+std::vector<std::string> rhythm(std::set<std::int64_t> times, std::int64_t now_micros)
+{
+    const std::int64_t newest = *times.rbegin();
+    const std::int64_t newest_day = newest / day_length * day_length;
+    times.erase(times.begin(), times.lower_bound(newest_day - 28 * day_length));
+    std::set<std::int64_t> heard;
+    for (const std::int64_t t : times)
+        heard.insert(t / hour_length);
+    if (heard.size() < 10 || newest - *times.begin() < 7 * day_length)
+        return {"NULL", "f"};
+    const std::int64_t pause = longest_pause(times);
+    const std::int64_t now = now_micros / 1'000;
+    std::int64_t missed = 0;
+    for (auto h = newest / hour_length + 1;
+         (h + 1) * hour_length <= now && h * hour_length < newest_day + 7 * day_length; ++h) {
+        bool always = true;
+        for (const int week : {1, 2, 3, 4})
+            always = always && heard.count(h - week * 7 * 24) != 0;
+        missed += always ? 1 : 0;
+    }
+    const bool silent = now_micros - newest * 1'000 > (2 * pause + 15 * minute_length) * 1'000 ||
+                        (missed >= 6 && now - newest >= 6 * hour_length);
+    return {std::to_string(pause * 1'000), silent && now - newest < 28 * day_length ? "t" : "f"};
+}
+
+} // namespace
+
+text_rows reference::feed_health() const
+{
+    struct hour {
+        std::vector<double> delays;
+        timestamp newest{};
+    };
+    std::map<std::tuple<std::string, std::string, std::int64_t>, hour> groups;
+    std::map<std::pair<std::string, std::string>, timestamp> last;
+    std::map<std::pair<std::string, std::string>, std::set<std::int64_t>> all;
+    for (const auto& f : facts_) {
+        const story_event& e = f.event;
+        const timestamp received = e.at + story_delay(e);
+        if (is_attentives(e))
+            all[{f.company, name_of(e)}].insert(millis(received));
+        if (!is_attentives(e) || now_micros_ - millis(e.at) * 1'000 >= 7 * 86'400'000'000)
+            continue;
+        hour& h = groups[{f.company, name_of(e), millis(received) / 3'600'000}];
+        h.delays.push_back(static_cast<double>(story_delay(e).count()) / 1'000);
+        h.newest = std::max(h.newest, e.at);
+        timestamp& l = last[{f.company, name_of(e)}];
+        l = std::max(l, received);
+    }
+    text_rows rows;
+    for (auto& [key, h] : groups) {
+        const auto& [company, name, number] = key;
+        std::sort(h.delays.begin(), h.delays.end());
+        rows.push_back({company, name, text(number), std::to_string(h.delays.size()),
+                        text(millis(h.newest)), fixed(percentile(h.delays, 0.5), 6),
+                        fixed(percentile(h.delays, 0.95), 6),
+                        text(now_micros_ - millis(last.at({company, name})) * 1'000)});
+        for (auto& value : rhythm(all.at({company, name}), now_micros_))
+            rows.back().push_back(std::move(value));
+    }
+    return rows;
+}
+
+// An opt-in or opt-out, with what was decided before it.
+struct reference::consent_step {
+    const story_fact* fact;
+    const story_fact* first_grant; // so far; null when there was none
+    const story_fact* last_grant;
+    const story_fact* last_revocation;
+    bool grants;
+    bool changes; // the state
+    bool stands;  // nothing was decided later
+};
+
+std::vector<reference::consent_step> reference::decisions() const
+{
+    std::vector<consent_step> out;
+    std::map<std::pair<uuid, bool>, std::size_t> last; // of subscriber and channel: index in out
+    for (const auto& f : facts_) {
+        const kind k = f.event.kind;
+        const bool grants = k == kind::sms_subscribed || k == kind::email_subscribed;
+        if (!grants && k != kind::sms_unsubscribed && k != kind::email_unsubscribed)
+            continue;
+        consent_step d{&f, nullptr, nullptr, nullptr, grants, grants, true};
+        const auto [known, first] = last.emplace(std::pair{f.subscriber, is_sms(f.event)}, 0);
+        if (!first) {
+            consent_step& before = out[known->second];
+            before.stands = false;
+            d = {&f,
+                 before.first_grant,
+                 before.last_grant,
+                 before.last_revocation,
+                 grants,
+                 before.grants != grants,
+                 true};
+        }
+        if (grants && d.first_grant == nullptr)
+            d.first_grant = &f;
+        (grants ? d.last_grant : d.last_revocation) = &f;
+        known->second = out.size();
+        out.push_back(d);
+    }
+    return out;
+}
+
+text_rows reference::consent_movement_daily() const
+{
+    std::map<std::vector<std::string>, std::array<int, 4>> groups;
+    for (const auto& d : decisions()) {
+        const auto& f = *d.fact;
+        auto& counts = groups[{f.company, day(f), channel(f.event), "MARKETING",
+                               d.last_grant == nullptr
+                                   ? null
+                                   : std::string{story_creative(d.last_grant->event.choice)}}];
+        ++counts[d.grants ? 0 : 1];
+        if (d.changes)
+            ++counts[d.grants ? 2 : 3];
+    }
+    text_rows rows;
+    for (const auto& [key, n] : groups) {
+        rows.push_back(key);
+        rows.back().insert(rows.back().end(),
+                           {text(n[0]), text(n[1]), text(n[2]), text(n[3]), text(n[2] - n[3])});
+    }
+    return rows;
+}
+
+text_rows reference::audience_size_daily() const
+{
+    std::map<std::pair<std::string, std::string>, std::map<std::string, int>> changes;
+    for (const auto& d : decisions()) {
+        if (d.changes)
+            changes[{d.fact->company, channel(d.fact->event)}][day(*d.fact)] += d.grants ? 1 : -1;
+    }
+    text_rows rows;
+    for (const auto& [key, days] : changes) {
+        int size = 0;
+        for (const auto& [date, change] : days) {
+            size += change;
+            rows.push_back({key.first, date, key.second, "MARKETING", text(change), text(size)});
+        }
+    }
+    return rows;
+}
+
+text_rows reference::current_subscribers() const
+{
+    struct sums {
+        int subscribed = 0;
+        int unsubscribed = 0;
+        int lately = 0;
+        timestamp newest{};
+    };
+    std::map<std::pair<std::string, std::string>, sums> groups;
+    const timestamp now{milliseconds{now_micros_ / 1'000}};
+    for (const auto& d : decisions()) {
+        const auto& f = *d.fact;
+        sums& s = groups[{f.company, channel(f.event)}];
+        s.newest = std::max(s.newest, f.event.at);
+        if (!d.stands)
+            continue;
+        const hours zone{zone_hours_[f.event.company]};
+        ++(d.grants ? s.subscribed : s.unsubscribed);
+        s.lately += d.grants && day(f) > date(now + zone - hours{30 * 24}) ? 1 : 0;
+    }
+    text_rows rows;
+    for (const auto& [key, s] : groups)
+        rows.push_back({key.first, key.second, "MARKETING", text(s.subscribed),
+                        text(s.unsubscribed), text(s.lately), text(millis(s.newest))});
+    return rows;
+}
+
+text_rows reference::subscriber_consent() const
+{
+    const auto time = [](const story_fact* f) {
+        return f == nullptr ? null : text(millis(f->event.at));
+    };
+    text_rows rows;
+    for (const auto& d : decisions()) {
+        const auto& f = *d.fact;
+        if (d.stands)
+            rows.push_back({f.company, to_string(f.profile), to_string(f.subscriber),
+                            channel(f.event), "MARKETING", d.grants ? "t" : "f", time(&f),
+                            time(d.first_grant), time(d.last_grant), time(d.last_revocation),
+                            d.last_grant == nullptr
+                                ? null
+                                : std::string{story_creative(d.last_grant->event.choice)}});
+    }
+    return rows;
+}
+
+} // namespace gateway::test

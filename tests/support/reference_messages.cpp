@@ -1,0 +1,135 @@
+// What a message brought: sends, opens, clicks and opt-outs, by loops over one person's events.
+#include "support/reference.hpp"
+
+#include "support/reference_words.hpp"
+
+#include <map>
+#include <set>
+
+namespace gateway::test {
+
+using namespace words;
+using std::chrono::hours;
+using std::chrono::milliseconds;
+
+// Of its channel, to the same subscriber, within 7 days.
+const story_fact* reference::last_send_before(const story_fact& f) const
+{
+    const kind sent = is_sms(f.event) ? kind::sms_sent : kind::email_sent;
+    const story_fact* last = nullptr;
+    for (const auto* other : of_same_profile(f)) {
+        if (other->event.kind == sent && other->subscriber == f.subscriber &&
+            other->event.at <= f.event.at && other->event.at > f.event.at - hours{7 * 24})
+            last = other;
+    }
+    return last;
+}
+
+// What opens and clicks within 3 days say: 3 of them, and 60 %. Company and subject to message.
+std::map<std::string, std::string> reference::messages_of_subjects() const
+{
+    std::map<std::string, std::map<std::string, int>> votes;
+    for (const auto& f : facts_) {
+        if (f.event.kind != kind::email_opened && f.event.kind != kind::email_clicked)
+            continue;
+        const auto* sent = last_send_before(f);
+        if (sent != nullptr && f.event.at - sent->event.at < hours{3 * 24})
+            ++votes[f.company + story_subject(sent->event.message)][message_key(f.event)];
+    }
+    std::map<std::string, std::string> out;
+    for (const auto& [subject, messages] : votes) {
+        int all = 0;
+        for (const auto& [message, n] : messages)
+            all += n;
+        for (const auto& [message, n] : messages) {
+            if (n >= 3 && n * 10 >= all * 6)
+                out[subject] = message;
+        }
+    }
+    return out;
+}
+
+struct reference::performance {
+    std::set<std::string> subjects, names;
+    std::set<uuid> recipients, openers, clickers;
+    int sent = 0, opens = 0, clicks = 0, left_1d = 0, left_3d = 0, left_7d = 0;
+    timestamp first_sent{}, last_sent{};
+    bool is_inferred = false;
+};
+
+reference::performances reference::events_of_messages() const
+{
+    const auto joined = messages_of_subjects();
+    performances out;
+    const auto at = [&](const story_fact& f) -> performance& {
+        if (f.event.kind != kind::email_sent)
+            return out[{f.company, channel(f.event), message_key(f.event)}];
+        const std::string subject = story_subject(f.event.message);
+        const auto known = joined.find(f.company + subject);
+        auto& p = out[{f.company, channel(f.event),
+                       known == joined.end() ? "subject:" + subject : known->second}];
+        p.subjects.insert(subject);
+        p.is_inferred = known != joined.end();
+        return p;
+    };
+    for (const auto& f : facts_) {
+        const kind k = f.event.kind;
+        if (k == kind::sms_sent || k == kind::email_sent) {
+            performance& p = at(f);
+            p.first_sent = p.sent++ == 0 ? f.event.at : p.first_sent;
+            p.last_sent = f.event.at;
+            p.recipients.insert(f.subscriber);
+        } else if (k == kind::email_opened) {
+            performance& p = at(f);
+            ++p.opens;
+            p.openers.insert(f.subscriber);
+            p.names.insert(story_subject(f.event.message));
+        } else if (is_click(f.event)) {
+            performance& p = at(f);
+            ++p.clicks;
+            p.clickers.insert(f.subscriber);
+        } else if (k == kind::sms_unsubscribed || k == kind::email_unsubscribed) {
+            if (const auto* sent = last_send_before(f)) {
+                const milliseconds after = f.event.at - sent->event.at;
+                performance& p = at(*sent);
+                p.left_1d += after <= hours{24} ? 1 : 0;
+                p.left_3d += after <= hours{3 * 24} ? 1 : 0;
+                ++p.left_7d;
+            }
+        }
+    }
+    return out;
+}
+
+text_rows reference::message_performance() const
+{
+    const auto first = [](const std::set<std::string>& values) {
+        return values.empty() ? null : *values.begin();
+    };
+    const auto share = [](std::size_t part, std::size_t whole) { // to 4 decimals, half up
+        if (whole == 0)
+            return null;
+        const std::size_t n = (part * 20'000 + whole) / (2 * whole);
+        const std::string decimals = std::to_string(10'000 + n % 10'000).substr(1);
+        return std::to_string(n / 10'000) + "." + decimals;
+    };
+    text_rows rows;
+    for (const auto& [key, p] : events_of_messages()) {
+        const bool known = key[2].starts_with("Message:");
+        rows.push_back(key);
+        rows.back().insert(
+            rows.back().end(),
+            {known ? "ONE_TIME" : null, first(p.names), first(p.subjects),
+             p.sent == 0 ? null : text(millis(p.first_sent)),
+             p.sent == 0 ? null : text(millis(p.last_sent)), text(p.sent),
+             std::to_string(p.recipients.size()), text(p.opens), std::to_string(p.openers.size()),
+             text(p.clicks), std::to_string(p.clickers.size()),
+             share(p.clickers.size(), p.recipients.size()),
+             share(p.openers.size(), p.recipients.size()), text(p.left_1d), text(p.left_3d),
+             text(p.left_7d), share(static_cast<std::size_t>(p.left_7d), p.recipients.size()),
+             p.is_inferred ? "t" : "f"});
+    }
+    return rows;
+}
+
+} // namespace gateway::test

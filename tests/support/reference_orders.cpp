@@ -1,0 +1,186 @@
+// Orders, whom they are credited to, and how good an audience is: the last click within 5 days,
+// else a view.
+#include "support/reference.hpp"
+
+#include "support/reference_words.hpp"
+
+#include <map>
+#include <set>
+
+namespace gateway::test {
+
+using namespace words;
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+
+// Last click within 5 days, else the last e-mail opened within 5 days or SMS sent within a day.
+const story_fact* reference::credited(const story_fact& order) const
+{
+    const story_fact* click = nullptr;
+    const story_fact* view = nullptr;
+    for (const auto* other : of_same_profile(order)) {
+        const story_event& o = other->event;
+        const milliseconds before = order.event.at - o.at;
+        if (before < milliseconds{0} || before >= hours{5 * 24})
+            continue;
+        if (is_click(o))
+            click = other;
+        if (o.kind == kind::email_opened || (o.kind == kind::sms_sent && before < hours{24}))
+            view = other;
+    }
+    return click != nullptr ? click : view;
+}
+
+text_rows reference::attributed_orders() const
+{
+    text_rows rows;
+    for (const auto& f : facts_) {
+        if (f.event.kind != kind::order_completed)
+            continue;
+        const auto* touch = credited(f);
+        const auto of_touch = [&](std::string value) {
+            return touch == nullptr ? null : std::move(value);
+        };
+        rows.push_back({f.company, text(millis(f.event.at)), day(f), story_order_id(f.event),
+                        money(f.event.cents), "USD", to_string(f.profile),
+                        of_touch(touch != nullptr && is_click(touch->event) ? "click" : "view"),
+                        touch == nullptr ? null : channel(touch->event),
+                        touch == nullptr ? null : message_key(touch->event), of_touch("ONE_TIME"),
+                        touch == nullptr ? null : campaign(touch->event),
+                        touch == nullptr ? null : text(millis(touch->event.at))});
+    }
+    return rows;
+}
+
+text_rows reference::revenue_by_message() const
+{
+    struct sums {
+        int orders = 0;
+        std::int64_t cents = 0;
+        std::set<uuid> buyers;
+    };
+    std::map<std::vector<std::string>, sums> groups;
+    for (const auto& f : facts_) {
+        if (f.event.kind != kind::order_completed)
+            continue;
+        const auto* touch = credited(f);
+        auto& group =
+            groups[touch == nullptr
+                       ? std::vector<std::string>{f.company, day(f), null, null, null, null}
+                       : std::vector<std::string>{f.company, day(f), channel(touch->event),
+                                                  is_click(touch->event) ? "click" : "view",
+                                                  message_key(touch->event),
+                                                  campaign(touch->event)}];
+        ++group.orders;
+        group.cents += f.event.cents;
+        group.buyers.insert(f.profile);
+    }
+    text_rows rows;
+    for (const auto& [key, s] : groups) {
+        rows.push_back(key);
+        rows.back().insert(rows.back().end(), {"USD", text(s.orders), money(s.cents),
+                                               std::to_string(s.buyers.size())});
+    }
+    return rows;
+}
+
+text_rows reference::click_to_site() const
+{
+    text_rows rows;
+    for (const auto& f : facts_) {
+        if (!is_click(f.event))
+            continue;
+        const story_fact* seen = nullptr;
+        for (const auto* other : of_same_profile(f)) {
+            const milliseconds after = other->event.at - f.event.at;
+            if (other->event.kind == kind::page_viewed && seen == nullptr &&
+                after >= milliseconds{0} && after <= minutes{30})
+                seen = other;
+        }
+        rows.push_back({f.company, text(millis(f.event.at)), channel(f.event), message_key(f.event),
+                        to_string(f.profile), seen == nullptr ? null : text(millis(seen->event.at)),
+                        seen == nullptr ? null : text((seen->event.at - f.event.at).count())});
+    }
+    return rows;
+}
+
+text_rows reference::audience_quality() const
+{
+    const auto age = [this](const story_event& e) { return now_micros_ - millis(e.at) * 1'000; };
+    constexpr std::int64_t a_day = 86'400'000'000;
+    text_rows rows;
+    for (const auto& [profile, events] : by_profile_) {
+        for (const bool sms : {true, false}) {
+            const story_fact* decision = nullptr;
+            const story_fact* granted = nullptr;
+            std::optional<std::int64_t> active;
+            std::optional<std::int64_t> opened;
+            int clicks = 0;
+            int opens = 0;
+            int replies = 0;
+            int sent = 0;
+            for (const auto* f : events) {
+                const story_event& e = f->event;
+                if (!is_attentives(e) || e.kind == kind::attribute_set || is_sms(e) != sms)
+                    continue;
+                const bool grants =
+                    e.kind == kind::sms_subscribed || e.kind == kind::email_subscribed;
+                const bool revokes =
+                    e.kind == kind::sms_unsubscribed || e.kind == kind::email_unsubscribed;
+                if (grants || revokes)
+                    decision = f;
+                if (grants)
+                    granted = f;
+                const bool recent = age(e) < 90 * a_day;
+                if (is_click(e) || e.kind == kind::replied)
+                    active = age(e);
+                if (e.kind == kind::email_opened)
+                    opened = age(e);
+                clicks += recent && is_click(e) ? 1 : 0;
+                opens += recent && e.kind == kind::email_opened ? 1 : 0;
+                replies += recent && e.kind == kind::replied ? 1 : 0;
+                sent += recent && (e.kind == kind::sms_sent || e.kind == kind::email_sent) ? 1 : 0;
+            }
+            if (decision == nullptr)
+                continue;
+            const bool in = granted == decision;
+            const std::string segment = !in                                           ? "opted_out"
+                                        : age(granted->event) < 14 * a_day && !active ? "new"
+                                        : active && *active < 30 * a_day && clicks + replies > 2
+                                            ? "loyal"
+                                        : active && *active < 30 * a_day ? "active"
+                                        : active && *active < 90 * a_day ? "cooling"
+                                        : active                         ? "dormant"
+                                        : opened && *opened < 90 * a_day ? "opens_only"
+                                        : sent > 0                       ? "never_engaged"
+                                                                         : "not_messaged";
+            rows.push_back({decision->company, to_string(profile), sms ? "sms" : "email",
+                            "MARKETING", in ? "t" : "f", active ? text(*active / a_day) : null,
+                            text(clicks), text(opens), text(replies), text(sent), segment});
+        }
+    }
+    return rows;
+}
+
+text_rows reference::audience_quality_summary() const
+{
+    std::map<std::vector<std::string>, std::vector<std::vector<std::string>>> groups;
+    for (auto& row : audience_quality())
+        groups[{row[0], row[2], row[3], row[10]}].push_back(row);
+    text_rows rows;
+    for (const auto& [key, members] : groups) {
+        std::int64_t clicks = 0;
+        std::int64_t sent = 0;
+        for (const auto& m : members) {
+            clicks += std::stoll(m[6]);
+            sent += std::stoll(m[9]);
+        }
+        rows.push_back(key);
+        rows.back().insert(rows.back().end(),
+                           {std::to_string(members.size()), text(clicks), text(sent)});
+    }
+    return rows;
+}
+
+} // namespace gateway::test
