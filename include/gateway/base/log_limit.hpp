@@ -11,7 +11,7 @@ namespace gateway {
 // Any thread.
 class log_limit {
 public:
-    explicit log_limit(std::chrono::seconds pause) : pause_(pause) {}
+    explicit log_limit(std::chrono::seconds pause = std::chrono::seconds{10}) : pause_(pause) {}
 
     // How many lines were held back since the last one, when a line may be written now.
     std::optional<unsigned> pass()

@@ -10,6 +10,7 @@
 #include "app/daemon/systemd.hpp"
 #include "gateway/admin/admin.hpp"
 #include "gateway/base/log.hpp"
+#include "gateway/base/worker.hpp"
 #include "gateway/store/migrations.hpp"
 #include "gateway/store/observer.hpp"
 #include "gateway/store/projector.hpp"
@@ -30,7 +31,6 @@
 #include <deque>
 #include <optional>
 #include <sstream>
-#include <thread>
 #include <unistd.h>
 
 namespace gateway {
@@ -521,12 +521,11 @@ void daemon::run()
                {"attentive.admin.address", i.addresses.admin}});
     notify_ready("Listening on " + i.addresses.listener);
 
-    std::vector<std::thread> threads;
+    std::deque<worker> threads;
     for (std::size_t n = 1; n < i.lanes.size(); ++n)
-        threads.emplace_back([&io = i.lanes[n].io] { run_loop(io); });
+        threads.emplace_back("listener", [&io = i.lanes[n].io](worker&) { run_loop(io); });
     run_loop(i.lanes.front().io);
-    for (auto& thread : threads)
-        thread.join();
+    threads.clear();
     i.observer.reset();
     i.looked_at.reset();
     i.migrating.reset();

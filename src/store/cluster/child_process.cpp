@@ -1,7 +1,7 @@
 // fork and exec with care: between the two only what is safe in a process with threads, and a
 // child that neither outlives this process nor turns into a zombie.
 #include "store/cluster/child_process.hpp"
-#include "gateway/base/signals.hpp"
+#include "gateway/base/worker.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -9,7 +9,6 @@
 #include <csignal>
 #include <cstring>
 #include <mutex>
-#include <thread>
 #include <utility>
 
 #include <fcntl.h>
@@ -72,17 +71,21 @@ bool become(const identity& who)
 } // namespace
 
 struct child_process::state {
+    explicit state(child_command c) : command(std::move(c)) {}
+
+    const child_command command;
     std::mutex mutex;
     std::condition_variable changed;
     pid_t pid = 0; // -1: the fork failed
     bool ended = false;
     int status = 0;
-    std::thread keeper;
+    worker keeper{"child keeper", [this](worker&) { keep(); }};
 
-    void keep(child_command command);
+    void keep();
 };
 
-void child_process::state::keep(child_command command)
+// The system takes the end of the thread that forked for the end of the parent, so this one stays.
+void child_process::state::keep()
 {
     prepared p{command};
     const pid_t parent = ::getpid();
@@ -115,25 +118,19 @@ child_process::child_process(std::unique_ptr<state> s) : state_(std::move(s)) {}
 
 result<std::unique_ptr<child_process>> child_process::start(child_command command)
 {
-    const signals_blocked during_start;
-    auto s = std::make_unique<state>();
-    s->keeper = std::thread{
-        [&shared = *s, c = std::move(command)]() mutable { shared.keep(std::move(c)); }};
-    std::unique_lock lock{s->mutex};
-    s->changed.wait(lock, [&s] { return s->pid != 0; });
-    if (s->pid < 0) {
-        lock.unlock();
-        s->keeper.join();
-        return fail(errc::process_failed, "cannot start another process: the system refuses fork");
+    auto s = std::make_unique<state>(std::move(command));
+    {
+        std::unique_lock lock{s->mutex};
+        s->changed.wait(lock, [&s] { return s->pid != 0; });
     }
-    lock.unlock();
+    if (s->pid < 0)
+        return fail(errc::process_failed, "cannot start another process: the system refuses fork");
     return std::unique_ptr<child_process>{new child_process{std::move(s)}};
 }
 
 child_process::~child_process()
 {
-    kill(SIGKILL);
-    state_->keeper.join();
+    kill(SIGKILL); // and then the keeper ends
 }
 
 pid_t child_process::pid() const

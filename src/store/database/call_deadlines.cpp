@@ -1,7 +1,6 @@
 // A thread that sleeps until the next deadline. Guards wake it only when theirs is sooner, which
 // with one limit for all happens when nothing was watched.
 #include "store/database/call_deadlines.hpp"
-#include "gateway/base/signals.hpp"
 
 #include <algorithm>
 
@@ -9,42 +8,21 @@
 
 namespace gateway {
 
-call_deadlines::call_deadlines()
+// Ends what is due; returns when to look again.
+worker::clock::time_point call_deadlines::look()
 {
-    const signals_blocked during_start;
-    thread_ = std::thread{[this] { run(); }};
-}
-
-call_deadlines::~call_deadlines()
-{
-    {
-        const std::lock_guard lock{mutex_};
-        stopping_ = true;
-    }
-    changed_.notify_one();
-    thread_.join();
-}
-
-void call_deadlines::run()
-{
-    std::unique_lock lock{mutex_};
-    while (!stopping_) {
-        const auto now = std::chrono::steady_clock::now();
-        auto next = std::chrono::steady_clock::time_point::max();
-        for (auto& [ticket, w] : watched_) {
-            if (!w.expired && w.until <= now) {
-                w.expired = true;
-                ::shutdown(w.socket, SHUT_RDWR);
-            }
-            if (!w.expired)
-                next = std::min(next, w.until);
+    const std::lock_guard lock{mutex_};
+    const auto now = worker::clock::now();
+    wakes_at_ = worker::for_ever;
+    for (auto& [ticket, w] : watched_) {
+        if (!w.expired && w.until <= now) {
+            w.expired = true;
+            ::shutdown(w.socket, SHUT_RDWR);
         }
-        wakes_at_ = next;
-        if (next == std::chrono::steady_clock::time_point::max())
-            changed_.wait(lock);
-        else
-            changed_.wait_until(lock, next);
+        if (!w.expired)
+            wakes_at_ = std::min(wakes_at_, w.until);
     }
+    return wakes_at_;
 }
 
 call_deadlines::guard::guard(call_deadlines& owner, int socket, std::chrono::milliseconds limit)
@@ -53,13 +31,13 @@ call_deadlines::guard::guard(call_deadlines& owner, int socket, std::chrono::mil
     bool sooner = false;
     {
         const std::lock_guard lock{owner_.mutex_};
-        const auto until = std::chrono::steady_clock::now() + limit;
+        const auto until = worker::clock::now() + limit;
         ticket_ = owner_.next_ticket_++;
         owner_.watched_.emplace(ticket_, watched{socket, until, false});
         sooner = until < owner_.wakes_at_;
     }
     if (sooner)
-        owner_.changed_.notify_one();
+        owner_.thread_.wake();
 }
 
 call_deadlines::guard::~guard()

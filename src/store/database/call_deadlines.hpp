@@ -4,20 +4,19 @@
 // with a lost connection.
 #pragma once
 
+#include "gateway/base/worker.hpp"
+
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <mutex>
-#include <thread>
 
 namespace gateway {
 
 // Any thread. Outlives its guards.
 class call_deadlines {
 public:
-    call_deadlines();
-    ~call_deadlines();
+    call_deadlines() = default;
     call_deadlines(const call_deadlines&) = delete;
     call_deadlines& operator=(const call_deadlines&) = delete;
 
@@ -40,19 +39,20 @@ public:
 private:
     struct watched {
         int socket;
-        std::chrono::steady_clock::time_point until;
+        worker::clock::time_point until;
         bool expired;
     };
 
-    void run();
+    worker::clock::time_point look();
 
     mutable std::mutex mutex_;
-    std::condition_variable changed_;
     std::map<std::uint64_t, watched> watched_; // by ticket; a handful, one for each writer thread
     std::uint64_t next_ticket_ = 0;
-    std::chrono::steady_clock::time_point wakes_at_{}; // when the thread looks again by itself
-    bool stopping_ = false;
-    std::thread thread_;
+    worker::clock::time_point wakes_at_{}; // when the thread looks again by itself
+    worker thread_{"call deadlines", [this](worker& self) {
+                       while (self.rest_until(look())) {
+                       }
+                   }};
 };
 
 } // namespace gateway

@@ -1,8 +1,7 @@
 #include "gateway/store/migrations.hpp"
 #include "gateway/base/digest.hpp"
 #include "gateway/base/log.hpp"
-#include "gateway/base/signals.hpp"
-#include "gateway/base/stop_signal.hpp"
+#include "gateway/base/worker.hpp"
 #include "store/database/database.hpp"
 #include "store/database/missing_grant.hpp"
 #include "store/database/schema.hpp"
@@ -250,7 +249,9 @@ result<void> check_schema(const std::string& database_url, database_role needed)
 }
 
 struct migrator::implementation {
-    void run()
+    explicit implementation(std::string u) : url(std::move(u)) {}
+
+    void run(worker& self)
     {
         do {
             const auto applied_now = migrate(url);
@@ -267,27 +268,20 @@ struct migrator::implementation {
                           "migrating failed, trying on: {error.message}",
                           {{"error.type", gateway::name(applied_now.error().code)},
                            {"error.message", applied_now.error().detail}});
-        } while (stopping.rest(pause));
+        } while (self.rest(pause));
     }
 
     static constexpr std::chrono::seconds pause{5};
-    std::string url;
+    const std::string url;
     std::string told;
-    stop_signal stopping;
-    std::thread thread;
+    worker thread{"migrator", [this](worker& self) { run(self); }};
 };
 
-migrator::migrator(std::string database_url) : implementation_{std::make_unique<implementation>()}
+migrator::migrator(std::string database_url)
+    : implementation_{std::make_unique<implementation>(std::move(database_url))}
 {
-    implementation_->url = std::move(database_url);
-    const signals_blocked during_start;
-    implementation_->thread = std::thread{[i = implementation_.get()] { i->run(); }};
 }
 
-migrator::~migrator()
-{
-    implementation_->stopping.stop();
-    implementation_->thread.join();
-}
+migrator::~migrator() = default;
 
 } // namespace gateway

@@ -1,11 +1,9 @@
 #include "gateway/store/observer.hpp"
-#include "gateway/base/signals.hpp"
-#include "gateway/base/stop_signal.hpp"
+#include "gateway/base/worker.hpp"
 #include "store/database/call_deadlines.hpp"
 #include "store/database/database.hpp"
 
 #include <mutex>
-#include <thread>
 #include <utility>
 
 namespace gateway {
@@ -35,7 +33,7 @@ constexpr const char* feeds_query =
 struct database_observer::implementation {
     explicit implementation(std::string u) : url(std::move(u)) {}
 
-    void run();
+    void run(worker& self);
     void ask();
     void ask_rarely();
     void ask_quarantine();
@@ -50,8 +48,7 @@ struct database_observer::implementation {
     steady_clock::time_point count_again{};
     mutable std::mutex mutex; // guards `seen`
     observation seen;
-    stop_signal stopping;
-    std::thread thread;
+    worker thread{"observer", [this](worker& self) { run(self); }};
 };
 
 pqxx::result database_observer::implementation::query(const std::string& sql)
@@ -134,7 +131,7 @@ void database_observer::implementation::note(bool reachable, std::string trouble
 }
 
 // A failure that is not the connection's (a schema that is not there yet) leaves it reachable.
-void database_observer::implementation::run()
+void database_observer::implementation::run(worker& self)
 {
     do {
         try {
@@ -145,21 +142,15 @@ void database_observer::implementation::run()
                 note(false, to_error(f).detail);
             connected.reset();
         }
-    } while (stopping.rest(interval));
+    } while (self.rest(interval));
 }
 
 database_observer::database_observer(std::string database_url)
     : implementation_(std::make_unique<implementation>(std::move(database_url)))
 {
-    const signals_blocked during_start;
-    implementation_->thread = std::thread{[this] { implementation_->run(); }};
 }
 
-database_observer::~database_observer()
-{
-    implementation_->stopping.stop();
-    implementation_->thread.join();
-}
+database_observer::~database_observer() = default;
 
 observation database_observer::last() const
 {

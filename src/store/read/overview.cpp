@@ -1,7 +1,7 @@
 // One statement a part, each over a read model or a view that is quick however long the log is.
 // A part that fails keeps its last answer; a lost connection ends the round.
 #include "gateway/store/overview.hpp"
-#include "gateway/base/signals.hpp"
+#include "gateway/base/worker.hpp"
 #include "store/database/call_deadlines.hpp"
 #include "store/database/database.hpp"
 #include "store/database/missing_grant.hpp"
@@ -10,7 +10,6 @@
 #include <array>
 #include <condition_variable>
 #include <mutex>
-#include <thread>
 #include <utility>
 
 namespace gateway {
@@ -106,7 +105,7 @@ struct overview::implementation {
     std::vector<overview_part> parts;
     steady_clock::time_point looked = steady_clock::now() - looking_for;
     bool stopping = false;
-    std::thread thread;
+    worker thread{"overview", [this](worker&) { run(); }};
 };
 
 // False at the end.
@@ -188,8 +187,6 @@ void overview::implementation::run()
 overview::overview(std::string database_url)
     : implementation_(std::make_unique<implementation>(std::move(database_url)))
 {
-    const signals_blocked during_start;
-    implementation_->thread = std::thread{[this] { implementation_->run(); }};
 }
 
 overview::~overview()
@@ -199,7 +196,6 @@ overview::~overview()
         implementation_->stopping = true;
     }
     implementation_->changed.notify_all();
-    implementation_->thread.join();
 }
 
 std::vector<overview_part> overview::look()

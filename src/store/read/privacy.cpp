@@ -1,15 +1,11 @@
 // Calls of gateway.erase and gateway.apply_retention. See gateway/store/privacy.hpp.
 #include "gateway/store/privacy.hpp"
 #include "gateway/base/log.hpp"
-
-#include "gateway/base/signals.hpp"
-#include "gateway/base/stop_signal.hpp"
+#include "gateway/base/worker.hpp"
 #include "store/database/call_deadlines.hpp"
 #include "store/database/database.hpp"
 #include "store/database/missing_grant.hpp"
 #include "store/database/schema.hpp"
-
-#include <thread>
 
 namespace gateway {
 namespace {
@@ -76,10 +72,12 @@ result<std::vector<retention_dropped>> apply_retention(const std::string& databa
 }
 
 struct retention_keeper::implementation {
-    void run()
+    implementation(std::string u, const retention_settings& s) : url(std::move(u)), settings(s) {}
+
+    void run(worker& self) const
     {
         std::chrono::seconds pause{30};
-        while (stopping.rest(pause))
+        while (self.rest(pause))
             pause = once() ? std::chrono::seconds{24h} : std::chrono::seconds{1h};
     }
 
@@ -100,25 +98,16 @@ struct retention_keeper::implementation {
         return true;
     }
 
-    std::string url;
-    retention_settings settings;
-    stop_signal stopping;
-    std::thread thread;
+    const std::string url;
+    const retention_settings settings;
+    worker thread{"retention", [this](worker& self) { run(self); }};
 };
 
 retention_keeper::retention_keeper(std::string database_url, const retention_settings& settings)
-    : implementation_{std::make_unique<implementation>()}
+    : implementation_{std::make_unique<implementation>(std::move(database_url), settings)}
 {
-    implementation_->url = std::move(database_url);
-    implementation_->settings = settings;
-    const signals_blocked during_start;
-    implementation_->thread = std::thread{[i = implementation_.get()] { i->run(); }};
 }
 
-retention_keeper::~retention_keeper()
-{
-    implementation_->stopping.stop();
-    implementation_->thread.join();
-}
+retention_keeper::~retention_keeper() = default;
 
 } // namespace gateway

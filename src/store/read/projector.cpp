@@ -4,22 +4,19 @@
 #include "gateway/base/backoff.hpp"
 #include "gateway/base/log.hpp"
 #include "gateway/base/log_limit.hpp"
-#include "gateway/base/signals.hpp"
-#include "gateway/base/stop_signal.hpp"
+#include "gateway/base/worker.hpp"
 #include "store/database/call_deadlines.hpp"
 #include "store/database/database.hpp"
 #include "store/database/missing_grant.hpp"
 #include "store/database/schema.hpp"
 
 #include <algorithm>
-#include <thread>
 #include <utility>
 
 namespace gateway {
 
 namespace {
 
-constexpr std::chrono::seconds log_pause{10};
 constexpr std::chrono::seconds stand_by_pause{2};
 constexpr std::size_t busy_events_min = 3'000; // a second: whoever writes them needs the processor
 constexpr std::size_t step_events_min = 1;     // a step takes one batch at least, however large
@@ -55,8 +52,8 @@ struct projector::implementation {
     {
     }
 
-    void run();
-    void project_with(pqxx::connection& connection);
+    void run(worker& self);
+    void project_with(pqxx::connection& connection, worker& self);
     std::chrono::milliseconds after(const step& done);
     void failed();
 
@@ -64,10 +61,9 @@ struct projector::implementation {
     std::size_t events_max; // halved by each failure, doubled by each success
     call_deadlines deadlines;
     backoff failures;
-    log_limit failed_log{log_pause};
-    log_limit set_aside_log{log_pause};
-    stop_signal stopping;
-    std::thread thread;
+    log_limit failed_log;
+    log_limit set_aside_log;
+    worker thread{"projector", [this](worker& self) { run(self); }};
 };
 
 void projector::implementation::failed()
@@ -105,10 +101,10 @@ std::chrono::milliseconds projector::implementation::after(const step& done)
 }
 
 // Until this stops. Throws when the connection is of no more use, or was none from the start.
-void projector::implementation::project_with(pqxx::connection& connection)
+void projector::implementation::project_with(pqxx::connection& connection, worker& self)
 {
     std::chrono::milliseconds rest{0};
-    while (stopping.rest(rest)) {
+    while (self.rest(rest)) {
         const call_deadlines::guard limit{deadlines, connection.sock(), settings.step_deadline};
         try {
             rest = after(take_step(connection, events_max));
@@ -123,16 +119,16 @@ void projector::implementation::project_with(pqxx::connection& connection)
     }
 }
 
-void projector::implementation::run()
+void projector::implementation::run(worker& self)
 {
     std::chrono::milliseconds rest{0};
-    while (stopping.rest(rest)) {
+    while (self.rest(rest)) {
         try {
             database db{{.url = settings.database_url,
                          .application = "attentive-gateway projector",
                          .statement_timeout = settings.step_deadline}};
             expect_schema(db.connection());
-            project_with(db.connection());
+            project_with(db.connection(), self);
             return;
         } catch (...) {
             failed();
@@ -144,14 +140,8 @@ void projector::implementation::run()
 projector::projector(projector_settings settings)
     : implementation_(std::make_unique<implementation>(std::move(settings)))
 {
-    const signals_blocked during_start;
-    implementation_->thread = std::thread{[this] { implementation_->run(); }};
 }
 
-projector::~projector()
-{
-    implementation_->stopping.stop();
-    implementation_->thread.join();
-}
+projector::~projector() = default;
 
 } // namespace gateway

@@ -1,5 +1,6 @@
 #include "gateway/store/spool.hpp"
 #include "gateway/base/log.hpp"
+#include "gateway/base/worker.hpp"
 
 #include "store/spool/spool_directory.hpp"
 #include "store/spool/spool_file.hpp"
@@ -14,7 +15,6 @@
 #include <deque>
 #include <map>
 #include <mutex>
-#include <thread>
 #include <utility>
 
 namespace gateway {
@@ -103,7 +103,10 @@ struct spool::implementation {
     ~implementation();
 
     result<void> take_in();
-    void start_keeper();
+    void start_keeper()
+    {
+        keeper.emplace("spool keeper", [this](worker& self) { keep(self); });
+    }
 
     result<void> append(const deliveries_view& deliveries);
     result<spool_batch> read(std::size_t events_max, std::size_t bytes_max);
@@ -145,7 +148,8 @@ private:
     std::vector<member_ptr> by_age() const;
     bool worth_reading(const member& m) const;
     bool fits(std::uint64_t bytes) const;
-    void keep();
+    void keep(worker& self);
+    member_ptr next_closed();
     void checkpoint(member& m);
 
     const spool_settings settings;
@@ -161,24 +165,16 @@ private:
     std::uint64_t sequence_next = 1;
     std::vector<std::string> damaged;
     std::deque<member_ptr> closed; // for the keeper
-    bool stopping = false;
-    std::condition_variable keeper_wanted;
 
     std::atomic<steady::time_point> no_room_before{steady::time_point{}};
-    std::thread keeper;
+    std::optional<worker> keeper;
 };
 
 // --- Start and end ---
 
 spool::implementation::~implementation()
 {
-    {
-        const std::lock_guard lock{mutex};
-        stopping = true;
-    }
-    keeper_wanted.notify_all();
-    if (keeper.joinable())
-        keeper.join();
+    keeper.reset();
     // Leaves a WAL behind only where it has to: the next start is quicker, and damage shows less.
     if (current != nullptr) {
         const std::lock_guard io{current->io};
@@ -227,11 +223,6 @@ void spool::implementation::take_in_file(const std::string& name)
     m->file.reset();
     if (has_wal && !m->damaged)
         closed.push_back(m);
-}
-
-void spool::implementation::start_keeper()
-{
-    keeper = std::thread{[this] { keep(); }};
 }
 
 // --- Appending ---
@@ -334,7 +325,7 @@ file_result<member_ptr> spool::implementation::appendable()
             return current;
         if (current != nullptr) {
             closed.push_back(std::exchange(current, nullptr));
-            keeper_wanted.notify_all();
+            keeper->wake();
         }
     }
     BOOST_OUTCOME_TRY(auto made, create({}));
@@ -697,21 +688,24 @@ bool spool::implementation::set_aside(member& m, const carved_rows& rows)
 
 // --- Files out of their WALs ---
 
-void spool::implementation::keep()
+member_ptr spool::implementation::next_closed()
 {
-    for (;;) {
-        member_ptr m;
-        {
-            std::unique_lock lock{mutex};
-            keeper_wanted.wait(lock, [&] { return stopping || !closed.empty(); });
-            if (stopping)
-                return;
-            m = closed.front();
-            closed.pop_front();
+    const std::lock_guard lock{mutex};
+    if (closed.empty())
+        return nullptr;
+    auto m = std::move(closed.front());
+    closed.pop_front();
+    return m;
+}
+
+void spool::implementation::keep(worker& self)
+{
+    do {
+        for (auto m = next_closed(); m != nullptr && !self.is_stopping(); m = next_closed()) {
+            const std::lock_guard io{m->io};
+            checkpoint(*m);
         }
-        const std::lock_guard io{m->io};
-        checkpoint(*m);
-    }
+    } while (self.rest_until(worker::for_ever));
 }
 
 // The file keeps its WAL when this fails: rows are read from there as well.

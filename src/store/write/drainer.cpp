@@ -2,7 +2,6 @@
 #include "gateway/base/backoff.hpp"
 #include "gateway/base/log.hpp"
 #include "gateway/base/metrics.hpp"
-#include "gateway/base/signals.hpp"
 #include "gateway/store/drain.hpp"
 #include "store/database/missing_grant.hpp"
 #include "store/write/pending.hpp"
@@ -14,7 +13,6 @@ namespace gateway {
 
 namespace {
 
-constexpr std::chrono::seconds log_pause{10};
 constexpr std::chrono::milliseconds idle_pause{200};
 
 // Made with the process, as all metrics: one that appears with its first event hides that event
@@ -38,35 +36,20 @@ std::vector<unit> units_of(std::vector<verified_delivery> deliveries, const mapp
 
 drainer::drainer(drainer_settings settings, call_deadlines& deadlines,
                  std::function<bool()> worth_trying)
-    : settings_(std::move(settings)), deadlines_(deadlines), worth_trying_(std::move(worth_trying)),
-      failed_log_(log_pause)
+    : settings_(std::move(settings)), deadlines_(deadlines), worth_trying_(std::move(worth_trying))
 {
-    const signals_blocked during_start;
-    thread_ = std::thread{[this] { run(); }};
 }
 
-drainer::~drainer()
-{
-    stopping_.stop();
-    thread_.join();
-}
-
-bool drainer::pause(std::chrono::milliseconds time)
-{
-    pulse_.rest();
-    return stopping_.rest(time);
-}
-
-void drainer::run()
+void drainer::run(worker& self)
 {
     backoff failures;
-    while (pause(idle_pause)) {
+    while (self.rest(idle_pause)) {
         if (!worth_trying_() || settings_.link.to->status().events == 0)
             continue;
         try {
-            pulse_.beat();
+            self.beat();
             batch_session session{settings_.session, deadlines_};
-            if (drain_with(session)) {
+            if (drain_with(session, self)) {
                 failures.reset();
                 continue;
             }
@@ -80,13 +63,13 @@ void drainer::run()
                            {"error.message", why.detail},
                            held_back_field(*held_back)});
         }
-        if (!pause(failures.next()))
+        if (!self.rest(failures.next()))
             return;
     }
 }
 
 // True when the spool is empty, or this stops. Throws what connecting throws.
-bool drainer::drain_with(batch_session& session)
+bool drainer::drain_with(batch_session& session, worker& self)
 {
     using namespace std::chrono;
     const auto events = settings_.link.to->status().events;
@@ -94,7 +77,7 @@ bool drainer::drain_with(batch_session& session)
               "draining {attentive.event.count} events from the spool",
               {{"attentive.event.count", events}});
     for (;;) {
-        pulse_.beat();
+        self.beat();
         const auto start = steady_clock::now();
         auto batch = settings_.link.to->read(settings_.batch_events_max, settings_.batch_bytes_max);
         if (batch.has_error()) {
@@ -125,7 +108,7 @@ bool drainer::drain_with(batch_session& session)
             return false;
         drained.add(static_cast<double>(rows));
         const auto due = start + microseconds{rows * 1'000'000 / settings_.link.drain_rate_max};
-        if (!pause(duration_cast<milliseconds>(due - steady_clock::now())))
+        if (!self.rest_until(due))
             return true;
     }
 }

@@ -4,8 +4,7 @@
 #pragma once
 
 #include "gateway/base/log_limit.hpp"
-#include "gateway/base/pulse.hpp"
-#include "gateway/base/stop_signal.hpp"
+#include "gateway/base/worker.hpp"
 #include "gateway/model/mapping.hpp"
 #include "gateway/store/spool.hpp"
 #include "store/database/call_deadlines.hpp"
@@ -14,7 +13,6 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <thread>
 
 namespace gateway {
 
@@ -38,29 +36,23 @@ public:
     // `worth_trying` says whether the database takes events, as far as the writer threads know.
     drainer(drainer_settings settings, call_deadlines& deadlines,
             std::function<bool()> worth_trying);
-    // Finishes the batch under way.
-    ~drainer();
-    drainer(const drainer&) = delete;
-    drainer& operator=(const drainer&) = delete;
+    // Its end finishes the batch under way.
 
     // For how long the thread has been at one step. Any thread.
-    std::chrono::milliseconds busy_for(pulse::clock::time_point now) const
+    std::chrono::milliseconds busy_for(worker::clock::time_point now) const
     {
-        return pulse_.busy_for(now);
+        return thread_.busy_for(now);
     }
 
 private:
-    void run();
-    bool drain_with(batch_session& session);
-    bool pause(std::chrono::milliseconds time); // false: stopping
+    void run(worker& self);
+    bool drain_with(batch_session& session, worker& self);
 
     const drainer_settings settings_;
     call_deadlines& deadlines_;
     const std::function<bool()> worth_trying_;
     log_limit failed_log_;
-    pulse pulse_;
-    stop_signal stopping_;
-    std::thread thread_;
+    worker thread_{"drainer", [this](worker& self) { run(self); }};
 };
 
 } // namespace gateway

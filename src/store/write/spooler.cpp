@@ -1,7 +1,5 @@
 #include "store/write/spooler.hpp"
-
 #include "gateway/base/log.hpp"
-#include "gateway/base/signals.hpp"
 
 #include <chrono>
 #include <utility>
@@ -9,8 +7,6 @@
 namespace gateway {
 
 namespace {
-
-constexpr std::chrono::seconds log_pause{10};
 
 // What the sender may be told of a delivery that lies in the spool: it will be the row or the
 // quarantine row that its content names, once, whenever the database has it.
@@ -24,16 +20,13 @@ receipt receipt_of(const pending& p)
 } // namespace
 
 spooler::spooler(spool& into, bounds limit, bounds batch, mapping_function map)
-    : spool_(into), box_(limit), batch_(batch), map_(std::move(map)), refused_log_(log_pause)
+    : spool_(into), box_(limit), batch_(batch), map_(std::move(map))
 {
-    const signals_blocked during_start;
-    thread_ = std::thread{[this] { run(); }};
 }
 
 spooler::~spooler()
 {
     box_.close();
-    thread_.join();
 }
 
 void spooler::take(std::unique_ptr<pending> p)
@@ -42,19 +35,14 @@ void spooler::take(std::unique_ptr<pending> p)
         p->done(fail(errc::overloaded, "neither the database nor the spool keeps up"));
 }
 
-std::chrono::milliseconds spooler::busy_for(pulse::clock::time_point now) const
-{
-    return pulse_.busy_for(now);
-}
-
-void spooler::run()
+void spooler::run(worker& self)
 {
     for (;;) {
-        pulse_.rest();
+        self.idle();
         auto taken = box_.take(batch_);
         if (taken.empty())
             return; // closed, and all is spooled
-        pulse_.beat();
+        self.beat();
         map_all(taken, map_);
         append(std::move(taken));
         box_.finished();

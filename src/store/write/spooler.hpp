@@ -4,7 +4,7 @@
 #pragma once
 
 #include "gateway/base/log_limit.hpp"
-#include "gateway/base/pulse.hpp"
+#include "gateway/base/worker.hpp"
 #include "gateway/store/spool.hpp"
 #include "store/write/inbox.hpp"
 #include "store/write/outcomes.hpp"
@@ -12,7 +12,6 @@
 
 #include <chrono>
 #include <memory>
-#include <thread>
 #include <vector>
 
 namespace gateway {
@@ -32,10 +31,13 @@ public:
     void take(std::unique_ptr<pending> p);
 
     // For how long the thread has been at one batch. Any thread.
-    std::chrono::milliseconds busy_for(pulse::clock::time_point now) const;
+    std::chrono::milliseconds busy_for(worker::clock::time_point now) const
+    {
+        return thread_.busy_for(now);
+    }
 
 private:
-    void run();
+    void run(worker& self);
     void append(std::vector<std::unique_ptr<pending>> taken);
 
     spool& spool_;
@@ -44,8 +46,7 @@ private:
     const mapping_function map_;
     log_limit refused_log_;
     outcomes outcomes_; // the thread's own
-    pulse pulse_;
-    std::thread thread_;
+    worker thread_{"spooler", [this](worker& self) { run(self); }};
 };
 
 } // namespace gateway

@@ -2,9 +2,7 @@
 #include "gateway/base/backoff.hpp"
 #include "gateway/base/log.hpp"
 #include "gateway/base/log_limit.hpp"
-#include "gateway/base/pulse.hpp"
-#include "gateway/base/signals.hpp"
-#include "gateway/base/stop_signal.hpp"
+#include "gateway/base/worker.hpp"
 #include "store/database/call_deadlines.hpp"
 #include "store/database/missing_grant.hpp"
 #include "store/write/batch_session.hpp"
@@ -18,8 +16,8 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <deque>
 #include <mutex>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -33,8 +31,6 @@ const histogram batch_events =
     make_histogram("attentive_gateway_batch_events",
                    "Deliveries in one batch, which is one transaction as a rule.",
                    {1, 2, 5, 10, 25, 50, 100, 250, 500, 1'000, 2'500, 5'000, 10'000});
-
-constexpr std::chrono::seconds log_pause{10};
 
 std::string instance_name(std::size_t thread)
 {
@@ -85,14 +81,15 @@ void answer_written(std::span<unit> units, const batch_written& written, outcome
 struct writer::implementation {
     explicit implementation(writer_settings s)
         : settings(std::move(s)), box({settings.inbox_events_max, settings.inbox_bytes_max}),
-          counts(settings.threads), pulses(settings.threads), serving(settings.threads)
+          counts(settings.threads), serving(settings.threads)
     {
     }
 
-    void run(std::size_t thread);
+    void run(std::size_t thread, worker& self);
     std::unique_ptr<batch_session> open(std::size_t thread);
     std::optional<failure> store(batch_session& session,
-                                 std::vector<std::unique_ptr<pending>> taken, std::size_t thread);
+                                 std::vector<std::unique_ptr<pending>> taken, std::size_t thread,
+                                 worker& self);
     std::chrono::steady_clock::time_point limit_of(const pending& oldest) const;
     void not_taken(std::vector<unit> units, const error& why);
     void divert(std::unique_ptr<pending> p, const error& why);
@@ -104,12 +101,11 @@ struct writer::implementation {
     const writer_settings settings;
     inbox box;
     call_deadlines deadlines;
-    log_limit connect_log{log_pause};
-    log_limit batch_log{log_pause};
-    log_limit poison_log{log_pause};
-    log_limit late_log{log_pause};
+    log_limit connect_log;
+    log_limit batch_log;
+    log_limit poison_log;
+    log_limit late_log;
     std::vector<outcomes> counts; // one for each thread
-    std::vector<pulse> pulses;
     std::mutex trouble_mutex;
     std::optional<error> trouble; // of the last connection tried
     bool login_refused = false;
@@ -119,38 +115,37 @@ struct writer::implementation {
     // Threads that have a connection or may have one at once. At zero nothing is queued for them:
     // submissions go to the spool, or are refused, and so does what was in the inbox.
     std::atomic<std::size_t> serving;
-    stop_signal stopping;
-    std::vector<std::thread> threads;
     std::unique_ptr<spooler> spooling; // with a spool only
     std::unique_ptr<drainer> draining;
+    std::deque<worker> threads;
 };
 
 // A thread that lost its connection tries once at once: one backend may have died, not the server.
 // When that fails too, or the server hung until the deadline, the thread is down: it waits, longer
 // each time, and takes nothing from the inbox. What queued behind a batch that hung does not wait
 // for the next one to hang.
-void writer::implementation::run(std::size_t thread)
+void writer::implementation::run(std::size_t thread, worker& self)
 {
     backoff pause;
     bool down = false;
     unsigned failures = 0; // since the last batch that was written
     while (true) {
         bool hung = false;
-        pulses[thread].beat();
+        self.beat();
         if (auto session = open(thread)) {
             if (std::exchange(down, false))
                 ++serving;
             ++connected;
             std::optional<failure> end;
             while (!end) {
-                pulses[thread].rest();
+                self.idle();
                 auto taken = box.take({settings.batch_events_max, settings.batch_bytes_max});
                 if (taken.empty())
                     return; // closed, and all is written
-                pulses[thread].beat();
+                self.beat();
                 spool_late(taken);
                 if (!taken.empty())
-                    end = store(*session, std::move(taken), thread);
+                    end = store(*session, std::move(taken), thread, self);
                 box.finished();
                 if (!end) {
                     failures = 0;
@@ -166,8 +161,7 @@ void writer::implementation::run(std::size_t thread)
             --serving;
         if (serving == 0 || (hung && spooling))
             empty_inbox();
-        pulses[thread].rest();
-        if (!stopping.rest(pause.next()))
+        if (!self.rest(pause.next()))
             return;
     }
 }
@@ -209,7 +203,7 @@ void writer::implementation::note(std::optional<error> now, bool is_login)
 // Nothing when the batch was dealt with; otherwise why the connection is given up.
 std::optional<failure> writer::implementation::store(batch_session& session,
                                                      std::vector<std::unique_ptr<pending>> taken,
-                                                     std::size_t thread)
+                                                     std::size_t thread, worker& self)
 {
     batch_events.observe(static_cast<double>(taken.size()));
     const auto by = limit_of(*taken.front());
@@ -217,8 +211,8 @@ std::optional<failure> writer::implementation::store(batch_session& session,
     failure last{};
     auto left = session.write_parts(
         group(std::move(taken)),
-        [this, thread](std::span<unit> units, const batch_written& written) {
-            pulses[thread].beat();
+        [&, this](std::span<unit> units, const batch_written& written) {
+            self.beat();
             answer_written(units, written, counts[thread]);
         },
         last, by);
@@ -319,35 +313,35 @@ void writer::implementation::empty_inbox()
 writer::writer(writer_settings settings)
     : implementation_(std::make_unique<implementation>(std::move(settings)))
 {
-    auto& i_ = *implementation_;
-    const auto& s = i_.settings;
+    auto& i = *implementation_;
+    const auto& s = i.settings;
     if (s.fallback.to != nullptr) {
-        i_.spooling =
+        i.spooling =
             std::make_unique<spooler>(*s.fallback.to, bounds{s.inbox_events_max, s.inbox_bytes_max},
                                       bounds{s.batch_events_max, s.batch_bytes_max}, s.map);
-        i_.draining =
+        i.draining =
             std::make_unique<drainer>(drainer_settings{{s.database_url, instance_name(s.threads),
                                                         s.batch_deadline, s.accept_weak_durability},
                                                        s.fallback,
                                                        s.map,
                                                        s.batch_events_max,
                                                        s.batch_bytes_max},
-                                      i_.deadlines, [&i_] { return i_.connected > 0; });
+                                      i.deadlines, [&i] { return i.connected > 0; });
     }
-    const signals_blocked during_start;
-    for (std::size_t i = 0; i < implementation_->settings.threads; ++i)
-        implementation_->threads.emplace_back([this, i] { implementation_->run(i); });
+    for (std::size_t n = 0; n < s.threads; ++n)
+        i.threads.emplace_back("writer", [&i, n](worker& self) { i.run(n, self); });
 }
 
 writer::~writer()
 {
-    implementation_->draining.reset();
-    implementation_->box.close();
-    implementation_->stopping.stop();
-    for (auto& thread : implementation_->threads)
-        thread.join();
-    implementation_->empty_inbox();
-    implementation_->spooling.reset();
+    auto& i = *implementation_;
+    i.draining.reset();
+    i.box.close();
+    for (auto& thread : i.threads)
+        thread.stop();
+    i.threads.clear();
+    i.empty_inbox();
+    i.spooling.reset();
 }
 
 void writer::submit(verified_delivery d, completion done)
@@ -382,7 +376,7 @@ bool writer::direct() const
 writer_status writer::status() const
 {
     auto& i = *implementation_;
-    const auto now = pulse::clock::now();
+    const auto now = worker::clock::now();
     const bounds waiting = i.box.waiting();
     writer_status s{waiting.events, waiting.bytes, {}, gateway::refusing_since(), {}, false};
     {
@@ -390,7 +384,7 @@ writer_status writer::status() const
         s.trouble = i.trouble;
         s.login_refused = i.login_refused;
     }
-    for (const auto& each : i.pulses)
+    for (const auto& each : i.threads)
         s.stalled_for = std::max(s.stalled_for, each.busy_for(now));
     if (i.spooling)
         s.stalled_for = std::max(s.stalled_for, i.spooling->busy_for(now));

@@ -1,5 +1,4 @@
 // Connection strings with our time-outs, SQLSTATEs by what they mean, and the pauses between tries.
-#include "gateway/base/backoff.hpp"
 #include "store/database/database.hpp"
 
 #include <gmock/gmock.h>
@@ -70,22 +69,6 @@ TEST(DatabaseTest, TellsValuesFromConflictsFromOutages)
     EXPECT_EQ(kind_of("42P01"), failure_kind::other);
     EXPECT_EQ(kind_of("53100"), failure_kind::other);
     EXPECT_EQ(kind_of("25006"), failure_kind::other);
-}
-
-TEST(BackoffTest, DoublesFrom100MillisecondsTo5SecondsWithJitter)
-{
-    backoff pause;
-    auto step = backoff::shortest;
-    for (int i = 0; i < 20; ++i) {
-        const auto next = pause.next();
-        EXPECT_GE(next, step / 2);
-        EXPECT_LE(next, step);
-        step = std::min(step * 2, backoff::longest);
-    }
-
-    pause.reset();
-
-    EXPECT_LE(pause.next(), backoff::shortest);
 }
 
 } // namespace
