@@ -329,6 +329,28 @@ TEST(TidyTest, FieldsOfTheLogAreGivenAndExplained)
     EXPECT_GT(calls, 50U);
 }
 
+TEST(TidyTest, WhatIsKeptFromThreadSanitizerStartsNoThread)
+{
+    std::stringstream text;
+    text << std::ifstream{root / "CMakeLists.txt"}.rdbuf();
+    const std::string cmake = text.str();
+    const auto begin = cmake.find("NOT_UNDER_TSAN", cmake.find("gateway_test(unit"));
+    ASSERT_NE(begin, std::string::npos);
+    std::istringstream listed{cmake.substr(begin, cmake.find(')', begin) - begin)};
+    std::size_t files = 0;
+    for (std::string name; listed >> name;) {
+        if (!name.ends_with("_test.cpp"))
+            continue;
+        ++files;
+        for (const auto& line : lines_of(root / "tests/unit" / name)) {
+            for (const char* sign : {"<thread>", "<atomic>", "<mutex>", "<future>", "worker.hpp"})
+                EXPECT_EQ(included_by(line).empty() || line.find(sign) == std::string::npos, true)
+                    << name << ": " << line;
+        }
+    }
+    EXPECT_GT(files, 20U);
+}
+
 TEST(TidyTest, CmakeBuildsEverySource)
 {
     std::stringstream text;
