@@ -69,6 +69,7 @@ const std::vector<library_rule> library_owners = {
     {"libpq-fe", {"store"}},
     {"sqlite3", {"store"}},
     {"spdlog/", {"base", "app"}},
+    {"fmt/", {"app"}},
     {"toml++/", {"app"}},
     {"CLI/", {"app"}},
     {"systemd/", {"app"}},

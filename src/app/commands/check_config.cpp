@@ -1,9 +1,9 @@
 // `check-config`: everything that `serve` would refuse, found before it is started: the file, the
 // secrets it names, the certificate's files; and what would work but is better otherwise.
 #include "app/commands/commands.hpp"
+#include "app/config/checks.hpp"
 #include "app/config/config.hpp"
 #include "app/config/secrets.hpp"
-#include "app/config/settings.hpp"
 #include "app/console/exit_code.hpp"
 
 #include <cstdio>

@@ -1,8 +1,8 @@
 // `doctor` on ports: each is opened for a moment, and where that fails a gateway of this
 // configuration has to be the reason.
 #include "app/commands/doctor.hpp"
+#include "app/config/checks.hpp"
 #include "app/config/secrets.hpp"
-#include "app/config/settings.hpp"
 #include "gateway/listener/listener.hpp"
 
 #include <boost/asio/io_context.hpp>

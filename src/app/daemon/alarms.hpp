@@ -58,7 +58,7 @@ private:
     void tell_silent(const std::vector<const feed*>& fallen, timestamp at) const;
     bool is_wrong(const endpoint& e, timestamp at) const;
 
-    decltype(config::alarms) settings_;
+    alarms_section settings_;
     std::vector<endpoint> endpoints_;
     std::vector<stray> strays_; // by status
     timestamp verified_at_{};   // when a signature was last right

@@ -206,8 +206,8 @@ result<void> daemon::implementation::open_writer()
                   "refused with 503");
     }
     w.threads = settings.database.writers;
-    w.inbox_events_max = settings.inbox_events_max;
-    w.inbox_bytes_max = settings.inbox_bytes_max;
+    w.inbox_events_max = settings.limits.inbox_events_max;
+    w.inbox_bytes_max = settings.limits.inbox_bytes_max;
     writer = std::make_unique<gateway::writer>(std::move(w));
     projector =
         std::make_unique<gateway::projector>(projector_settings{.database_url = database.url});
@@ -447,18 +447,18 @@ asio::awaitable<void> daemon::implementation::supervise()
     co_await requested(1, steady_clock::time_point::max());
     draining = true;
     const config& newest = serving.from;
-    const bool at_once = newest.drain_delay.count() == 0;
+    const bool at_once = newest.limits.drain_delay.count() == 0;
     write_log(severity::info, "draining",
               at_once ? "draining: not ready any more"
                       : "draining: not ready any more, still serving for "
                         "{attentive.drain.duration} s",
-              {{"attentive.drain.duration", newest.drain_delay}});
+              {{"attentive.drain.duration", newest.limits.drain_delay}});
     notify_stopping("Draining");
     for (auto& each : lanes)
         asio::post(each.io, [&each] { each.serving->announce_drain(); });
-    co_await requested(2, steady_clock::now() + newest.drain_delay);
+    co_await requested(2, steady_clock::now() + newest.limits.drain_delay);
 
-    const auto deadline = steady_clock::now() + newest.drain_timeout;
+    const auto deadline = steady_clock::now() + newest.limits.drain_timeout;
     for (auto& each : lanes) {
         auto drained = each.serving->drain(deadline);
         co_await asio::co_spawn(each.io, std::move(drained), asio::use_awaitable);

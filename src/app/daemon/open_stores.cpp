@@ -58,9 +58,9 @@ batch_settings batch_settings_of(const config& c, std::string database_url)
 {
     return {.database_url = std::move(database_url),
             .map = normalize_delivery,
-            .batch_events_max = c.batch_events_max,
-            .batch_bytes_max = c.batch_bytes_max,
-            .batch_deadline = c.batch_deadline,
+            .batch_events_max = c.limits.batch_events_max,
+            .batch_bytes_max = c.limits.batch_bytes_max,
+            .batch_deadline = c.limits.batch_deadline,
             .accept_weak_durability = c.database.accept_weak_durability};
 }
 

@@ -8,18 +8,6 @@
 namespace gateway {
 namespace {
 
-// All others of the table are read at the start only.
-bool reloadable(const setting& s)
-{
-    if (s.section == "limits")
-        return !s.key.starts_with("inbox_") && !s.key.starts_with("batch_");
-    if (s.section == "alarms")
-        return true;
-    if (s.section == "log")
-        return s.key == "level";
-    return s.section == "listener" && s.key != "address" && s.key != "threads";
-}
-
 bool same(const std::optional<secret_source>& a, const std::optional<secret_source>& b)
 {
     if (!a || !b)
@@ -82,8 +70,8 @@ std::vector<std::string> left_for_restart(const config& running, const config& n
 {
     std::vector<std::string> keys;
     for (const setting& s : settings()) {
-        if (!reloadable(s) && value_text(s.how, running) != value_text(s.how, next))
-            keys.push_back(std::string{s.section} + "." + std::string{s.key});
+        if (s.when == taken_up::at_start && s.how.shown(running) != s.how.shown(next))
+            keys.push_back(s.path());
     }
     if (!same(running.database.password, next.database.password))
         keys.emplace_back("database.password");

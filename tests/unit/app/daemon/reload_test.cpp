@@ -16,12 +16,12 @@ TEST(ReloadTest, NamesWhatWaitsForARestartAndOnlyThat)
     next.listener.trusted_proxies = {"10.0.0.0/8"};
     next.log.level = "debug";
     next.limits.body_bytes_max = 1;
-    next.drain_delay = std::chrono::milliseconds{1};
+    next.limits.drain_delay = std::chrono::milliseconds{1};
     EXPECT_TRUE(left_for_restart(running, next).empty());
 
     next.listener.address = "0.0.0.0:1";
     next.database.writers = 7;
-    next.inbox_events_max = 1;
+    next.limits.inbox_events_max = 1;
     next.spool.directory = "/spool";
     next.admin.address = "127.0.0.1:1";
     next.database.password = secret_source{.file = "/password"};
