@@ -198,7 +198,7 @@ const std::vector<breakage>& damages()
          "writing .*42883 -> restore the database"},
         {"ColumnGone",
          [](auto& s) { s.sql("ALTER TABLE gateway.delivery DROP COLUMN key_id CASCADE"); },
-         "writing .*42703 -> restore the database"},
+         "writing .*42601 -> restore the database"},
         {"RowTypeChanged",
          [](auto& s) { s.sql("ALTER TYPE gateway.event_row ADD ATTRIBUTE more text"); },
          "writing .* -> restore the database"},

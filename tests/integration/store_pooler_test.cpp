@@ -139,7 +139,8 @@ TEST_F(PoolerTest, ReplicasMigrateThroughItTogether)
         ASSERT_TRUE(one.has_value()) << one.error().detail;
         migrations += one.value().size();
     }
-    EXPECT_EQ(std::to_string(migrations), count(url, "schema_migration"));
+    // What one of them did: the steps, and the functions and views.
+    EXPECT_EQ(std::to_string(migrations - 1), count(url, "schema_migration"));
     EXPECT_TRUE(check_schema(pooler_.before(url)).has_value());
     EXPECT_TRUE(check_durability(pooler_.before(url), false).has_value());
 }

@@ -21,6 +21,7 @@ const fs::path root = GATEWAY_SOURCE_DIR;
 
 constexpr std::size_t line_length_max = 100;
 constexpr std::size_t function_lines_max = 70;
+constexpr std::size_t file_lines_max = 400;
 
 // What stands to a layer's right; siblings never meet.
 const std::map<std::string, std::set<std::string>> layers_below = {
@@ -96,6 +97,17 @@ std::vector<fs::path> sources_below(const fs::path& folder)
     for (const auto& entry : fs::recursive_directory_iterator{folder}) {
         const auto extension = entry.path().extension();
         if (extension == ".cpp" || extension == ".hpp")
+            files.push_back(entry.path());
+    }
+    std::sort(files.begin(), files.end());
+    return files;
+}
+
+std::vector<fs::path> sql_below(const fs::path& folder)
+{
+    std::vector<fs::path> files;
+    for (const auto& entry : fs::recursive_directory_iterator{folder}) {
+        if (entry.path().extension() == ".sql")
             files.push_back(entry.path());
     }
     std::sort(files.begin(), files.end());
@@ -269,6 +281,53 @@ TEST(TidyTest, FunctionsFitOneScreen)
     }
 }
 
+// A body stands between lines that end in "$$" or are "BEGIN ATOMIC", and "... $$;" or "END;".
+TEST(TidyTest, SqlFitsTheScreenToo)
+{
+    for (const auto& file : sql_below(root / "src/store/sql")) {
+        const auto lines = lines_of(file);
+        EXPECT_LE(lines.size(), file_lines_max) << shown(file);
+        EXPECT_EQ(lines.front().rfind("--", 0), 0U) << shown(file) << " does not say what it is";
+        std::size_t opened = 0;
+        for (std::size_t i = 0; i < lines.size(); ++i) {
+            const std::string& line = lines[i];
+            EXPECT_LE(line.size(), line_length_max) << shown(file) << ":" << i + 1;
+            if (opened == 0 && std::regex_search(line, std::regex{"AS \\$\\$$|^BEGIN ATOMIC$"})) {
+                opened = i + 1;
+            } else if (std::regex_search(line, std::regex{"\\$\\$;$|^END;$"}) && opened != 0) {
+                EXPECT_LE(i - opened, function_lines_max) << shown(file) << ":" << opened;
+                opened = 0;
+            }
+        }
+        EXPECT_EQ(opened, 0U) << shown(file);
+    }
+}
+
+// Steps stay as they are while functions change: one that calls a function would mean another
+// thing on a new database than it did on an old one.
+TEST(TidyTest, StepsOfTheSchemaStandOnNoFunction)
+{
+    std::string steps;
+    std::set<std::string> functions;
+    for (const auto& file : sql_below(root / "src/store/sql")) {
+        const bool is_step = file.parent_path().filename() == "steps";
+        for (const auto& line : lines_of(file)) {
+            if (is_step)
+                steps += line + '\n';
+            const std::regex made{
+                "CREATE OR REPLACE (?:FUNCTION|VIEW) ((?:gateway|report)[.a-z_]+)"};
+            std::smatch match;
+            if (std::regex_search(line, match, made)) {
+                EXPECT_FALSE(is_step) << shown(file) << ": " << line;
+                functions.insert(match[1]);
+            }
+        }
+    }
+    EXPECT_GT(functions.size(), 50U);
+    for (const auto& name : functions)
+        EXPECT_EQ(steps.find(name + "("), std::string::npos) << name;
+}
+
 TEST(TidyTest, FilesOpenWithWhatTheyDecide)
 {
     for (const auto& file : all_sources()) {
@@ -370,6 +429,19 @@ TEST(TidyTest, CmakeBuildsEverySource)
         const std::regex whole_name{
             "[\\s/]" + std::regex_replace(listed, std::regex{"\\."}, "\\.") + "[\\s)]"};
         EXPECT_TRUE(std::regex_search(text.str(), whole_name)) << path << " is not built";
+    }
+}
+
+TEST(TidyTest, CmakeEmbedsEverySqlFile)
+{
+    std::stringstream text;
+    text << std::ifstream{root / "CMakeLists.txt"}.rdbuf();
+    for (const auto& file : sql_below(root / "src/store/sql")) {
+        auto name = fs::relative(file, root / "src/store/sql").replace_extension();
+        if (name.begin()->string() == "steps")
+            name = name.filename();
+        const std::regex whole_name{"[\\s(]" + name.string() + "[\\s)]"};
+        EXPECT_TRUE(std::regex_search(text.str(), whole_name)) << shown(file) << " is not applied";
     }
 }
 

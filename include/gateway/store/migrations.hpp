@@ -1,7 +1,7 @@
-// The schema's history, embedded in the binary, and the two things done with it: apply it, or
-// say whether a database's is one to serve on. Each migration records the oldest program that can
-// go on beneath it, so that an upgrade of the schema, or going back to the program of yesterday,
-// stops nobody where it only added something.
+// The schema, embedded in the binary as src/store/sql/README.md says, and the two things done with
+// it: apply it, or say whether a database's is one to serve on. Each step records the oldest
+// program that can go on beneath it, so that an upgrade of the schema, or going back to the program
+// of yesterday, stops nobody where it only added something.
 #pragma once
 
 #include "gateway/base/result.hpp"
@@ -13,11 +13,11 @@
 
 namespace gateway {
 
-// Applies what is missing, each migration in its own transaction, under an advisory lock, so that
-// any number of replicas may call it at once. Returns the names applied ("0001_source_event"),
-// none when the schema was current, or is newer and serves this binary. Fails with
-// database_unavailable, database_failed, or schema_mismatch when the database is newer than this
-// binary can serve or an applied file has changed.
+// Applies what is missing, all of it or nothing, under an advisory lock, so that any number of
+// replicas may call it at once. Returns the names of the steps applied ("0001_event_log"), and
+// "functions and views" when some of those were; nothing when the schema was current, or is newer
+// and serves this binary. Fails with database_unavailable, database_failed, or schema_mismatch when
+// the database is newer than this binary can serve or an applied step has changed.
 result<std::vector<std::string>> migrate(const std::string& database_url);
 
 // Success when the schema is this binary's, or a newer one that serves it; schema_mismatch in plain

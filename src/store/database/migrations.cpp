@@ -8,18 +8,21 @@
 
 #include <algorithm>
 #include <charconv>
-#include <optional>
 #include <string_view>
 #include <thread>
 #include <utility>
 
+// This program's version in SQL, where versions compare number by number.
+#define GATEWAY_PROGRAM "string_to_array('" GATEWAY_VERSION "', '.')::integer[]"
+
 namespace gateway {
 
 struct embedded_file {
-    std::string_view name; // "0001_event_log"
+    std::string_view name; // "0001_event_log", "write/write_batch"
     std::string_view text;
 };
-extern const std::vector<embedded_file> embedded_migrations;
+extern const std::vector<embedded_file> embedded_steps; // in order of their numbers
+extern const std::vector<embedded_file> embedded_files; // each stands on those before it
 
 namespace {
 
@@ -29,29 +32,41 @@ constexpr const char* lock_statement = "SELECT pg_advisory_xact_lock(47021112344
 constexpr const char* remedy =
     "run `attentive-gateway migrate --url URL` as the user who owns the schema";
 
-// A migration that only adds says, on a line of its own, the oldest program that can go on beneath
-// it: "-- serves programs from 12". Without that line it serves none that does not know it.
+// A step that only adds says, on a line of its own, the oldest program that can go on beneath it:
+// "-- serves programs from 12". Without that line it serves none that does not know it.
 constexpr std::string_view serves_mark = "-- serves programs from ";
 
-struct applied {
+struct applied_step {
     int version;
     std::string name;
     std::string sha256;
-    int serves_from; // newest migration of the oldest program that can use the schema
+    int serves_from; // newest step of the oldest program that can use the schema
 };
 
-int version_of(std::string_view migration)
+struct applied_file {
+    std::string name;
+    std::string sha256;
+};
+
+// What a database remembers, as history_query tells it.
+struct schema_history {
+    std::vector<applied_step> steps;
+    std::vector<applied_file> files;
+    bool has_newer_files = false; // a newer program applied them
+};
+
+int version_of(std::string_view step)
 {
     int version = 0;
-    std::from_chars(migration.data(), migration.data() + migration.size(), version);
+    std::from_chars(step.data(), step.data() + step.size(), version);
     return version;
 }
 
-int serves_from(const embedded_file& file)
+int serves_from(const embedded_file& step)
 {
-    const auto at = file.text.find(serves_mark);
-    return at == std::string_view::npos ? version_of(file.name)
-                                        : version_of(file.text.substr(at + serves_mark.size()));
+    const auto at = step.text.find(serves_mark);
+    return at == std::string_view::npos ? version_of(step.name)
+                                        : version_of(step.text.substr(at + serves_mark.size()));
 }
 
 std::string digest_of(const embedded_file& file)
@@ -64,78 +79,79 @@ bool history_exists(pqxx::transaction_base& t)
     return t.exec(history_exists_query)[0][0].as<bool>();
 }
 
-void create_history(pqxx::transaction_base& t)
+schema_history history_of(const pqxx::result& rows)
 {
-    t.exec("CREATE SCHEMA IF NOT EXISTS gateway;"
-           "CREATE TABLE gateway.schema_migration ("
-           " version integer PRIMARY KEY, name text NOT NULL, sha256 text NOT NULL,"
-           " applied_at timestamptz NOT NULL DEFAULT clock_timestamp());"
-           "COMMENT ON TABLE gateway.schema_migration IS"
-           " 'The migrations applied to this database, each once, in order.'");
-}
-
-// Histories of earlier programs lack it; who may migrate may add it.
-void add_serves_from(pqxx::transaction_base& t)
-{
-    t.exec("ALTER TABLE gateway.schema_migration ADD COLUMN IF NOT EXISTS serves_from integer;"
-           "COMMENT ON COLUMN gateway.schema_migration.serves_from IS"
-           " 'The newest migration of the oldest program that can use the schema with this one.'");
-}
-
-std::vector<applied> history_of(const pqxx::result& rows)
-{
-    std::vector<applied> history;
-    for (const auto& row : rows)
-        history.push_back({row[0].as<int>(), row[1].as<std::string>(), row[2].as<std::string>(),
-                           row[3].is_null() ? row[0].as<int>() : row[3].as<int>()});
+    schema_history history;
+    for (const auto& row : rows) {
+        auto name = row[1].as<std::string>();
+        auto digest = row[2].as<std::string>();
+        if (row[3].is_null())
+            history.files.push_back({std::move(name), std::move(digest)});
+        else
+            history.steps.push_back(
+                {row[0].as<int>(), std::move(name), std::move(digest), row[3].as<int>()});
+        history.has_newer_files |= row[4].as<bool>();
+    }
     return history;
 }
 
-int newest_of_ours()
+// Whether the database's steps are a beginning of ours, or ours and more that we can serve beneath.
+result<void> compare(const std::vector<applied_step>& steps)
 {
-    return version_of(embedded_migrations.back().name);
-}
-
-// Whether the database's history is a beginning of ours, or ours and more that we can serve
-// beneath.
-result<void> compare(const std::vector<applied>& history)
-{
-    for (std::size_t i = 0; i < history.size(); ++i) {
-        if (i >= embedded_migrations.size()) {
-            if (history[i].serves_from <= newest_of_ours())
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+        if (i >= embedded_steps.size()) {
+            if (steps[i].serves_from <= version_of(embedded_steps.back().name))
                 continue;
             return fail(errc::schema_mismatch,
                         "the database's schema is newer than this program can serve: it has "
                         "migration " +
-                            history[i].name + ". Install the newer attentive-gateway");
+                            steps[i].name + ". Install the newer attentive-gateway");
         }
-        const auto& ours = embedded_migrations[i];
-        if (history[i].version != version_of(ours.name) || history[i].name != ours.name)
-            return fail(errc::schema_mismatch, "the database has migration " + history[i].name +
-                                                   " where this program has " +
-                                                   std::string{ours.name} +
-                                                   ": it belongs to another program version");
-        if (history[i].sha256 != digest_of(ours))
+        const auto& ours = embedded_steps[i];
+        if (steps[i].version != version_of(ours.name) || steps[i].name != ours.name)
             return fail(errc::schema_mismatch,
-                        "migration " + history[i].name +
+                        "the database has migration " + steps[i].name + " where this program has " +
+                            std::string{ours.name} + ": it belongs to another program version");
+        if (steps[i].sha256 != digest_of(ours))
+            return fail(errc::schema_mismatch,
+                        "migration " + steps[i].name +
                             " was applied to the database with another text than this program's");
     }
     return boost::outcome_v2::success();
 }
 
-// The same, and nothing of ours is missing.
-result<void> compare_whole(const std::vector<applied>& history)
+// Where our files begin to differ from the database's: that one and all behind it, which stand on
+// it, are to be applied. Their number when there is nothing to do, because they are the same or a
+// newer program's: that one says by its steps whom it serves.
+std::size_t first_to_apply(const schema_history& history)
 {
-    if (history.empty())
+    if (history.steps.size() < embedded_steps.size())
+        return 0;
+    if (history.steps.size() > embedded_steps.size() || history.has_newer_files)
+        return embedded_files.size();
+    std::size_t same = 0;
+    while (same < embedded_files.size() && same < history.files.size() &&
+           history.files[same].name == embedded_files[same].name &&
+           history.files[same].sha256 == digest_of(embedded_files[same]))
+        ++same;
+    return same;
+}
+
+// The same steps, or more that serve us, and nothing of ours is missing.
+result<void> compare_whole(const schema_history& history)
+{
+    if (history.steps.empty())
         return fail(errc::schema_mismatch,
                     std::string{"the database has no schema of the gateway: "} + remedy);
-    BOOST_OUTCOME_TRY(compare(history));
-    if (history.size() >= embedded_migrations.size())
+    BOOST_OUTCOME_TRY(compare(history.steps));
+    const auto first = first_to_apply(history);
+    if (first == embedded_files.size())
         return boost::outcome_v2::success();
-    return fail(errc::schema_mismatch,
-                "the database's schema is older than this program: migration " +
-                    std::string{embedded_migrations[history.size()].name} +
-                    " is missing: " + remedy);
+    const auto known = history.steps.size();
+    const auto& missing =
+        known < embedded_steps.size() ? embedded_steps[known] : embedded_files[first];
+    return fail(errc::schema_mismatch, "the database's schema is older than this program: " +
+                                           std::string{missing.name} + " is missing: " + remedy);
 }
 
 result<void> check_encoding(pqxx::transaction_base& t)
@@ -147,46 +163,64 @@ result<void> check_encoding(pqxx::transaction_base& t)
                 "the database's encoding is " + encoding + ": create it with ENCODING 'UTF8'");
 }
 
-// Applies the first missing migration and returns its name; nothing when none is missing.
-result<std::optional<std::string>> apply_next(pqxx::connection& connection)
+void apply_step(pqxx::transaction_base& t, const embedded_file& step)
+{
+    t.exec(std::string{step.text});
+    t.exec_params("INSERT INTO gateway.schema_migration (version, name, sha256, serves_from)"
+                  " VALUES ($1, $2, $3, $4)",
+                  version_of(step.name), std::string{step.name}, digest_of(step),
+                  serves_from(step));
+}
+
+void apply_file(pqxx::transaction_base& t, std::size_t place)
+{
+    const auto& file = embedded_files[place];
+    t.exec(std::string{file.text});
+    t.exec_params("INSERT INTO gateway.schema_file (place, name, sha256, program)"
+                  " VALUES ($1, $2, $3, " GATEWAY_PROGRAM ")",
+                  static_cast<int>(place), std::string{file.name}, digest_of(file));
+}
+
+// What is done each time: the program is remembered, and rights are granted, because roles are the
+// cluster's and may have come or gone since. Returns the roles that this user may not make.
+std::string finish(pqxx::transaction_base& t)
+{
+    if (!t.exec("SELECT has_function_privilege('gateway.grant_roles()', 'execute')")[0][0]
+             .as<bool>())
+        return {}; // the schema is current, and whoever asks is not its owner: nothing to do
+    t.exec("UPDATE gateway.schema_file SET program = " GATEWAY_PROGRAM
+           " WHERE program < " GATEWAY_PROGRAM);
+    return t.exec("SELECT array_to_string(gateway.grant_roles(), ', ')")[0][0].as<std::string>();
+}
+
+// All that is missing, or nothing: a step may need the files of its own program.
+result<std::vector<std::string>> apply_missing(pqxx::connection& connection)
 {
     pqxx::work t{connection};
     t.exec(lock_statement);
     BOOST_OUTCOME_TRY(check_encoding(t));
-    if (!history_exists(t))
-        create_history(t);
-    const auto history = history_of(t.exec(history_query));
-    BOOST_OUTCOME_TRY(compare(history));
-    if (history.size() >= embedded_migrations.size())
-        return std::nullopt;
+    const auto history = history_exists(t) ? history_of(t.exec(history_query)) : schema_history{};
+    BOOST_OUTCOME_TRY(compare(history.steps));
 
-    const auto& next = embedded_migrations[history.size()];
-    t.exec(std::string{next.text});
-    add_serves_from(t); // last: its lock keeps others from reading the history
-    t.exec_params("INSERT INTO gateway.schema_migration (version, name, sha256, serves_from)"
-                  " VALUES ($1, $2, $3, $4)",
-                  version_of(next.name), std::string{next.name}, digest_of(next),
-                  serves_from(next));
+    std::vector<std::string> names;
+    for (std::size_t i = history.steps.size(); i < embedded_steps.size(); ++i) {
+        apply_step(t, embedded_steps[i]);
+        names.emplace_back(embedded_steps[i].name);
+    }
+    if (const auto first = first_to_apply(history); first < embedded_files.size()) {
+        t.exec_params("DELETE FROM gateway.schema_file WHERE place >= $1", static_cast<int>(first));
+        for (std::size_t i = first; i < embedded_files.size(); ++i)
+            apply_file(t, i);
+        names.emplace_back("functions and views");
+    }
+    const auto missing_roles = finish(t);
     t.commit();
-    return std::string{next.name};
-}
-
-// Roles are the cluster's, not this database's: some may have come or gone since.
-void grant_roles(pqxx::connection& connection)
-{
-    pqxx::work t{connection};
-    t.exec(lock_statement);
-    if (!t.exec("SELECT has_function_privilege('gateway.grant_roles()', 'execute')")[0][0]
-             .as<bool>())
-        return; // the schema is current, and whoever asks is not its owner: nothing to do
-    const auto missing =
-        t.exec("SELECT array_to_string(gateway.grant_roles(), ', ')")[0][0].as<std::string>();
-    t.commit();
-    if (!missing.empty())
+    if (!missing_roles.empty())
         write_log(severity::warn, "roles_missing",
                   "this database user may not create roles: have an administrator run CREATE ROLE "
                   "... NOLOGIN for {attentive.role.names}, then migrate again",
-                  {{"attentive.role.names", missing}});
+                  {{"attentive.role.names", missing_roles}});
+    return names;
 }
 
 database_settings settings_for(const std::string& url)
@@ -199,10 +233,12 @@ database_settings settings_for(const std::string& url)
 const char* const history_exists_query =
     "SELECT to_regclass('gateway.schema_migration') IS NOT NULL";
 
-// By way of jsonb, because a column that is not there yet is no error so.
 const char* const history_query =
-    "SELECT version, name, sha256, (to_jsonb(m)->>'serves_from')::integer"
-    " FROM gateway.schema_migration m ORDER BY version";
+    "SELECT place, name, sha256, serves_from, is_newer FROM ("
+    " SELECT version AS place, name, sha256, coalesce(serves_from, version) AS serves_from,"
+    "        false AS is_newer FROM gateway.schema_migration"
+    " UNION ALL SELECT place, name, sha256, NULL, program > " GATEWAY_PROGRAM
+    " FROM gateway.schema_file) h ORDER BY place";
 
 void refuse_unfit(const pqxx::result& history)
 {
@@ -220,15 +256,7 @@ result<std::vector<std::string>> migrate(const std::string& database_url)
 {
     try {
         database db{settings_for(database_url)};
-        std::vector<std::string> names;
-        while (true) {
-            BOOST_OUTCOME_TRY(auto applied_now, apply_next(db.connection()));
-            if (!applied_now)
-                break;
-            names.push_back(std::move(*applied_now));
-        }
-        grant_roles(db.connection());
-        return names;
+        return apply_missing(db.connection());
     } catch (...) {
         return to_error(current_failure(server_text::kept), database_url, database_role::owner);
     }

@@ -6,7 +6,8 @@
 -- Makes the partition (a month of source_event, a day of delivery) that holds each given time.
 -- Returns the number of partitions made. SECURITY DEFINER: the writer owns no table. Callers wait
 -- for each other on an advisory lock, so nobody holds a table while waiting for another caller.
-CREATE FUNCTION gateway.ensure_partitions(p_table text, p_times timestamptz[]) RETURNS integer
+CREATE OR REPLACE FUNCTION gateway.ensure_partitions(p_table text, p_times timestamptz[])
+RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
 SET lock_timeout = '1s'
 AS $$
@@ -44,7 +45,6 @@ BEGIN
     END LOOP;
     RETURN v_made;
 END $$;
-
-COMMENT ON FUNCTION gateway.ensure_partitions(text, timestamptz[]) IS
-    'Makes the partitions of source_event (months) or delivery (days) that hold the given times, and moves rows of theirs out of DEFAULT.';
-REVOKE ALL ON FUNCTION gateway.ensure_partitions(text, timestamptz[]) FROM PUBLIC;
+COMMENT ON FUNCTION gateway.ensure_partitions IS
+    'Makes the partitions of source_event (months) or delivery (days) that hold the given times, '
+    'and moves rows of theirs out of DEFAULT.';

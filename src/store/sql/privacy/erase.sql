@@ -1,0 +1,177 @@
+-- Erasing a person: whoever is one profile with an identifier.
+
+-- The subscribers of that person, all identifiers they were seen with, and the refused bodies that
+-- hold one, as temporary tables.
+CREATE OR REPLACE FUNCTION gateway.find_erased(p_company_id text, p_kind text, p_value text)
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    DROP TABLE IF EXISTS pg_temp.erased_subscriber, pg_temp.erased_identifier,
+        pg_temp.erased_body;
+    CREATE TEMP TABLE erased_subscriber ON COMMIT DROP AS
+    WITH named AS (
+        SELECT k.subscriber_id FROM gateway.identifier k
+        WHERE k.company_id = p_company_id AND k.kind = p_kind AND k.value = p_value
+        UNION
+        SELECT e.subscriber_id
+        FROM gateway.derive_subscriber_id(p_company_id,
+                 jsonb_build_object(p_kind, jsonb_build_array(p_value))) AS d (subscriber_id)
+        JOIN gateway.source_event e ON e.company_id = p_company_id
+            AND e.subscriber_id = d.subscriber_id
+        UNION -- what no read model has seen yet
+        SELECT e.subscriber_id
+        FROM gateway.batch b JOIN gateway.source_event e ON e.batch_id = b.batch_id
+        WHERE b.projected_at IS NULL AND e.company_id = p_company_id
+          AND e.subscriber_id IS NOT NULL
+          AND e.identifiers @> jsonb_build_object(p_kind, jsonb_build_array(p_value))),
+    profile AS (
+        SELECT DISTINCT CASE WHEN i.profile_id IS NULL THEN n.subscriber_id
+                             ELSE i.profile_id END AS profile_id
+        FROM named n LEFT JOIN gateway.identity i
+            ON i.company_id = p_company_id AND i.subscriber_id = n.subscriber_id)
+    SELECT s.subscriber_id AS old_id, gen_random_uuid() AS new_id, p.profile_id
+    FROM profile p CROSS JOIN LATERAL gateway.subscribers_of(p_company_id, p.profile_id) s;
+
+    CREATE TEMP TABLE erased_identifier ON COMMIT DROP AS
+    SELECT p_kind AS kind, p_value AS value
+    UNION
+    SELECT k.kind, k.value FROM gateway.identifier k
+    JOIN pg_temp.erased_subscriber s ON k.company_id = p_company_id AND k.subscriber_id = s.old_id
+    UNION
+    SELECT j.key, v.value FROM pg_temp.erased_subscriber s
+    JOIN gateway.source_event e ON e.company_id = p_company_id AND e.subscriber_id = s.old_id
+    CROSS JOIN LATERAL jsonb_each(e.identifiers) AS j
+    CROSS JOIN LATERAL jsonb_array_elements_text(j.value) AS v (value);
+
+    -- Bodies there are no events: searched for the identifiers as bytes. Short ids would be found
+    -- in everybody's.
+    CREATE TEMP TABLE erased_body ON COMMIT DROP AS
+    SELECT q.quarantine_id FROM gateway.quarantine q
+    WHERE EXISTS (
+        SELECT FROM pg_temp.erased_identifier i
+        WHERE (i.kind IN ('phone', 'email') OR octet_length(i.value) >= 6)
+          AND position(lower(encode(convert_to(ltrim(i.value, '+'), 'UTF8'), 'escape'))
+                       IN lower(encode(q.body, 'escape'))) > 0);
+END $$;
+COMMENT ON FUNCTION gateway.find_erased IS
+    'Makes temporary tables of what an erasure reaches.';
+
+-- What names the person goes; rows stay, so that counts do.
+CREATE OR REPLACE FUNCTION gateway.blank_erased(p_company_id text, p_at timestamptz)
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    v_part text;
+BEGIN
+    DELETE FROM gateway.delivery d
+    USING pg_temp.erased_subscriber s, gateway.source_event e
+    WHERE e.company_id = p_company_id AND e.subscriber_id = s.old_id
+      AND d.company_id = e.company_id AND d.received_at = e.received_at
+      AND d.event_id = e.event_id;
+    -- The row stays, so that a retry of the same bytes only counts.
+    UPDATE gateway.quarantine q SET body = '', replayed_at = p_at
+    FROM pg_temp.erased_body b WHERE b.quarantine_id = q.quarantine_id;
+    DELETE FROM gateway.identifier k USING pg_temp.erased_subscriber s
+    WHERE k.company_id = p_company_id AND k.subscriber_id = s.old_id;
+    UPDATE gateway.source_event e SET identifiers = NULL, message_text = NULL,
+        recipient_address = NULL, link_id = NULL, link_url = NULL, attribute_value = NULL,
+        order_id = NULL, extra = NULL,
+        message_id = CASE WHEN e.message_key IS NOT NULL THEN e.message_id END,
+        business_address = CASE WHEN e.business_address IN (
+            SELECT value FROM pg_temp.erased_identifier) THEN NULL ELSE e.business_address END,
+        quality_flags = array_append(e.quality_flags, 'erased')
+    FROM pg_temp.erased_subscriber s
+    WHERE e.company_id = p_company_id AND e.subscriber_id = s.old_id;
+
+    -- The rest of a link is for counting clicks, unless it names the person.
+    FOREACH v_part IN ARRAY ARRAY['link_path', 'utm_source', 'utm_medium', 'utm_campaign',
+                                  'utm_content', 'utm_term'] LOOP
+        EXECUTE format('UPDATE gateway.source_event e SET %1$I = NULL
+                        FROM pg_temp.erased_subscriber s
+                        WHERE e.company_id = $1 AND e.subscriber_id = s.old_id AND EXISTS (
+                            SELECT FROM pg_temp.erased_identifier i
+                            WHERE (i.kind IN (''phone'', ''email'') OR octet_length(i.value) >= 6)
+                              AND position(lower(ltrim(i.value, ''+''))
+                                  IN replace(lower(e.%1$I), ''%%40'', ''@'')) > 0)', v_part)
+        USING p_company_id;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION gateway.blank_erased IS
+    'Blanks log, bodies and identifiers of what find_erased found.';
+
+-- Erases the person of an identifier: everybody who is one profile with it. Returns what it found;
+-- nothing is written when p_dry_run. Blocks writers for a moment, so that no event slips past.
+CREATE OR REPLACE FUNCTION gateway.erase(
+    p_company_id text, p_kind text, p_value text, p_dry_run boolean DEFAULT false,
+    p_profiles_max integer DEFAULT 1,
+    OUT profiles bigint, OUT subscribers bigint, OUT events bigint, OUT deliveries bigint,
+    OUT quarantined bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+SET client_min_messages = 'warning'
+AS $$
+DECLARE
+    v_id    uuid := gen_random_uuid();
+    v_at    timestamptz;
+    v_value text := gateway.normal_identifier(p_kind, p_value);
+    v_table record;
+BEGIN
+    IF v_value IS NULL THEN
+        RAISE EXCEPTION 'that is no % that could identify anybody', p_kind
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    PERFORM pg_advisory_xact_lock(gateway.projection_lock()); -- read models hold still
+    LOCK TABLE gateway.source_event IN SHARE ROW EXCLUSIVE MODE;
+    v_at := clock_timestamp();
+
+    PERFORM gateway.find_erased(p_company_id, p_kind, v_value);
+    SELECT count(*), count(DISTINCT profile_id) INTO subscribers, profiles
+    FROM pg_temp.erased_subscriber;
+    IF profiles > p_profiles_max THEN
+        RAISE EXCEPTION 'the % belongs to % profiles: name the one by another identifier', p_kind,
+            profiles USING ERRCODE = 'cardinality_violation',
+            HINT = 'SELECT gateway.erase(..., p_profiles_max => n) erases all of them.';
+    END IF;
+    SELECT count(*) INTO events FROM pg_temp.erased_subscriber s
+    JOIN gateway.source_event e ON e.company_id = p_company_id AND e.subscriber_id = s.old_id;
+    SELECT count(*) INTO deliveries FROM pg_temp.erased_subscriber s
+    JOIN gateway.source_event e ON e.company_id = p_company_id AND e.subscriber_id = s.old_id
+    JOIN gateway.delivery d ON d.company_id = e.company_id AND d.received_at = e.received_at
+        AND d.event_id = e.event_id;
+    SELECT count(*) INTO quarantined FROM pg_temp.erased_body;
+    IF p_dry_run THEN
+        RETURN;
+    END IF;
+
+    INSERT INTO gateway.tombstone AS t
+    SELECT p_company_id, d.digest, v_at, v_id, (array_agg(d.new_id))[1]
+    FROM (SELECT gateway.keyed_digest(old_id::text) AS digest, new_id
+          FROM pg_temp.erased_subscriber
+          UNION ALL
+          SELECT gateway.keyed_digest(gateway.derive_subscriber_id(p_company_id,
+                     jsonb_build_object(kind, jsonb_build_array(value)))::text), NULL
+          FROM pg_temp.erased_identifier) d
+    GROUP BY d.digest
+    ON CONFLICT (company_id, digest) DO UPDATE SET erased_before = excluded.erased_before,
+        erasure_id = excluded.erasure_id,
+        evidence_id = CASE WHEN excluded.evidence_id IS NULL THEN t.evidence_id
+                           ELSE excluded.evidence_id END;
+
+    PERFORM gateway.blank_erased(p_company_id, v_at);
+
+    -- Whatever is kept by subscriber or profile, in the log and in every read model.
+    FOR v_table IN
+        SELECT c.oid::regclass AS name, a.attname AS id
+        FROM pg_class c
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname IN ('subscriber_id', 'profile_id')
+        JOIN pg_attribute k ON k.attrelid = c.oid AND k.attname = 'company_id'
+        WHERE c.relnamespace = 'gateway'::regnamespace AND c.relkind IN ('r', 'p')
+          AND NOT c.relispartition
+    LOOP
+        EXECUTE format('UPDATE %s t SET %I = s.new_id FROM pg_temp.erased_subscriber s
+                        WHERE t.company_id = %L AND t.%I = s.old_id',
+            v_table.name, v_table.id, p_company_id, v_table.id);
+    END LOOP;
+    INSERT INTO gateway.erasure VALUES (v_id, p_company_id, v_at, session_user, p_kind,
+        subscribers, events, deliveries, quarantined);
+END $$;
+COMMENT ON FUNCTION gateway.erase IS
+    'Erases everybody who is one profile with an identifier, or says with p_dry_run what that '
+    'would reach. Counts stay what they were.';

@@ -1,0 +1,227 @@
+-- Who opted in and out, and what counts of it.
+
+SELECT gateway.describe('gateway.consent_decision',
+    'Evidence: every opt-in and opt-out of a known subscriber.', ARRAY[
+    ['channel', 'sms or email.'],
+    ['subscription_type', 'MARKETING, TRANSACTIONAL, ...; UNSPECIFIED when the event named '
+        'none.'],
+    ['decision', 'granted or revoked.'],
+    ['is_effective', 'Whether it changed the state: a repeated decision does not, nor an opt-out '
+        'of somebody never opted in.'],
+    ['is_current', 'Whether it is the last one, which gateway.consent says.'],
+    ['creative_name', 'Sign-up source; of an opt-out: that of the grant it ends.'],
+    ['creative_type', 'As creative_name.'],
+    ['creative_subtype', 'As creative_name.'],
+    ['granted_at', 'Of an opt-out: when the grant it ends was given; null when there was none.']]);
+
+SELECT gateway.describe('gateway.consent',
+    'State now: the greatest of (occurred_at, revoked after granted, event_id), so that an '
+    'opt-out wins a tie and the order of arrival does not matter.', ARRAY[
+    ['decided_at', 'occurred_at of the decision.'],
+    ['decided_by', 'event_id of the decision: the evidence.'],
+    ['first_granted_at', 'First opt-in.'],
+    ['last_granted_at', 'Last opt-in.'],
+    ['last_granted_by', 'event_id of the last opt-in.'],
+    ['last_revoked_at', 'Last opt-out.'],
+    ['creative_name', 'Sign-up source of the last opt-in.']],
+    '{gateway.consent_decision}');
+
+SELECT gateway.describe('gateway.consent_daily',
+    'gateway.consent_decision counted by the company''s local day.', ARRAY[
+    ['day', 'Day in the company''s time zone.'],
+    ['creative_name', 'Sign-up source; an opt-out counts for the creative of the grant it '
+        'ends.'],
+    ['opt_ins', 'All opt-ins.'],
+    ['opt_outs', 'All opt-outs.'],
+    ['effective_opt_ins', 'Opt-ins that changed the state: repeated ones do not.'],
+    ['effective_opt_outs', 'Opt-outs that changed the state: repeated ones do not, nor those of '
+        'nobody opted in.'],
+    ['current_opt_ins', 'Opt-ins that are still the last decision: subscribers.'],
+    ['current_opt_outs', 'Opt-outs that are still the last decision.']],
+    '{gateway.consent_decision}');
+
+SELECT gateway.describe('gateway.consent_latest',
+    'The time of the newest gateway.consent_decision.',
+    p_like => '{gateway.consent_decision}');
+
+-- For each key (subscriber, channel, subscription type) with a new decision: all its decisions in
+-- order, an opt-out after an opt-in of the same millisecond; as consent_decision has them (row_id
+-- is null for those it has not yet), and as they are to be.
+CREATE OR REPLACE FUNCTION gateway.resolved_consent(p_events gateway.projection_event[])
+RETURNS TABLE (
+    company_id text, subscriber_id uuid, channel text, subscription_type text,
+    occurred_at timestamptz, event_id uuid, decision text, is_effective boolean,
+    is_current boolean, creative_name text, creative_type text, creative_subtype text,
+    granted_at timestamptz, row_id tid, now_effective boolean, now_current boolean, now_name text,
+    now_type text, now_subtype text, first_granted_at timestamptz, last_revoked_at timestamptz,
+    last_granted_at timestamptz, last_granted_by uuid, now_granted_at timestamptz,
+    is_changed boolean)
+LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH given AS (
+        SELECT e.company_id, e.subscriber_id, e.channel,
+               coalesce(e.subscription_type, 'UNSPECIFIED') AS subscription_type,
+               e.occurred_at, e.event_id,
+               CASE e.action WHEN 'subscribed' THEN 'granted' ELSE 'revoked' END AS decision,
+               e.creative_name, e.creative_type, e.creative_subtype
+        FROM unnest(p_events) AS e
+        WHERE e.action IN ('subscribed', 'unsubscribed') AND e.subscriber_id IS NOT NULL
+            AND e.channel IS NOT NULL),
+    known AS (
+        SELECT d.*, d.ctid AS row_id
+        FROM (SELECT DISTINCT company_id, subscriber_id, channel, subscription_type
+              FROM given) k
+        JOIN consent_decision d ON d.company_id = k.company_id
+            AND d.subscriber_id = k.subscriber_id AND d.channel = k.channel
+            AND d.subscription_type = k.subscription_type),
+    merged AS (
+        SELECT * FROM known
+        UNION ALL
+        SELECT g.company_id, g.subscriber_id, g.channel, g.subscription_type, g.occurred_at,
+               g.event_id, g.decision, NULL, NULL, g.creative_name, g.creative_type,
+               g.creative_subtype, NULL, NULL
+        FROM given g
+        WHERE (g.company_id, g.subscriber_id, g.channel, g.subscription_type, g.occurred_at,
+               g.event_id) NOT IN (SELECT company_id, subscriber_id, channel, subscription_type,
+                                          occurred_at, event_id FROM known)),
+    ordered AS (
+        SELECT k.*, lag(decision) OVER k AS previous, lead(decision) OVER k IS NULL AS now_current,
+               count(*) FILTER (WHERE decision = 'granted') OVER k AS grants,
+               min(occurred_at) FILTER (WHERE decision = 'granted') OVER k AS first_granted_at,
+               max(occurred_at) FILTER (WHERE decision = 'revoked') OVER k AS last_revoked_at
+        FROM merged k
+        WINDOW k AS (PARTITION BY company_id, subscriber_id, channel, subscription_type
+                     ORDER BY occurred_at, decision = 'revoked', event_id)),
+    resolved AS (
+        SELECT company_id, subscriber_id, channel, subscription_type, occurred_at, event_id,
+               decision, is_effective, is_current, creative_name, creative_type,
+               creative_subtype, granted_at, row_id,
+               previous IS DISTINCT FROM decision
+                   AND NOT (previous IS NULL AND decision = 'revoked') AS now_effective,
+               now_current,
+               CASE WHEN grants > 0 THEN first_value(creative_name) OVER g END AS now_name,
+               CASE WHEN grants > 0 THEN first_value(creative_type) OVER g END AS now_type,
+               CASE WHEN grants > 0 THEN first_value(creative_subtype) OVER g END AS now_subtype,
+               first_granted_at, last_revoked_at,
+               CASE WHEN grants > 0 THEN first_value(occurred_at) OVER g END AS last_granted_at,
+               CASE WHEN grants > 0 THEN first_value(event_id) OVER g END AS last_granted_by
+        FROM ordered
+        WINDOW g AS (PARTITION BY company_id, subscriber_id, channel, subscription_type, grants
+                     ORDER BY occurred_at, decision = 'revoked', event_id))
+    SELECT *, CASE WHEN decision = 'revoked' THEN last_granted_at END,
+           row_id IS NULL
+               OR (is_effective, is_current, creative_name, creative_type, creative_subtype)
+                   IS DISTINCT FROM (now_effective, now_current, now_name, now_type, now_subtype)
+               OR decision = 'revoked' AND granted_at IS DISTINCT FROM last_granted_at
+    FROM resolved;
+END $$;
+COMMENT ON FUNCTION gateway.resolved_consent IS
+    'All decisions of the keys that these events touch: as they are known, and as they are to be.';
+
+CREATE OR REPLACE FUNCTION gateway.project_consent(p_events gateway.projection_event[])
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    v_empty tid[];
+BEGIN
+    WITH resolved AS (
+        SELECT * FROM gateway.resolved_consent(p_events)),
+    changed AS (
+        SELECT * FROM resolved WHERE is_changed),
+    inserted AS (
+        INSERT INTO consent_decision
+        SELECT company_id, subscriber_id, channel, subscription_type, occurred_at, event_id,
+               decision, now_effective, now_current, now_name, now_type, now_subtype,
+               now_granted_at
+        FROM changed WHERE row_id IS NULL),
+    updated AS (
+        UPDATE consent_decision d SET is_effective = c.now_effective,
+            is_current = c.now_current, creative_name = c.now_name, creative_type = c.now_type,
+            creative_subtype = c.now_subtype, granted_at = c.now_granted_at
+        FROM changed c WHERE d.ctid = c.row_id),
+    state AS (
+        INSERT INTO consent AS s
+        SELECT company_id, subscriber_id, channel, subscription_type, decision, occurred_at,
+               event_id, first_granted_at, last_granted_at, last_granted_by, last_revoked_at,
+               now_name, now_type, now_subtype
+        FROM resolved WHERE now_current
+        ON CONFLICT (company_id, subscriber_id, channel, subscription_type) DO UPDATE SET
+            decision = excluded.decision, decided_at = excluded.decided_at,
+            decided_by = excluded.decided_by, first_granted_at = excluded.first_granted_at,
+            last_granted_at = excluded.last_granted_at,
+            last_granted_by = excluded.last_granted_by,
+            last_revoked_at = excluded.last_revoked_at, creative_name = excluded.creative_name,
+            creative_type = excluded.creative_type, creative_subtype = excluded.creative_subtype
+        WHERE s IS DISTINCT FROM excluded),
+    counted AS (
+        INSERT INTO consent_daily AS c
+        SELECT d.company_id, (d.occurred_at AT TIME ZONE coalesce(z.timezone, 'UTC'))::date,
+               d.channel, d.subscription_type, x.name, x.type, x.subtype,
+               sum(g.granted), sum(g.revoked), sum(g.granted * x.effective),
+               sum(g.revoked * x.effective), sum(g.granted * x.current),
+               sum(g.revoked * x.current)
+        FROM changed d LEFT JOIN gateway.company z ON z.company_id = d.company_id
+        CROSS JOIN LATERAL (VALUES
+            (1, now_effective::integer, now_current::integer, now_name, now_type, now_subtype),
+            (-1, is_effective::integer, is_current::integer, creative_name, creative_type,
+             creative_subtype)) AS x (sign, effective, current, name, type, subtype)
+        CROSS JOIN LATERAL (SELECT x.sign * (d.decision = 'granted')::integer AS granted,
+                                   x.sign * (d.decision = 'revoked')::integer AS revoked) g
+        WHERE x.sign = 1 OR d.row_id IS NOT NULL
+        GROUP BY 1, 2, 3, 4, 5, 6, 7
+        HAVING (sum(g.granted), sum(g.revoked), sum(g.granted * x.effective),
+                sum(g.revoked * x.effective), sum(g.granted * x.current),
+                sum(g.revoked * x.current)) <> (0, 0, 0, 0, 0, 0)
+        ON CONFLICT (company_id, day, channel, subscription_type, creative_name, creative_type,
+            creative_subtype) DO UPDATE SET
+            opt_ins = c.opt_ins + excluded.opt_ins, opt_outs = c.opt_outs + excluded.opt_outs,
+            effective_opt_ins = c.effective_opt_ins + excluded.effective_opt_ins,
+            effective_opt_outs = c.effective_opt_outs + excluded.effective_opt_outs,
+            current_opt_ins = c.current_opt_ins + excluded.current_opt_ins,
+            current_opt_outs = c.current_opt_outs + excluded.current_opt_outs
+        RETURNING c.ctid AS row, opt_ins + opt_outs AS decisions)
+    SELECT array_agg(row) INTO v_empty FROM counted WHERE decisions = 0;
+    IF v_empty IS NOT NULL THEN
+        DELETE FROM consent_daily WHERE ctid = ANY (v_empty);
+    END IF;
+END $$;
+COMMENT ON FUNCTION gateway.project_consent IS
+    'Merges events into consent_decision, consent and consent_daily.';
+
+CREATE OR REPLACE FUNCTION gateway.project_consent_latest(p_events gateway.projection_event[])
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO consent_latest AS l
+    SELECT e.company_id, e.channel, coalesce(e.subscription_type, 'UNSPECIFIED'),
+           max(e.occurred_at)
+    FROM unnest(p_events) AS e
+    WHERE e.action IN ('subscribed', 'unsubscribed') AND e.subscriber_id IS NOT NULL
+        AND e.channel IS NOT NULL
+    GROUP BY 1, 2, 3
+    ON CONFLICT (company_id, channel, subscription_type) DO UPDATE SET
+        occurred_at = excluded.occurred_at
+    WHERE l.occurred_at < excluded.occurred_at;
+END $$;
+COMMENT ON FUNCTION gateway.project_consent_latest IS 'Merges events into consent_latest.';
+
+-- Counts consent_daily again: a day is a matter of the company's time zone. Null: all companies.
+CREATE OR REPLACE FUNCTION gateway.recount_consent(p_company text) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM consent_daily WHERE p_company IS NULL OR company_id = p_company;
+    INSERT INTO consent_daily
+    SELECT d.company_id, (d.occurred_at AT TIME ZONE c.timezone)::date, d.channel,
+           d.subscription_type, d.creative_name, d.creative_type, d.creative_subtype,
+           count(*) FILTER (WHERE d.decision = 'granted'),
+           count(*) FILTER (WHERE d.decision = 'revoked'),
+           count(*) FILTER (WHERE d.decision = 'granted' AND d.is_effective),
+           count(*) FILTER (WHERE d.decision = 'revoked' AND d.is_effective),
+           count(*) FILTER (WHERE d.decision = 'granted' AND d.is_current),
+           count(*) FILTER (WHERE d.decision = 'revoked' AND d.is_current)
+    FROM consent_decision d JOIN gateway.company c ON c.company_id = d.company_id
+    WHERE p_company IS NULL OR d.company_id = p_company
+    GROUP BY 1, 2, 3, 4, 5, 6, 7;
+END $$;
+COMMENT ON FUNCTION gateway.recount_consent IS
+    'Makes consent_daily again from consent_decision, for one company or (null) all.';

@@ -1,0 +1,65 @@
+-- When each subscriber was written to and reacted.
+
+SELECT gateway.describe('gateway.engagement',
+    'When each subscriber was written to and reacted, oldest first: of each kind the last 92 days '
+    'before the newest, and 1000 times at most. report.audience_quality counts any 90 days of it '
+    'by binary search.', ARRAY[
+    ['sent_at', 'Sends.'],
+    ['opened_at', 'Opens.'],
+    ['clicked_at', 'Clicks.'],
+    ['replied_at', 'Replies.']],
+    '{gateway.message_stats}');
+
+-- The times of one kind with new ones, in order, without those that no report asks for any more.
+CREATE OR REPLACE FUNCTION gateway.add_times(p_known timestamptz[], p_new timestamptz[])
+RETURNS timestamptz[]
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+DECLARE
+    v_all timestamptz[] := p_known || p_new;
+BEGIN
+    IF cardinality(p_new) > 1 OR p_new[1] < p_known[cardinality(p_known)] THEN
+        v_all := ARRAY(SELECT t FROM unnest(v_all) AS t ORDER BY t);
+    END IF;
+    RETURN v_all[greatest(
+        width_bucket(v_all[cardinality(v_all)] - interval '92 days', v_all) + 1,
+        cardinality(v_all) - 999):];
+END $$;
+COMMENT ON FUNCTION gateway.add_times IS 'Adds times to an array of gateway.engagement.';
+
+-- A clock that runs more than a day ahead is not believed: its times would push out the true ones.
+CREATE OR REPLACE FUNCTION gateway.project_engagement(p_events gateway.projection_event[])
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    WITH n AS (
+        SELECT e.company_id, e.subscriber_id, e.channel,
+               array_agg(e.occurred_at) FILTER (WHERE e.action = 'sent') AS sent_at,
+               array_agg(e.occurred_at) FILTER (WHERE e.action = 'opened') AS opened_at,
+               array_agg(e.occurred_at) FILTER (WHERE e.action = 'link_clicked') AS clicked_at,
+               array_agg(e.occurred_at) FILTER (WHERE e.action = 'inbound_received')
+                   AS replied_at
+        FROM unnest(p_events) AS e
+        WHERE e.action IN ('sent', 'opened', 'link_clicked', 'inbound_received')
+            AND e.subscriber_id IS NOT NULL AND e.channel IS NOT NULL
+            AND e.occurred_at <= e.received_at + interval '1 day'
+        GROUP BY 1, 2, 3),
+    m AS (
+        SELECT n.company_id, n.subscriber_id, n.channel, o.ctid AS row,
+               CASE WHEN n.sent_at IS NULL THEN coalesce(o.sent_at, '{}')
+                   ELSE gateway.add_times(o.sent_at, n.sent_at) END AS sent_at,
+               CASE WHEN n.opened_at IS NULL THEN coalesce(o.opened_at, '{}')
+                   ELSE gateway.add_times(o.opened_at, n.opened_at) END AS opened_at,
+               CASE WHEN n.clicked_at IS NULL THEN coalesce(o.clicked_at, '{}')
+                   ELSE gateway.add_times(o.clicked_at, n.clicked_at) END AS clicked_at,
+               CASE WHEN n.replied_at IS NULL THEN coalesce(o.replied_at, '{}')
+                   ELSE gateway.add_times(o.replied_at, n.replied_at) END AS replied_at
+        FROM n LEFT JOIN engagement o ON o.company_id = n.company_id
+            AND o.subscriber_id = n.subscriber_id AND o.channel = n.channel),
+    inserted AS (
+        INSERT INTO engagement
+        SELECT company_id, subscriber_id, channel, sent_at, opened_at, clicked_at, replied_at
+        FROM m WHERE row IS NULL)
+    UPDATE engagement o SET sent_at = m.sent_at, opened_at = m.opened_at,
+        clicked_at = m.clicked_at, replied_at = m.replied_at
+    FROM m WHERE o.ctid = m.row;
+END $$;
+COMMENT ON FUNCTION gateway.project_engagement IS 'Merges events into engagement.';

@@ -1,0 +1,110 @@
+-- Read models made again from the log, beside those in use: three calls.
+
+-- The read models of one name, so that rebuild and its test know them all.
+CREATE OR REPLACE FUNCTION gateway.read_model_tables(p_model text) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE p_model
+    WHEN 'company' THEN ARRAY['company']
+    WHEN 'identity' THEN ARRAY['identifier', 'identity']
+    WHEN 'consent' THEN ARRAY['consent_decision', 'consent', 'consent_daily', 'consent_latest']
+    WHEN 'message' THEN ARRAY['message', 'message_member', 'message_stats', 'last_send',
+                              'subject_vote']
+    WHEN 'engagement' THEN ARRAY['engagement']
+    WHEN 'feed' THEN ARRAY['feed_day'] END;
+COMMENT ON FUNCTION gateway.read_model_tables IS 'The tables of a read model.';
+
+-- What an operator does to read models: make them again, move a company's days, take apart a
+-- profile, ask why one is one. All of it holds the projector's lock while it changes them.
+-- rebuild, step 1 of 3: fresh, empty tables of these models in pg_temp, and a list of batches done.
+CREATE OR REPLACE FUNCTION gateway.rebuild_begin(p_models text[]) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_table text;
+BEGIN
+    FOR v_table IN SELECT t FROM unnest(p_models) AS m (model),
+                       unnest(gateway.read_model_tables(m.model)) AS t
+                   UNION ALL SELECT 'batch' LOOP
+        EXECUTE format('DROP TABLE IF EXISTS pg_temp.%I', v_table);
+        EXECUTE format('CREATE TEMP TABLE %I (LIKE gateway.%I INCLUDING ALL)', v_table, v_table);
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION gateway.rebuild_begin IS
+    'Makes empty tables of the given read models in pg_temp.';
+
+-- Step 2, to be repeated until it returns 0: projects some of the batches that the projector has
+-- had into the fresh tables. Finding none of them in pg_temp is an error, never a write to the
+-- tables in use: their schema is not in the search_path.
+CREATE OR REPLACE FUNCTION gateway.rebuild_step(p_models text[], p_events_max integer)
+RETURNS bigint LANGUAGE plpgsql SET search_path = pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET enable_bitmapscan = off SET enable_memoize = off SET enable_material = off SET jit = off
+SET plan_cache_mode = force_generic_plan SET max_parallel_workers_per_gather = 0
+AS $$
+DECLARE
+    v_after   bigint;
+    v_batches bigint[];
+    v_events  bigint;
+    v_aside   integer;
+BEGIN
+    SELECT coalesce(max(batch_id), 0) INTO v_after FROM batch;
+    FOR v_attempt IN 1..2 LOOP -- the second time for batches that were projected out of order
+        SELECT array_agg(w.batch_id), sum(w.events) INTO v_batches, v_events
+        FROM (SELECT n.batch_id, n.events,
+                     sum(n.events) OVER (ORDER BY n.batch_id) - n.events AS before
+              FROM (SELECT b.batch_id, b.events FROM gateway.batch b
+                    WHERE b.projected_at IS NOT NULL AND b.batch_id > v_after
+                        AND NOT EXISTS (SELECT FROM batch d WHERE d.batch_id = b.batch_id)
+                    ORDER BY b.batch_id LIMIT p_events_max) n) w
+        WHERE w.before < p_events_max;
+        EXIT WHEN v_batches IS NOT NULL;
+        v_after := 0;
+    END LOOP;
+    IF v_batches IS NULL THEN
+        RETURN 0;
+    END IF;
+    INSERT INTO batch SELECT b.* FROM unnest(v_batches) AS u (batch_id)
+    JOIN gateway.batch b ON b.batch_id = u.batch_id;
+    v_aside := gateway.project_or_set_aside(v_batches, p_models);
+    IF v_aside > 0 THEN
+        RAISE EXCEPTION 'a batch that was projected once cannot be projected again'
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    RETURN cardinality(v_batches);
+END $$;
+COMMENT ON FUNCTION gateway.rebuild_step IS
+    'Projects about so many events into the tables of rebuild_begin; returns the batches taken, 0 '
+    'when none is left.';
+
+-- Step 3, in the transaction that also took the lock and the last rebuild_step: gives the tables in
+-- use the contents of the fresh ones, by their difference. Nobody who reads waits or sees half of
+-- it, and views, privileges and indexes stay what they are. Returns table and rows that differed.
+CREATE OR REPLACE FUNCTION gateway.rebuild_end(p_models text[])
+RETURNS TABLE (table_name text, rows bigint, removed bigint, added bigint)
+LANGUAGE plpgsql SET search_path = pg_temp SET enable_nestloop = off
+AS $$
+BEGIN
+    IF 'company' = ANY (p_models) THEN -- a setting, not derived
+        UPDATE company t SET timezone = g.timezone FROM gateway.company g
+        WHERE g.company_id = t.company_id AND g.timezone <> t.timezone;
+    END IF;
+    IF 'consent' = ANY (p_models) THEN -- the time zone may have changed meanwhile
+        PERFORM gateway.recount_consent(NULL);
+    END IF;
+    FOR table_name IN SELECT t FROM unnest(p_models) AS m (model),
+                          unnest(gateway.read_model_tables(m.model)) AS t LOOP
+        EXECUTE format('DELETE FROM gateway.%1$I t WHERE NOT EXISTS
+            (SELECT FROM pg_temp.%1$I f WHERE f::text = t::text)', table_name);
+        GET DIAGNOSTICS removed = ROW_COUNT;
+        EXECUTE format('INSERT INTO gateway.%1$I SELECT f.* FROM pg_temp.%1$I f WHERE NOT EXISTS
+            (SELECT FROM gateway.%1$I t WHERE t::text = f::text)', table_name);
+        GET DIAGNOSTICS added = ROW_COUNT;
+        EXECUTE format('SELECT count(*) FROM pg_temp.%I', table_name) INTO rows;
+        RETURN NEXT;
+    END LOOP;
+    -- What could not be projected gets another chance.
+    UPDATE gateway.batch SET set_aside_at = NULL, set_aside_error = NULL
+    WHERE set_aside_at IS NOT NULL;
+END $$;
+COMMENT ON FUNCTION gateway.rebuild_end IS
+    'Replaces the given read models by those in pg_temp, and lets set-aside batches be tried '
+    'again.';

@@ -1,0 +1,93 @@
+-- How recently and how often profiles engaged.
+
+-- Times are kept in order, so that a binary search counts those of any window.
+CREATE OR REPLACE VIEW report.audience_quality WITH (security_invoker = true) AS
+WITH counted AS (
+    SELECT company_id, subscriber_id, channel,
+           opened_at[cardinality(opened_at)] AS last_open_at,
+           greatest(clicked_at[cardinality(clicked_at)], replied_at[cardinality(replied_at)])
+               AS last_active_at,
+           cardinality(clicked_at) - width_bucket(now() - interval '90 days', clicked_at)
+               AS clicks,
+           cardinality(opened_at) - width_bucket(now() - interval '90 days', opened_at) AS opens,
+           cardinality(replied_at) - width_bucket(now() - interval '90 days', replied_at)
+               AS replies,
+           cardinality(sent_at) - width_bucket(now() - interval '90 days', sent_at) AS sent
+    FROM gateway.engagement),
+engagement AS (
+    SELECT e.company_id,
+           CASE WHEN i.profile_id IS NULL THEN e.subscriber_id ELSE i.profile_id END AS profile_id,
+           e.channel,
+           max(e.last_active_at) FILTER (WHERE e.last_active_at > now() - interval '180 days')
+               AS last_active_at,
+           max(e.last_open_at) FILTER (WHERE e.last_open_at > now() - interval '90 days')
+               AS last_open_at,
+           sum(e.clicks) AS clicks, sum(e.opens) AS opens, sum(e.replies) AS replies,
+           sum(e.sent) AS sent
+    FROM counted e
+    LEFT JOIN gateway.identity i
+        ON i.company_id = e.company_id AND i.subscriber_id = e.subscriber_id
+    GROUP BY 1, 2, 3),
+state AS (
+    SELECT DISTINCT ON (s.company_id, p.profile_id, s.channel, s.subscription_type)
+           s.*, p.profile_id
+    FROM gateway.consent s
+    LEFT JOIN gateway.identity i
+        ON i.company_id = s.company_id AND i.subscriber_id = s.subscriber_id
+    CROSS JOIN LATERAL (SELECT CASE WHEN i.profile_id IS NULL THEN s.subscriber_id
+                                    ELSE i.profile_id END AS profile_id) p
+    ORDER BY s.company_id, p.profile_id, s.channel, s.subscription_type, s.decided_at DESC,
+             s.decision DESC, s.decided_by DESC)
+SELECT s.company_id, s.profile_id, s.subscriber_id, s.channel, s.subscription_type,
+       s.decision = 'granted' AS is_subscribed, s.first_granted_at, s.creative_name,
+       s.creative_type, e.last_active_at, e.last_open_at,
+       extract(day FROM now() - e.last_active_at)::integer AS recency_days,
+       CASE WHEN e.clicks IS NULL THEN 0 ELSE e.clicks::bigint END AS clicks_90d,
+       CASE WHEN e.opens IS NULL THEN 0 ELSE e.opens::bigint END AS opens_90d,
+       CASE WHEN e.replies IS NULL THEN 0 ELSE e.replies::bigint END AS replies_90d,
+       CASE WHEN e.sent IS NULL THEN 0 ELSE e.sent::bigint END AS sent_90d,
+       CASE WHEN s.decision = 'revoked' THEN 'opted_out'
+            WHEN s.last_granted_at > now() - interval '14 days' AND e.last_active_at IS NULL
+                THEN 'new'
+            WHEN e.last_active_at > now() - interval '30 days' AND e.clicks + e.replies >= 3
+                THEN 'loyal'
+            WHEN e.last_active_at > now() - interval '30 days' THEN 'active'
+            WHEN e.last_active_at > now() - interval '90 days' THEN 'cooling'
+            WHEN e.last_active_at IS NOT NULL THEN 'dormant'
+            WHEN e.last_open_at > now() - interval '90 days' THEN 'opens_only'
+            WHEN e.sent > 0 THEN 'never_engaged'
+            ELSE 'not_messaged' END AS segment
+FROM state s
+LEFT JOIN engagement e ON e.company_id = s.company_id AND e.profile_id = s.profile_id
+    AND e.channel = s.channel;
+SELECT gateway.describe('report.audience_quality',
+    'One row for each profile, channel and subscription type: how recently and how often it '
+    'engaged, and its segment. Clicks and replies count as activity; opens do not, because '
+    'machines open too. Filter on company_id.', ARRAY[
+    ['subscriber_id', 'The subscriber whose decision is the profile''s latest.'],
+    ['is_subscribed', 'Whether the last decision was an opt-in.'],
+    ['creative_name', 'Sign-up source of that subscriber''s last opt-in.'],
+    ['creative_type', 'As creative_name.'],
+    ['last_active_at', 'Last click or reply within 180 days.'],
+    ['last_open_at', 'Last open within 90 days, those of machines included.'],
+    ['recency_days', 'Whole days since last_active_at.'],
+    ['clicks_90d', 'Clicks of the last 90 days.'],
+    ['opens_90d', 'Opens of the last 90 days, those of machines included.'],
+    ['replies_90d', 'Inbound texts of the last 90 days.'],
+    ['sent_90d', 'Messages sent in the last 90 days.'],
+    ['segment', 'opted_out; new: opted in within 14 days, not active yet; loyal: active within 30 '
+        'days and 3 clicks or replies in 90; active: within 30 days; cooling: within 90; dormant: '
+        'within 180; opens_only: opened within 90 days; never_engaged: was sent messages within '
+        '90; not_messaged.']],
+    '{report.source_event}');
+
+CREATE OR REPLACE VIEW report.audience_quality_summary WITH (security_invoker = true) AS
+SELECT company_id, channel, subscription_type, segment, count(*) AS subscribers,
+       round(avg(recency_days), 1) AS avg_recency_days, sum(clicks_90d)::bigint AS clicks_90d,
+       sum(sent_90d)::bigint AS sent_90d
+FROM report.audience_quality
+GROUP BY 1, 2, 3, 4;
+SELECT gateway.describe('report.audience_quality_summary',
+    'report.audience_quality counted by segment. Filter on company_id.', ARRAY[
+    ['subscribers', 'Profiles.'],
+    ['avg_recency_days', 'Mean of recency_days over those ever active.']]);

@@ -1,0 +1,73 @@
+-- What became of each message, e-mail sends included, which name none.
+
+-- A function, because the planner would add its cost up for every message and start its compiler.
+CREATE OR REPLACE FUNCTION gateway.count_members(p_company text, p_channel text, p_stat_keys text[])
+RETURNS bigint[]
+LANGUAGE sql STABLE COST 1
+BEGIN ATOMIC
+    SELECT ARRAY[count(DISTINCT x.subscriber_id) FILTER (WHERE x.was_sent),
+                 count(DISTINCT x.subscriber_id) FILTER (WHERE x.has_opened),
+                 count(DISTINCT x.subscriber_id) FILTER (WHERE x.has_clicked)]
+    FROM gateway.message_member x
+    WHERE x.company_id = p_company AND x.channel = p_channel
+        AND x.stat_key = ANY (p_stat_keys);
+END;
+COMMENT ON FUNCTION gateway.count_members IS
+    'Recipients, openers and clickers of messages taken together.';
+
+-- E-mail sends carry no message id: they are counted by subject line, and added to the message
+-- that opens and clicks say the subject line belongs to. Unique counts of a message are sums, but
+-- where several subject lines (or sends with and without id) meet, they are counted from members.
+CREATE OR REPLACE VIEW report.message_performance WITH (security_invoker = true) AS
+SELECT g.company_id, g.channel, g.message_key, m.message_type, m.message_name,
+       CASE WHEN m.message_subject IS NULL THEN g.subject ELSE m.message_subject END
+           AS message_subject,
+       g.first_sent_at, g.last_sent_at, g.sent, u.recipients, g.opens, u.unique_openers, g.clicks,
+       u.unique_clickers,
+       round(u.unique_clickers::numeric / nullif(u.recipients, 0), 4) AS ctr,
+       round(u.unique_openers::numeric / nullif(u.recipients, 0), 4) AS open_rate,
+       g.unsubscribed_1d, g.unsubscribed_3d, g.unsubscribed_7d,
+       round(g.unsubscribed_7d::numeric / nullif(u.recipients, 0), 4) AS unsubscribe_rate_7d,
+       g.is_inferred
+FROM (SELECT s.company_id, s.channel,
+             CASE WHEN b.message_key IS NULL THEN s.stat_key ELSE b.message_key END
+                 AS message_key,
+             max(CASE WHEN s.stat_key LIKE 'subject:%' THEN substr(s.stat_key, 9) END)
+                 AS subject,
+             bool_or(b.message_key IS NOT NULL) AS is_inferred,
+             array_agg(s.stat_key) AS stat_keys,
+             min(s.first_sent_at) AS first_sent_at, max(s.last_sent_at) AS last_sent_at,
+             sum(s.sent)::bigint AS sent, sum(s.opens)::bigint AS opens,
+             sum(s.clicks)::bigint AS clicks, sum(s.recipients)::bigint AS recipients,
+             sum(s.unique_openers)::bigint AS unique_openers,
+             sum(s.unique_clickers)::bigint AS unique_clickers,
+             sum(s.unsubscribed_1d)::bigint AS unsubscribed_1d,
+             sum(s.unsubscribed_3d)::bigint AS unsubscribed_3d,
+             sum(s.unsubscribed_7d)::bigint AS unsubscribed_7d,
+             greatest(count(*) FILTER (WHERE s.recipients > 0),
+                      count(*) FILTER (WHERE s.unique_openers > 0),
+                      count(*) FILTER (WHERE s.unique_clickers > 0)) > 1 AS overlaps
+      FROM gateway.message_stats s
+      LEFT JOIN gateway.subject_bridge b ON s.channel = 'email'
+          AND b.company_id = s.company_id AND s.stat_key = 'subject:' || b.message_subject
+      GROUP BY 1, 2, 3) g
+LEFT JOIN gateway.message m
+    ON m.company_id = g.company_id AND m.message_key = g.message_key
+CROSS JOIN LATERAL (
+    SELECT n.counts[1] AS recipients, n.counts[2] AS unique_openers,
+           n.counts[3] AS unique_clickers
+    FROM (SELECT CASE WHEN g.overlaps
+                 THEN gateway.count_members(g.company_id, g.channel, g.stat_keys)
+                 ELSE ARRAY[g.recipients, g.unique_openers, g.unique_clickers] END AS counts
+          OFFSET 0) n) u;
+SELECT gateway.describe('report.message_performance',
+    'One row for each message: sends, opens, clicks and opt-outs. An opt-out is charged to the '
+    'last message of its channel sent to the subscriber before it.', ARRAY[
+    ['message_key', 'Message:<number>; subject:<subject line> for e-mail sends whose message is '
+        'not known; unknown without either.'],
+    ['last_sent_at', 'Last send. Filter on it for recent messages.'],
+    ['ctr', 'unique_clickers by recipients.'],
+    ['open_rate', 'unique_openers by recipients.'],
+    ['unsubscribe_rate_7d', 'unsubscribed_7d by recipients.'],
+    ['is_inferred', 'Its e-mail sends were joined by subject line, on the evidence of opens and '
+        'clicks: sends carry no message id.']]);

@@ -1,0 +1,212 @@
+-- Tables that the projector derives from the log, each by a merge that does not care for order and
+-- takes the same event any number of times. Nothing in them is truth: `rebuild` makes them again.
+-- Every key begins with company_id, so that they distribute with the log.
+
+CREATE TABLE gateway.company (
+    company_id      text           PRIMARY KEY,
+    company_name    text,
+    timezone        text           NOT NULL DEFAULT 'UTC',
+    first_seen_at   timestamptz(3) NOT NULL,
+    last_seen_at    timestamptz(3) NOT NULL,
+    company_name_at timestamptz(3)
+);
+
+CREATE TABLE gateway.identifier (
+    company_id    text           NOT NULL,
+    subscriber_id uuid           NOT NULL,
+    kind          text           NOT NULL,
+    value         text           NOT NULL,
+    first_seen_at timestamptz(3) NOT NULL,
+    last_seen_at  timestamptz(3) NOT NULL,
+    links         boolean        NOT NULL,
+    PRIMARY KEY (company_id, subscriber_id, kind, value)
+) WITH (fillfactor = 85);
+
+-- With the subscriber, so that a value that millions share is no slower to look up than another.
+CREATE INDEX identifier_value ON gateway.identifier (company_id, kind, value, subscriber_id);
+
+CREATE TABLE gateway.identity (
+    company_id    text           NOT NULL,
+    subscriber_id uuid           NOT NULL,
+    profile_id    uuid           NOT NULL,
+    first_seen_at timestamptz(3) NOT NULL,
+    PRIMARY KEY (company_id, subscriber_id)
+);
+
+CREATE INDEX identity_profile ON gateway.identity (company_id, profile_id) INCLUDE (subscriber_id);
+
+-- One index, which every step asks by: with a second one, a plan made for an empty table may take
+-- the wrong one for good.
+CREATE TABLE gateway.consent_decision (
+    company_id        text           NOT NULL,
+    subscriber_id     uuid           NOT NULL,
+    channel           text           NOT NULL,
+    subscription_type text           NOT NULL,
+    occurred_at       timestamptz(3) NOT NULL,
+    event_id          uuid           NOT NULL,
+    decision          text           NOT NULL CHECK (decision IN ('granted', 'revoked')),
+    is_effective      boolean        NOT NULL,
+    is_current        boolean        NOT NULL,
+    creative_name     text,
+    creative_type     text,
+    creative_subtype  text,
+    granted_at        timestamptz(3),
+    PRIMARY KEY (company_id, subscriber_id, channel, subscription_type, occurred_at, event_id)
+) WITH (fillfactor = 85);
+
+CREATE TABLE gateway.consent (
+    company_id        text           NOT NULL,
+    subscriber_id     uuid           NOT NULL,
+    channel           text           NOT NULL,
+    subscription_type text           NOT NULL,
+    decision          text           NOT NULL,
+    decided_at        timestamptz(3) NOT NULL,
+    decided_by        uuid           NOT NULL,
+    first_granted_at  timestamptz(3),
+    last_granted_at   timestamptz(3),
+    last_granted_by   uuid,
+    last_revoked_at   timestamptz(3),
+    creative_name     text,
+    creative_type     text,
+    creative_subtype  text,
+    PRIMARY KEY (company_id, subscriber_id, channel, subscription_type)
+) WITH (fillfactor = 85);
+
+CREATE TABLE gateway.consent_daily (
+    company_id         text    NOT NULL,
+    day                date    NOT NULL,
+    channel            text    NOT NULL,
+    subscription_type  text    NOT NULL,
+    creative_name      text,
+    creative_type      text,
+    creative_subtype   text,
+    opt_ins            bigint  NOT NULL,
+    opt_outs           bigint  NOT NULL,
+    effective_opt_ins  bigint  NOT NULL,
+    effective_opt_outs bigint  NOT NULL,
+    current_opt_ins    bigint  NOT NULL,
+    current_opt_outs   bigint  NOT NULL,
+    UNIQUE NULLS NOT DISTINCT (company_id, day, channel, subscription_type, creative_name,
+        creative_type, creative_subtype)
+) WITH (fillfactor = 85);
+
+CREATE TABLE gateway.consent_latest (
+    company_id        text           NOT NULL,
+    channel           text           NOT NULL,
+    subscription_type text           NOT NULL,
+    occurred_at       timestamptz(3) NOT NULL,
+    PRIMARY KEY (company_id, channel, subscription_type)
+) WITH (fillfactor = 50);
+
+CREATE TABLE gateway.message (
+    company_id       text           NOT NULL,
+    message_key      text           NOT NULL,
+    channel          text,
+    message_type     text,
+    message_name     text,
+    message_subject  text,
+    business_address text,
+    first_seen_at    timestamptz(3) NOT NULL,
+    last_seen_at     timestamptz(3) NOT NULL,
+    message_type_at     timestamptz(3),
+    message_name_at     timestamptz(3),
+    message_subject_at  timestamptz(3),
+    business_address_at timestamptz(3),
+    PRIMARY KEY (company_id, message_key)
+) WITH (fillfactor = 70);
+
+CREATE TABLE gateway.message_member (
+    company_id    text    NOT NULL,
+    channel       text    NOT NULL,
+    stat_key      text    NOT NULL,
+    subscriber_id uuid    NOT NULL,
+    was_sent      boolean NOT NULL,
+    has_opened    boolean NOT NULL,
+    has_clicked   boolean NOT NULL,
+    PRIMARY KEY (company_id, channel, stat_key, subscriber_id)
+) WITH (fillfactor = 85);
+
+CREATE TABLE gateway.message_stats (
+    company_id      text   NOT NULL,
+    channel         text   NOT NULL,
+    stat_key        text   NOT NULL,
+    sent            bigint NOT NULL DEFAULT 0,
+    recipients      bigint NOT NULL DEFAULT 0,
+    opens           bigint NOT NULL DEFAULT 0,
+    unique_openers  bigint NOT NULL DEFAULT 0,
+    clicks          bigint NOT NULL DEFAULT 0,
+    unique_clickers bigint NOT NULL DEFAULT 0,
+    unsubscribed_1d bigint NOT NULL DEFAULT 0,
+    unsubscribed_3d bigint NOT NULL DEFAULT 0,
+    unsubscribed_7d bigint NOT NULL DEFAULT 0,
+    first_sent_at   timestamptz(3),
+    last_sent_at    timestamptz(3),
+    PRIMARY KEY (company_id, channel, stat_key)
+) WITH (fillfactor = 50);
+
+CREATE TABLE gateway.last_send (
+    company_id    text           NOT NULL,
+    subscriber_id uuid           NOT NULL,
+    channel       text           NOT NULL,
+    occurred_at   timestamptz(3) NOT NULL,
+    event_id      uuid           NOT NULL,
+    message_key   text,
+    sent_key      text,
+    sent_at       timestamptz(3),
+    PRIMARY KEY (company_id, subscriber_id, channel, occurred_at, event_id)
+) WITH (fillfactor = 85);
+
+CREATE TABLE gateway.subject_vote (
+    company_id      text   NOT NULL,
+    message_subject text   NOT NULL,
+    message_key     text   NOT NULL,
+    votes           bigint NOT NULL,
+    PRIMARY KEY (company_id, message_subject, message_key)
+) WITH (fillfactor = 70);
+
+CREATE TABLE gateway.engagement (
+    company_id    text             NOT NULL,
+    subscriber_id uuid             NOT NULL,
+    channel       text             NOT NULL,
+    sent_at       timestamptz(3)[] NOT NULL,
+    opened_at     timestamptz(3)[] NOT NULL,
+    clicked_at    timestamptz(3)[] NOT NULL,
+    replied_at    timestamptz(3)[] NOT NULL,
+    PRIMARY KEY (company_id, subscriber_id, channel)
+) WITH (fillfactor = 70);
+
+CREATE TABLE gateway.feed_day (
+    company_id        text           NOT NULL,
+    event_name        text           NOT NULL,
+    day               date           NOT NULL,
+    first_received_at timestamptz(3) NOT NULL,
+    last_received_at  timestamptz(3) NOT NULL,
+    minutes           bit(1440)      NOT NULL,
+    hours             integer        NOT NULL,
+    pause_minutes     integer        NOT NULL,
+    PRIMARY KEY (company_id, event_name, day)
+) WITH (fillfactor = 70);
+
+-- What the read models need of an event. Long texts are cut to what an index can hold.
+CREATE TYPE gateway.projection_event AS (
+    company_id        text,
+    occurred_at       timestamptz,
+    event_id          uuid,
+    channel           text,
+    action            text,
+    company_name      text,
+    subscriber_id     uuid,
+    identifiers       jsonb,
+    subscription_type text,
+    creative_name     text,
+    creative_type     text,
+    creative_subtype  text,
+    message_key       text,
+    stat_key          text,
+    message_type      text,
+    message_name      text,
+    message_subject   text,
+    business_address  text,
+    received_at       timestamptz
+);
+COMMENT ON TYPE gateway.projection_event IS 'What the read models need of an event of the log.';

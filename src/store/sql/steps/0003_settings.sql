@@ -1,0 +1,43 @@
+-- What an operator may change, with the values it begins with: none of it is derived, so `rebuild`
+-- keeps and obeys it.
+
+-- What may join subscribers. These three are settings, not derived: rebuild keeps and obeys them.
+CREATE TABLE gateway.identity_rule (
+    kind            text    PRIMARY KEY,
+    subscribers_max integer NOT NULL CHECK (subscribers_max >= 1)
+);
+INSERT INTO gateway.identity_rule (kind, subscribers_max) VALUES
+    ('attentive_external_id', 5), ('client_user_id', 5), ('shopify_id', 5), ('klaviyo_id', 5),
+    ('email', 5), ('phone', 5);
+
+CREATE TABLE gateway.identity_block (
+    kind    text NOT NULL,
+    pattern text NOT NULL,
+    PRIMARY KEY (kind, pattern)
+);
+INSERT INTO gateway.identity_block (kind, pattern) VALUES
+    ('*', '^[\s0-]*$'), ('*', '^(null|none|nil|undefined|anonymous|unknown|n/a|test|-1)$'),
+    ('email', '(^|[^a-z])protected\]?$'), ('email', '@([^@]+\.)?example\.(com|org|net)$'),
+    ('email', '\.(example|invalid|test)$'), ('phone', '^\+1555');
+
+CREATE TABLE gateway.identity_split (
+    company_id    text        NOT NULL,
+    subscriber_id uuid        NOT NULL,
+    kind          text        NOT NULL,
+    split_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (company_id, subscriber_id, kind)
+);
+
+CREATE TABLE gateway.attribution_rule (
+    channel       text     NOT NULL,
+    action        text     NOT NULL,
+    touch         text     NOT NULL CHECK (touch IN ('click', 'view')),
+    touch_rank    integer  NOT NULL,
+    window_length interval NOT NULL CHECK (window_length > '0'),
+    PRIMARY KEY (channel, action)
+);
+INSERT INTO gateway.attribution_rule VALUES
+    ('sms', 'link_clicked', 'click', 1, '5 days'),
+    ('email', 'link_clicked', 'click', 1, '5 days'),
+    ('email', 'opened', 'view', 2, '5 days'),
+    ('sms', 'sent', 'view', 2, '24 hours');

@@ -1,0 +1,128 @@
+-- What the schemas, and the tables of the log, mean.
+
+COMMENT ON SCHEMA gateway IS
+    'Tables and functions of attentive-gateway. Analysts read schema report.';
+COMMENT ON SCHEMA report IS 'Views for analysts: no clear-text identifiers, stable names.';
+COMMENT ON SCHEMA report_pii IS
+    'The few views that show phone, e-mail and texts. Granted to nobody by default.';
+
+SELECT gateway.describe('gateway.schema_migration',
+    'The steps applied to this database, each once, in order.', ARRAY[
+    ['version', 'Number of the step.'],
+    ['name', 'Its file.'],
+    ['sha256', 'Digest of its text.'],
+    ['applied_at', 'When it was applied.'],
+    ['serves_from', 'The newest step of the oldest program that can use the schema with this '
+        'one.']]);
+
+SELECT gateway.describe('gateway.schema_file',
+    'The files of functions, views and rights as they were applied last, in that order.', ARRAY[
+    ['place', 'Its place in the order.'],
+    ['program', 'Version of the newest program that migrated. An older one leaves them alone.']],
+    '{gateway.schema_migration}');
+
+SELECT gateway.describe('gateway.source_event',
+    'One row for each source event, whatever the provider and type; append-only, the truth that '
+    'everything else derives from. Partitioned by month of occurred_at (UTC).', ARRAY[
+    ['company_id', 'The provider''s id of the company (tenant).'],
+    ['occurred_at', 'When it happened, by the provider''s clock, in milliseconds. Filter on it: '
+        'it prunes partitions.'],
+    ['event_id', 'Digest of the payload''s content (uuid version 8): equal payloads have equal '
+        'ids, so that a retry is not a second row.'],
+    ['event_name', 'Canonical name, <channel>.<action>: sms.link_clicked.'],
+    ['channel', 'sms, email, or web for events of other sources; null when the event belongs to '
+        'no channel.'],
+    ['action', 'subscribed, unsubscribed, sent, opened, link_clicked, inbound_received, '
+        'attribute_set; of other sources viewed, completed.'],
+    ['source', 'The system that told us: attentive, or what gateway.record_event was given.'],
+    ['source_event_type', 'The provider''s own type, verbatim.'],
+    ['company_name', 'The company''s display name as the event gave it.'],
+    ['subscriber_id', 'Derived from company and strongest identifier; null when the event '
+        'identifies nobody.'],
+    ['identifiers', 'Kind to list of normalised values (attentive_external_id, phone, email, '
+        '...). Personal data.'],
+    ['subscription_type', 'MARKETING, TRANSACTIONAL, CHECKOUT_ABANDONED, ...: open vocabulary of '
+        'the provider.'],
+    ['creative_name', 'Sign-up source: name of the creative.'],
+    ['creative_type', 'Sign-up source: type of the creative.'],
+    ['creative_subtype', 'Sign-up source: subtype of the creative.'],
+    ['message_id', 'The provider''s message id, verbatim.'],
+    ['message_key', 'Join key Message:<number> decoded from message_id; null for ids of another '
+        'space (one e-mail send).'],
+    ['message_type', 'ONE_TIME, AUTOMATED, JOURNEY, ...: open vocabulary of the provider.'],
+    ['message_name', 'Name of the campaign or journey step.'],
+    ['message_subject', 'Subject line of an e-mail.'],
+    ['message_text', 'Text of an SMS, sent or received. Free text: may hold personal data.'],
+    ['message_channel', 'The message''s channel as the provider wrote it (TEXT, EMAIL); '
+        'unreliable, use channel.'],
+    ['business_address', 'Whom the subscriber talked with: from_email, to_phone (may be a short '
+        'code).'],
+    ['recipient_address', 'Address the message went to. Personal data.'],
+    ['keyword_class', 'Inbound only: stop, stop_fuzzy, help, start, other.'],
+    ['link_id', 'The provider''s id of one click, not of the link: group by link_url.'],
+    ['link_url', 'Target of the click. May hold personal data in its query.'],
+    ['link_host', 'Host of link_url.'],
+    ['link_path', 'Path of link_url.'],
+    ['utm_source', 'utm_source of link_url.'],
+    ['utm_medium', 'utm_medium of link_url.'],
+    ['utm_campaign', 'utm_campaign of link_url.'],
+    ['utm_content', 'utm_content of link_url.'],
+    ['utm_term', 'utm_term of link_url.'],
+    ['attribute_id', 'The provider''s id of the custom attribute.'],
+    ['attribute_name', 'Name of the custom attribute.'],
+    ['attribute_value', 'Value of the custom attribute, as text. May hold personal data.'],
+    ['order_id', 'For events of other sources: the shop''s order number.'],
+    ['order_value', 'For events of other sources: value of the order, in currency.'],
+    ['currency', 'For events of other sources: ISO 4217 code of order_value.'],
+    ['received_at', 'When the gateway had the whole request.'],
+    ['batch_id', 'The transaction that wrote the row: gateway.batch.'],
+    ['mapping_version', 'Version of the field mapping that made the row.'],
+    ['quality_flags', 'What the mapping noticed: phone_invalid, email_invalid, nul_removed, ...; '
+        'empty when nothing.'],
+    ['extra', 'Fields of the payload that no column takes. May hold personal data.']]);
+COMMENT ON TABLE gateway.source_event_default IS
+    'Net for months without a partition; gateway.ensure_partitions moves the rows out.';
+
+SELECT gateway.describe('gateway.delivery',
+    'The exact bytes of the delivery that brought an event; short retention. Partitioned by day '
+    'of received_at (UTC).', ARRAY[
+    ['event_id', 'The event that the body became.'],
+    ['endpoint', 'Name of the endpoint it was posted to.'],
+    ['key_id', 'Id of the signing key that proved it.'],
+    ['body', 'The bytes that were signed. Personal data.']]);
+COMMENT ON TABLE gateway.delivery_default IS
+    'Net for days without a partition; gateway.ensure_partitions moves the rows out.';
+
+SELECT gateway.describe('gateway.batch',
+    'One row for each transaction that stored something: lineage, and the queue of the read '
+    'models.', ARRAY[
+    ['batch_id', 'From sequence gateway.batch_id; gaps are transactions that stored nothing.'],
+    ['writer', 'The writer''s host, process and thread: host/1234/0.'],
+    ['events', 'New events of the transaction.'],
+    ['duplicates', 'Events of the transaction that were there before.'],
+    ['quarantined', 'New quarantine rows of the transaction.'],
+    ['committed_at', 'Time just before the commit, by the database''s clock.'],
+    ['projected_at', 'When the read models had taken the batch; null until then.'],
+    ['set_aside_at', 'When the read models gave the batch up: a value of it cannot be projected. '
+        'Its events stay in the log; rebuild tries them again.'],
+    ['set_aside_error', 'SQLSTATE and constraint of the failure; no values.']]);
+
+SELECT gateway.describe('gateway.quarantine',
+    'Signed deliveries that could not become events: why, and the bytes, for a later '
+    'mapping.', ARRAY[
+    ['quarantine_id', 'Digest of endpoint and body (uuid version 8): a retry is the same row.'],
+    ['endpoint', 'Name of the endpoint it was posted to.'],
+    ['reason', 'Closed vocabulary: malformed_json, json_limits, envelope_missing, type_unknown, '
+        'timestamp_invalid, company_invalid, field_invalid, database_rejected.'],
+    ['detail', 'Faults: [{"field", "found", "expected"}]: kinds of values, and of a type that is '
+        'unknown the type.'],
+    ['http_status', 'What the sender was answered.'],
+    ['body', 'The bytes that were signed. May hold personal data.'],
+    ['body_sha256', 'SHA-256 of body.'],
+    ['key_id', 'Id of the signing key that proved it.'],
+    ['version', 'Version of the gateway that refused it.'],
+    ['batch_id', 'The transaction that wrote the row first: gateway.batch.'],
+    ['received_at', 'When it came first.'],
+    ['last_received_at', 'When it came last.'],
+    ['deliveries', 'How often it came.'],
+    ['replayed_at', 'When a later mapping made an event of it; null until then.']]);

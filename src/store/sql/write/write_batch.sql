@@ -1,0 +1,88 @@
+-- One batch is one call of one function: one round trip and, in autocommit, one transaction. No
+-- session state and no prepared statement, so it works behind a transaction pooler; the plans stay
+-- cached in the function.
+
+-- Writes one batch. p_deliveries[i] is the delivery that brought p_events[i]; no two events share
+-- a key, and each array is in key order: two writers with the same rows would deadlock otherwise.
+-- stored is how many events were new; fresh lists their positions in p_events, from 1, and is null
+-- when all of them were. batch_id is null when there was nothing new. A quarantine row that was
+-- there before counts the new deliveries.
+CREATE OR REPLACE FUNCTION gateway.write_batch(
+    p_writer text, p_version text, p_events gateway.event_row[],
+    p_deliveries gateway.delivery_row[], p_quarantine gateway.quarantine_row[],
+    OUT batch_id bigint, OUT stored integer, OUT fresh bigint[])
+LANGUAGE plpgsql
+AS $$
+#variable_conflict use_column
+DECLARE
+    v_batch       bigint := nextval('gateway.batch_id');
+    v_given       integer := cardinality(p_events);
+    v_quarantined integer := 0;
+    v_companies   text[];
+    v_times       timestamptz[];
+    v_ids         uuid[];
+    v_kept        gateway.event_row[];
+BEGIN
+    -- "Stored" is a promise: a role or database whose commits do not wait for the disk is
+    -- overruled.
+    PERFORM set_config('synchronous_commit', 'on', true)
+    WHERE current_setting('synchronous_commit') = 'off';
+    -- Behind a pooler the session's own setting is not ours to make.
+    PERFORM set_config('lock_timeout', '1s', true);
+
+    -- Nobody whom `erase` removed comes back by a retry, a replay or the spool: such rows count as
+    -- there before. As long as nobody was erased this costs one look at an empty table.
+    IF gateway.has_erased() THEN
+        v_kept := gateway.without_erased(p_events);
+    END IF;
+
+    WITH inserted AS (
+        INSERT INTO gateway.source_event
+        SELECT v_batch, NULL, NULL, NULL, e.*
+        FROM unnest(CASE WHEN v_kept IS NULL THEN p_events ELSE v_kept END) AS e
+        ON CONFLICT DO NOTHING
+        RETURNING company_id, occurred_at, event_id)
+    SELECT count(*), array_agg(company_id), array_agg(occurred_at), array_agg(event_id)
+    INTO stored, v_companies, v_times, v_ids FROM inserted;
+
+    IF stored = v_given THEN
+        INSERT INTO gateway.delivery SELECT d.* FROM unnest(p_deliveries) AS d
+        ON CONFLICT DO NOTHING;
+    ELSE
+        SELECT coalesce(array_agg(e.ordinality), '{}') INTO fresh
+        FROM unnest(p_events) WITH ORDINALITY AS e
+        JOIN unnest(v_companies, v_times, v_ids) AS n (company_id, occurred_at, event_id)
+            USING (company_id, occurred_at, event_id);
+
+        INSERT INTO gateway.delivery
+        SELECT d.company_id, d.received_at, d.event_id, d.endpoint, d.key_id, d.body
+        FROM unnest(p_deliveries) WITH ORDINALITY AS d
+        JOIN unnest(fresh) AS f (ordinality) USING (ordinality)
+        ORDER BY d.ordinality ON CONFLICT DO NOTHING;
+    END IF;
+
+    IF cardinality(p_quarantine) > 0 THEN
+        WITH kept AS (
+            INSERT INTO gateway.quarantine AS q (
+                quarantine_id, endpoint, reason, detail, http_status, body, body_sha256, key_id,
+                version, batch_id, received_at, last_received_at, deliveries)
+            SELECT
+                quarantine_id, endpoint, reason, detail, http_status, body, body_sha256, key_id,
+                p_version, v_batch, received_at, last_received_at, deliveries
+            FROM unnest(p_quarantine)
+            ON CONFLICT (quarantine_id) DO UPDATE SET
+                deliveries = q.deliveries + excluded.deliveries,
+                last_received_at = greatest(q.last_received_at, excluded.last_received_at)
+            RETURNING q.batch_id)
+        SELECT count(*) INTO v_quarantined FROM kept WHERE kept.batch_id = v_batch;
+    END IF;
+
+    IF stored > 0 OR v_quarantined > 0 THEN
+        INSERT INTO gateway.batch (batch_id, writer, events, duplicates, quarantined)
+        VALUES (v_batch, p_writer, stored, v_given - stored, v_quarantined);
+        batch_id := v_batch;
+    END IF;
+END $$;
+COMMENT ON FUNCTION gateway.write_batch IS
+    'Writes events, their bytes and quarantine rows as one batch; what was there before is left '
+    'alone.';
