@@ -1,6 +1,7 @@
 -- What tables and views mean, said once. A column without a text of its own means what the column
 -- of its name means where it comes from: in what p_like names, then, for a view, in what it
--- reads, and for a table in the event log. A column that nobody explained is an error.
+-- reads, and for a table in the event log; or what the step that made it said. A column that nobody
+-- explained is an error.
 CREATE OR REPLACE FUNCTION gateway.describe(
     p_relation regclass, p_meaning text, p_own text[] DEFAULT '{}', p_like regclass[] DEFAULT '{}')
 RETURNS void
@@ -29,7 +30,8 @@ BEGIN
              FROM unnest(v_from) WITH ORDINALITY AS f (relation, place)
              JOIN pg_attribute b ON b.attrelid = f.relation AND b.attname = a.attname
              WHERE f.relation <> p_relation AND col_description(f.relation, b.attnum) IS NOT NULL
-             ORDER BY f.place LIMIT 1)) AS meaning
+             ORDER BY f.place LIMIT 1),
+            col_description(a.attrelid, a.attnum)) AS meaning
         FROM pg_attribute a
         WHERE a.attrelid = p_relation AND a.attnum > 0 AND NOT a.attisdropped
     LOOP
