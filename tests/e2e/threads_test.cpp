@@ -63,7 +63,8 @@ TEST(ThreadsTest, AllButTheMainOneHaveANameAndTakeNoSignal)
 
     EXPECT_EQ(names["listener"], 2); // the main thread serves too
     EXPECT_EQ(names["writer"], 2);
-    for (const char* name : {"spooler", "spool keeper", "drainer", "projector", "retention"})
+    for (const char* name :
+         {"spooler", "spool keeper", "drainer", "projector", "retention", "observer", "page"})
         EXPECT_EQ(names[name], 1) << name;
 }
 

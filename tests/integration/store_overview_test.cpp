@@ -1,6 +1,6 @@
 // The answers that the page shows, from a real PostgreSQL: read with no more rights than the daemon
 // has, only while somebody looks, and kept when the database goes.
-#include "gateway/store/overview.hpp"
+#include "gateway/store/observer.hpp"
 #include "support/cluster.hpp"
 #include "support/servers.hpp"
 
@@ -18,10 +18,10 @@ namespace {
 
 using namespace std::chrono_literals;
 using namespace test;
-using parts = std::vector<overview_part>;
 
 // The first look that `wanted` holds for; the last one when none did within a minute.
-parts look_until(overview& o, const std::function<bool(const overview_part&)>& wanted)
+std::vector<page_answer> look_until(database_observer& o,
+                                    const std::function<bool(const page_answer&)>& wanted)
 {
     const auto deadline = std::chrono::steady_clock::now() + 60s;
     for (;;) {
@@ -33,7 +33,7 @@ parts look_until(overview& o, const std::function<bool(const overview_part&)>& w
     }
 }
 
-bool is_read(const overview_part& p)
+bool is_read(const page_answer& p)
 {
     return p.as_of.has_value() || !p.trouble.empty();
 }
@@ -49,7 +49,7 @@ TEST(OverviewTest, ReadsAllWithTheRightsOfTheDaemon)
     const auto url = fresh_database();
     test::query(url, "DO $$ BEGIN CREATE ROLE looks_as_writer LOGIN IN ROLE gateway_writer;"
                      " EXCEPTION WHEN duplicate_object THEN NULL; END $$");
-    overview o{as_user(url, "looks_as_writer")};
+    database_observer o{as_user(url, "looks_as_writer")};
 
     const auto seen = look_until(o, is_read);
 
@@ -63,7 +63,7 @@ TEST(OverviewTest, ReadsAllWithTheRightsOfTheDaemon)
 TEST(OverviewTest, AsksNothingWhileNobodyLooks)
 {
     const auto url = fresh_database();
-    overview o{url};
+    database_observer o{url};
     std::this_thread::sleep_for(300ms);
     EXPECT_EQ(connections(url), "0");
 
@@ -76,11 +76,11 @@ TEST(OverviewTest, KeepsItsAnswersWhenTheDatabaseGoesAndSaysWhyTheyAreOld)
 {
     auto server = std::make_unique<postgres_server>();
     ASSERT_TRUE(migrate(server->url("postgres")));
-    overview o{server->url("postgres")};
+    database_observer o{server->url("postgres")};
     const auto before = look_until(o, is_read);
 
     server.reset();
-    const auto after = look_until(o, [](const overview_part& p) { return !p.trouble.empty(); });
+    const auto after = look_until(o, [](const page_answer& p) { return !p.trouble.empty(); });
 
     ASSERT_EQ(after.size(), before.size());
     for (std::size_t i = 0; i < after.size(); ++i) {

@@ -1,6 +1,8 @@
-// Asks the database now and then how it is, apart from the traffic: a night without events must
-// not hide that it went, and nobody should have to look for what waits in quarantine or for the
-// read models, or for events that do not come any more.
+// Asks the database apart from the traffic, in two rhythms. How it is, always: a night without
+// events must not hide that it went, and nobody should have to look for what waits in quarantine or
+// for the read models, or for events that do not come any more. And what the admin port's page
+// shows, only while somebody looks: nobody waits for the database, and an answer that has grown old
+// says how old it is.
 #pragma once
 
 #include "gateway/base/time.hpp"
@@ -44,10 +46,21 @@ struct observation {
     std::uint64_t feeds_left_out = 0; // that there are beyond these
 };
 
+struct page_answer {
+    std::string name;               // "quarantine", "consent", "messages", "projector", "recent",
+                                    // "silence"
+    std::string rows = "[]";        // a JSON array of objects, as PostgreSQL wrote it
+    std::optional<timestamp> as_of; // when they were read; nothing before the first time
+    std::string trouble;            // why they are not newer, in words; empty after a success
+};
+
 class database_observer {
 public:
-    // Starts a thread with a connection of its own, which asks every second and, for what
-    // costs more, every thirty. A server that does not answer within two seconds counts as gone.
+    // Starts two threads, each with a connection of its own: a slow answer for the page is not to
+    // hide that the database is there. One asks how it is every second and, for what costs more,
+    // every thirty; a server that does not answer within two seconds counts as gone. The other
+    // connects when look() is called and lets go half a minute after the last call. It asks every
+    // few seconds, and rests ten times as long as the asking took; a statement has five seconds.
     explicit database_observer(std::string database_url);
     ~database_observer();
     database_observer(const database_observer&) = delete;
@@ -55,6 +68,9 @@ public:
 
     // Any thread, at once.
     observation last() const;
+
+    // What was last read for the page, at once. Any thread.
+    std::vector<page_answer> look();
 
 private:
     struct implementation;

@@ -121,7 +121,6 @@ struct daemon::implementation {
     std::optional<spool> local_spool;
     std::unique_ptr<gateway::writer> writer;
     std::optional<database_observer> observer;
-    std::optional<overview> looked_at;
     std::optional<gauges> shown_state;
     alarms watch_for;
     std::optional<retention_keeper> retention;
@@ -279,7 +278,6 @@ result<void> daemon::implementation::open_admin()
     BOOST_OUTCOME_TRY(auto acceptor, open_acceptor(io, settings.admin.address));
     addresses.admin = shown(acceptor.local_endpoint());
     observer.emplace(database.url);
-    looked_at.emplace(database.url);
     shown_state.emplace();
     admin_settings s;
     s.not_ready_because = [this] { return gateway::not_ready_because(state()); };
@@ -289,7 +287,7 @@ result<void> daemon::implementation::open_admin()
         return gateway::page_document({.state = state(),
                                        .started_at = started_at,
                                        .deliveries = newest_deliveries().newest_first(),
-                                       .answers = looked_at->look()});
+                                       .answers = observer->look()});
     };
     BOOST_OUTCOME_TRY(s.token, read_admin_token(settings));
     admin = std::make_unique<admin_server>(std::move(acceptor), std::move(s));
@@ -527,7 +525,6 @@ void daemon::run()
     run_loop(i.lanes.front().io);
     threads.clear();
     i.observer.reset();
-    i.looked_at.reset();
     i.migrating.reset();
     i.projector.reset();
     i.writer.reset();

@@ -1,5 +1,6 @@
 #include "app/daemon/page_document.hpp"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace gateway {
@@ -43,14 +44,13 @@ std::string text_of(const json& j)
 }
 
 // PostgreSQL's JSON goes in as it is: reading it only to write it again would cost the loop more.
-std::string answers_of(const std::vector<overview_part>& parts)
+std::string answers_of(const std::vector<page_answer>& answers)
 {
     std::string out = "{";
-    for (const auto& part : parts) {
-        out += (out.size() > 1 ? "," : "") + text_of(part.name);
-        out += ":{\"as_of\":" + text_of(time_or_null(part.as_of)) +
-               ",\"trouble\":" + text_of(part.trouble) + ",\"rows\":" + part.rows + "}";
-    }
+    for (const auto& each : answers)
+        out += fmt::format(R"({}{}:{{"as_of":{},"trouble":{},"rows":{}}})",
+                           out.size() > 1 ? "," : "", text_of(each.name),
+                           text_of(time_or_null(each.as_of)), text_of(each.trouble), each.rows);
     return out + "}";
 }
 

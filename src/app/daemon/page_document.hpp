@@ -5,7 +5,7 @@
 #include "app/daemon/gauges.hpp"
 #include "gateway/base/time.hpp"
 #include "gateway/model/newest_deliveries.hpp"
-#include "gateway/store/overview.hpp"
+#include "gateway/store/observer.hpp"
 
 #include <string>
 #include <vector>
@@ -16,7 +16,7 @@ struct page_content {
     process_state state;
     timestamp started_at{};
     std::vector<noted_delivery> deliveries; // the newest first
-    std::vector<overview_part> answers;
+    std::vector<page_answer> answers;
 };
 
 // Valid JSON in UTF-8, whatever stands in the texts. "answers" has a member for each part, with its

@@ -1,8 +1,15 @@
+// One room, two rhythms. A question that fails (a time-out, a right that is missing, a schema that
+// is not there yet) keeps its last answer and does not keep the others; a lost connection ends the
+// round.
 #include "gateway/store/observer.hpp"
 #include "gateway/base/worker.hpp"
 #include "store/database/call_deadlines.hpp"
 #include "store/database/database.hpp"
+#include "store/database/missing_grant.hpp"
 
+#include <algorithm>
+#include <array>
+#include <functional>
 #include <mutex>
 #include <utility>
 
@@ -10,11 +17,19 @@ namespace gateway {
 
 namespace {
 
+using std::chrono::seconds;
 using std::chrono::steady_clock;
 
-constexpr std::chrono::seconds interval{1};
-constexpr std::chrono::seconds limit{2};
-constexpr std::chrono::seconds counting_interval{30};
+constexpr seconds health_interval{1};
+constexpr seconds health_limit{2};
+constexpr seconds counting_interval{30};
+
+constexpr seconds looking_for{30}; // after a look()
+constexpr seconds page_interval{3};
+constexpr int rest_factor = 10; // the database spends a tenth of one backend on it, at most
+constexpr seconds rest_max{60};
+constexpr seconds page_statement_timeout{5};
+constexpr seconds page_limit{6};
 
 // Who makes up companies must push nobody out of the watch: first come feeds that can be judged at
 // all, which takes a week of events, then one of each company in turn, then who has been here long.
@@ -28,74 +43,146 @@ constexpr const char* feeds_query =
     " GROUP BY d.company_id) c USING (company_id)"
     " ORDER BY f.usual_silence IS NULL, f.turn, c.since, f.company_id LIMIT ";
 
+struct question {
+    const char* name;
+    const char* sql;
+};
+
+constexpr std::array<question, 6> questions = {{
+    {"quarantine", "SELECT q.reason, q.detail->0->>'field' AS field,"
+                   " q.detail->0->>'found' AS found, q.detail->0->>'expected' AS expected,"
+                   " count(*) AS waiting, sum(q.deliveries) AS deliveries,"
+                   " max(q.last_received_at) AS newest"
+                   " FROM gateway.quarantine q WHERE q.replayed_at IS NULL"
+                   " GROUP BY 1, 2, 3, 4"
+                   " ORDER BY sum(count(*)) OVER (PARTITION BY q.reason) DESC, 1, 5 DESC, 2, 3"
+                   " LIMIT 50"},
+    {"consent", "SELECT m.day, m.channel, sum(m.opt_ins) AS opt_ins,"
+                " sum(m.opt_outs) AS opt_outs, sum(m.net_change) AS net_change"
+                " FROM report.consent_movement_daily m WHERE m.day > current_date - 30"
+                " GROUP BY 1, 2 ORDER BY 1, 2"},
+    {"messages", "SELECT m.channel, m.message_key, m.message_name, m.message_subject,"
+                 " m.company_id, c.company_name, m.last_sent_at, m.sent, m.recipients,"
+                 " m.unique_openers, m.unique_clickers, m.unsubscribed_7d"
+                 " FROM report.message_performance m"
+                 " LEFT JOIN gateway.company c ON c.company_id = m.company_id"
+                 " WHERE m.last_sent_at > now() - interval '30 days'"
+                 " ORDER BY m.unique_clickers DESC NULLS LAST, m.recipients DESC NULLS LAST,"
+                 " m.company_id, m.channel, m.message_key LIMIT 10"},
+    {"projector", "SELECT batches, events, extract(epoch FROM oldest) AS oldest_seconds, failed"
+                  " FROM gateway.projection_lag()"},
+    {"recent", "SELECT coalesce(sum(b.events) FILTER (WHERE b.committed_at > now() - interval"
+               " '1 hour'), 0) AS hour, coalesce(sum(b.events), 0) AS day,"
+               " count(*) = 100000 AS more" // as many batches were looked at, and no others
+               " FROM (SELECT n.committed_at, n.events FROM gateway.batch n"
+               " ORDER BY n.batch_id DESC LIMIT 100000) b"
+               " WHERE b.committed_at > now() - interval '1 day'"},
+    {"silence", "SELECT s.company_id, c.company_name, s.event_name, s.newest_event,"
+                " extract(epoch FROM s.silence) AS silence_seconds,"
+                " extract(epoch FROM s.usual_silence) AS usual_seconds, s.is_silent, s.state"
+                " FROM report.feed_silence s"
+                " LEFT JOIN gateway.company c ON c.company_id = s.company_id"
+                " ORDER BY s.is_silent DESC NULLS LAST, s.silence DESC NULLS LAST,"
+                " s.company_id, s.event_name LIMIT 100"},
+}};
+
+std::string trouble_of(const failure& f)
+{
+    if (f.sqlstate == "42501") // its message is the remedy by now
+        return f.message;
+    if (f.sqlstate == "57014")
+        return "the database took longer than five seconds to answer";
+    if (f.sqlstate.starts_with("42"))
+        return "the schema does not have it: run attentive-gateway migrate";
+    return f.kind == failure_kind::lost ? "the database does not answer"
+                                        : "the database refuses: " + to_error(f).detail;
+}
+
+std::vector<page_answer> unanswered()
+{
+    std::vector<page_answer> answers;
+    for (const auto& q : questions)
+        answers.push_back({.name = q.name, .as_of = {}, .trouble = {}});
+    return answers;
+}
+
+// A connection that is made when a question needs it.
+class questioner {
+public:
+    questioner(database_settings settings, call_deadlines& deadlines, seconds limit)
+        : settings_(std::move(settings)), deadlines_(deadlines), limit_(limit)
+    {
+    }
+
+    pqxx::result ask(const std::string& sql)
+    {
+        if (!connected_)
+            connected_ = std::make_unique<database>(settings_);
+        auto& connection = connected_->connection();
+        const call_deadlines::guard until{deadlines_, connection.sock(), limit_};
+        return pqxx::nontransaction{connection}.exec(sql);
+    }
+
+    // What the exception being handled means; when the connection is lost, it is let go.
+    failure failed()
+    {
+        const failure f = current_failure();
+        if (f.kind == failure_kind::lost || (connected_ && !connected_->connection().is_open()))
+            connected_.reset();
+        return f;
+    }
+
+    bool is_connected() const { return connected_ != nullptr; }
+    void let_go() { connected_.reset(); }
+
+private:
+    const database_settings settings_;
+    call_deadlines& deadlines_;
+    const seconds limit_;
+    std::unique_ptr<database> connected_;
+};
+
 } // namespace
 
 struct database_observer::implementation {
     explicit implementation(std::string u) : url(std::move(u)) {}
 
-    void run(worker& self);
-    void ask();
-    void ask_rarely();
+    void watch(worker& self);
+    bool try_health(const std::function<void()>& question);
     void ask_quarantine();
     void ask_projection();
     void ask_feeds();
-    pqxx::result query(const std::string& sql);
     void note(bool reachable, std::string trouble);
+
+    void answer(worker& self);
+    bool ask_for_page();
+    bool somebody_looks() const;
 
     const std::string url;
     call_deadlines deadlines;
-    std::unique_ptr<database> connected;
-    steady_clock::time_point count_again{};
-    mutable std::mutex mutex; // guards `seen`
+    questioner health{{url, "attentive-gateway observer", health_limit}, deadlines, health_limit};
+    questioner page{{url, "attentive-gateway page", page_statement_timeout}, deadlines, page_limit};
+    mutable std::mutex mutex; // guards what follows
     observation seen;
-    worker thread{"observer", [this](worker& self) { run(self); }};
+    std::vector<page_answer> answers = unanswered();
+    steady_clock::time_point looked = steady_clock::now() - looking_for;
+    worker watching{"observer", [this](worker& self) { watch(self); }};
+    worker answering{"page", [this](worker& self) { answer(self); }};
 };
-
-pqxx::result database_observer::implementation::query(const std::string& sql)
-{
-    auto& connection = connected->connection();
-    const call_deadlines::guard until{deadlines, connection.sock(), limit};
-    return pqxx::nontransaction{connection}.exec(sql);
-}
-
-void database_observer::implementation::ask()
-{
-    if (!connected)
-        connected = std::make_unique<database>(database_settings{
-            .url = url, .application = "attentive-gateway observer", .statement_timeout = limit});
-    query("SELECT 1");
-    note(true, {});
-    if (steady_clock::now() < count_again)
-        return;
-    count_again = steady_clock::now() + counting_interval;
-    ask_rarely();
-}
-
-// What one of them fails at (a time-out, a right that is missing) does not keep the others.
-void database_observer::implementation::ask_rarely()
-{
-    for (const auto part : {&implementation::ask_projection, &implementation::ask_feeds,
-                            &implementation::ask_quarantine}) {
-        try {
-            (this->*part)();
-        } catch (...) {
-            if (current_failure().kind == failure_kind::lost || !connected->connection().is_open())
-                throw;
-        }
-    }
-}
 
 void database_observer::implementation::ask_quarantine()
 {
-    const auto rows = query("SELECT count(*) FROM gateway.quarantine WHERE replayed_at IS NULL");
+    const auto rows =
+        health.ask("SELECT count(*) FROM gateway.quarantine WHERE replayed_at IS NULL");
     const std::lock_guard lock{mutex};
     seen.quarantine_waiting = rows[0][0].as<std::uint64_t>();
 }
 
 void database_observer::implementation::ask_projection()
 {
-    const auto rows = query("SELECT batches, events, failed, (extract(epoch FROM oldest) * 1000)"
-                            "::bigint FROM gateway.projection_lag()");
+    const auto rows =
+        health.ask("SELECT batches, events, failed, (extract(epoch FROM oldest) * 1000)"
+                   "::bigint FROM gateway.projection_lag()");
     const auto row = rows[0];
     const std::lock_guard lock{mutex};
     seen.projection = {row[0].as<std::uint64_t>(), row[1].as<std::uint64_t>(),
@@ -105,7 +192,7 @@ void database_observer::implementation::ask_projection()
 
 void database_observer::implementation::ask_feeds()
 {
-    const auto rows = query(std::string{feeds_query} + std::to_string(feeds_max));
+    const auto rows = health.ask(std::string{feeds_query} + std::to_string(feeds_max));
     std::vector<feed> feeds;
     for (const auto& row : rows) {
         feed f{row[0].as<std::string>(), row[1].as<std::string>(),
@@ -130,19 +217,85 @@ void database_observer::implementation::note(bool reachable, std::string trouble
     seen.trouble = std::move(trouble);
 }
 
-// A failure that is not the connection's (a schema that is not there yet) leaves it reachable.
-void database_observer::implementation::run(worker& self)
+// False when the connection is lost, or none could be made.
+bool database_observer::implementation::try_health(const std::function<void()>& question)
 {
+    try {
+        question();
+    } catch (...) {
+        const failure f = health.failed();
+        if (!health.is_connected())
+            note(false, to_error(f).detail);
+    }
+    return health.is_connected();
+}
+
+void database_observer::implementation::watch(worker& self)
+{
+    steady_clock::time_point count_again{};
     do {
+        const bool reached = try_health([this] {
+            health.ask("SELECT 1");
+            note(true, {});
+        });
+        if (!reached || steady_clock::now() < count_again)
+            continue;
+        count_again = steady_clock::now() + counting_interval;
+        static_cast<void>(try_health([this] { ask_projection(); }) &&
+                          try_health([this] { ask_feeds(); }) &&
+                          try_health([this] { ask_quarantine(); }));
+    } while (self.rest(health_interval));
+}
+
+// False when the connection was lost, or there was none.
+bool database_observer::implementation::ask_for_page()
+{
+    for (std::size_t i = 0; i < questions.size(); ++i) {
         try {
-            ask();
+            const auto rows = page.ask(std::string{"SELECT coalesce(json_agg(r), '[]') FROM ("} +
+                                       questions[i].sql + ") r");
+            const std::lock_guard lock{mutex};
+            answers[i].rows = rows[0][0].as<std::string>();
+            answers[i].as_of = now();
+            answers[i].trouble.clear();
         } catch (...) {
-            const failure f = current_failure();
-            if (f.kind == failure_kind::lost || !connected)
-                note(false, to_error(f).detail);
-            connected.reset();
+            const failure f = with_missing_grant(page.failed(), url, database_role::writer);
+            const bool lost = !page.is_connected();
+            const std::lock_guard lock{mutex};
+            for (std::size_t j = i; j < (lost ? questions.size() : i + 1); ++j)
+                answers[j].trouble = trouble_of(f);
+            if (lost)
+                return false;
         }
-    } while (self.rest(interval));
+    }
+    return true;
+}
+
+bool database_observer::implementation::somebody_looks() const
+{
+    const std::lock_guard lock{mutex};
+    return steady_clock::now() - looked < looking_for;
+}
+
+void database_observer::implementation::answer(worker& self)
+{
+    auto next = steady_clock::now();
+    bool goes_on = true;
+    while (goes_on) {
+        if (!somebody_looks()) {
+            page.let_go();
+            goes_on = self.rest_until(worker::for_ever);
+        } else if (steady_clock::now() < next) { // however often somebody looks
+            goes_on = self.rest_until(next);
+        } else {
+            const auto began = steady_clock::now();
+            const bool answered = ask_for_page();
+            const auto ended = steady_clock::now();
+            const auto pause = std::clamp<steady_clock::duration>((ended - began) * rest_factor,
+                                                                  page_interval, rest_max);
+            next = ended + (answered ? pause : page_interval);
+        }
+    }
 }
 
 database_observer::database_observer(std::string database_url)
@@ -156,6 +309,19 @@ observation database_observer::last() const
 {
     const std::lock_guard lock{implementation_->mutex};
     return implementation_->seen;
+}
+
+std::vector<page_answer> database_observer::look()
+{
+    auto& i = *implementation_;
+    std::vector<page_answer> answers;
+    {
+        const std::lock_guard lock{i.mutex};
+        i.looked = steady_clock::now();
+        answers = i.answers;
+    }
+    i.answering.wake();
+    return answers;
 }
 
 } // namespace gateway
