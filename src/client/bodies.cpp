@@ -11,18 +11,25 @@
 namespace gateway {
 namespace {
 
+bool is_catalogued(const std::string& type)
+{
+    const auto& all = event_type_names();
+    return std::find(all.begin(), all.end(), type) != all.end();
+}
+
 result<void> check_types(const std::vector<std::string>& types)
 {
-    const auto& known = event_type_names();
+    const auto& known = sampled_types();
     std::string all;
-    for (const std::string_view type : known)
-        all += (all.empty() ? "" : ", ") + std::string{type};
+    for (const std::string& type : known)
+        all += (all.empty() ? "" : ", ") + type;
     if (types.empty())
         return fail(errc::config_invalid, "no event type is given; one of " + all);
     for (const std::string& type : types) {
         if (std::find(known.begin(), known.end(), type) == known.end())
-            return fail(errc::config_invalid,
-                        "\"" + type + "\" is no event type of Attentive's; one of " + all);
+            return fail(errc::config_invalid, "\"" + type + "\" is no event type of Attentive's" +
+                                                  (is_catalogued(type) ? " with a sample" : "") +
+                                                  "; one of " + all);
     }
     return boost::outcome_v2::success();
 }

@@ -256,6 +256,18 @@ std::string render_documented(const sample_form& form)
 
 } // namespace
 
+const std::vector<std::string>& sampled_types()
+{
+    static const auto types = [] {
+        std::vector<std::string> sampled;
+        for (const std::string_view type : event_type_names())
+            if (find_form(type) != nullptr)
+                sampled.emplace_back(type);
+        return sampled;
+    }();
+    return types;
+}
+
 std::string_view documented_sample(std::string_view type)
 {
     static const auto samples = [] {

@@ -11,8 +11,11 @@
 
 namespace gateway {
 
+// The types of the catalogue that have a documented example, in its order.
+const std::vector<std::string>& sampled_types();
+
 // The documented example of `type`. The e-mail address stands where the documentation's web page
-// obscures it. Empty for a type that is not in the catalogue.
+// obscures it. Empty for a type without one.
 std::string_view documented_sample(std::string_view type);
 
 // Body number `n` of the stream that `seed` starts, of `type`: the documented form with its own

@@ -1,12 +1,11 @@
 // `check-config`: everything that `serve` would refuse, found before it is started: the file, the
 // secrets it names, the certificate's files; and what would work but is better otherwise.
-#include "app/commands/commands.hpp"
-#include "app/config/checks.hpp"
+#include "app/commands/command.hpp"
 #include "app/config/config.hpp"
+#include "app/config/installation.hpp"
 #include "app/config/secrets.hpp"
-#include "app/console/exit_code.hpp"
-
-#include <cstdio>
+#include "app/config/checks.hpp"
+#include "app/console/print.hpp"
 
 namespace gateway {
 namespace {
@@ -70,53 +69,68 @@ void check_admin(const config& c, findings& found)
 
 void print_summary(const config& c)
 {
-    const char* const scheme = c.listener.tls_certificate.empty() ? "http" : "https";
-    std::printf("  listener  %s://%s\n", scheme, c.listener.address.c_str());
+    print_out("  listener  {}://{}\n", c.listener.tls_certificate.empty() ? "http" : "https",
+              c.listener.address);
     for (const endpoint_config& endpoint : c.endpoints) {
-        std::string ids;
+        std::vector<std::string> ids;
         for (const signing_key_config& key : endpoint.signing_keys)
-            ids += (ids.empty() ? "" : ", ") + key.id;
-        std::printf("  endpoint  %s at %s, signing keys: %s\n", endpoint.name.c_str(),
-                    endpoint.path.c_str(), ids.c_str());
+            ids.push_back(key.id);
+        print_out("  endpoint  {} at {}, signing keys: {}\n", endpoint.name, endpoint.path,
+                  fmt::join(ids, ", "));
     }
-    if (c.database.embedded.empty())
-        std::printf("  database  by url\n");
-    else
-        std::printf("  database  embedded, in %s\n", c.database.embedded.c_str());
-    if (c.spool.directory.empty())
-        std::printf("  spool     none: while the database is out of reach, events are refused\n");
-    else
-        std::printf("  spool     %s\n", c.spool.directory.c_str());
-    std::printf("  admin     %s\n", c.admin.address.c_str());
-    std::printf("  log       %s, %s\n", c.log.level.c_str(), c.log.format.c_str());
+    print_out("  database  {}\n", c.database.embedded.empty()
+                                      ? "by url"
+                                      : "embedded, in " + c.database.embedded.string());
+    print_out("  spool     {}\n",
+              c.spool.directory.empty()
+                  ? "none: while the database is out of reach, events are refused"
+                  : c.spool.directory.string());
+    print_out("  admin     {}\n", c.admin.address);
+    print_out("  log       {}, {}\n", c.log.level, c.log.format);
 }
+
+struct check_config_command {
+    std::filesystem::path file = default_config_file();
+
+    void declare(option_list& options)
+    {
+        options.value("FILE,--config", file, "FILE", config_meaning());
+    }
+
+    result<int> run() const
+    {
+        BOOST_OUTCOME_TRY(const auto c, load_config(file));
+        findings found;
+        check_secrets(c, found);
+        check_tls(c, found);
+        check_database(c, found);
+        check_admin(c, found);
+        const std::string name = file.string();
+        for (const std::string& warning : found.warnings)
+            print_error("{}: warning: {}\n", name, warning);
+        for (const std::string& fault : found.faults) // most name their line of the file
+            print_error("{}{}\n", fault.starts_with(name + ":") ? "" : name + ": ", fault);
+        if (!found.faults.empty())
+            return exit_usage;
+        print_out("{}: ok\n", name);
+        print_summary(c);
+        return exit_ok;
+    }
+};
 
 } // namespace
 
-int run_check_config(const check_config_options& options)
+std::vector<command> check_config_commands()
 {
-    const auto loaded = load_config(options.config);
-    if (!loaded) {
-        std::fprintf(stderr, "%s\n", loaded.error().detail.c_str());
-        return exit_usage;
-    }
-    findings found;
-    check_secrets(loaded.value(), found);
-    check_tls(loaded.value(), found);
-    check_database(loaded.value(), found);
-    check_admin(loaded.value(), found);
-    const std::string file = options.config.string();
-    for (const std::string& warning : found.warnings)
-        std::fprintf(stderr, "%s: warning: %s\n", file.c_str(), warning.c_str());
-    for (const std::string& fault : found.faults) { // most name their line of the file
-        const bool placed = fault.starts_with(file + ":");
-        std::fprintf(stderr, "%s%s\n", placed ? "" : (file + ": ").c_str(), fault.c_str());
-    }
-    if (!found.faults.empty())
-        return exit_usage;
-    std::printf("%s: ok\n", file.c_str());
-    print_summary(loaded.value());
-    return exit_ok;
+    return {subcommand<check_config_command>(
+        {"check-config", "[FILE]",
+         "Say whether a configuration would be accepted, and what is wrong with it",
+         R"(
+Reads the secrets too, but prints none. Every fault has its line and column.
+
+Example:
+  attentive-gateway check-config
+)"})};
 }
 
 } // namespace gateway

@@ -1,18 +1,17 @@
 // The embedded default: everything the daemon needs, made in one directory on first use, then the
 // real daemon on it, the 11 documented events posted over HTTPS and the rows they became, then
 // ninety days of a small shop's subscribers, so that every report has something to say.
-#include "app/commands/commands.hpp"
-
+#include "app/commands/command.hpp"
 #include "app/commands/told_story.hpp"
 #include "app/config/config.hpp"
 #include "app/config/secrets.hpp"
-#include "app/console/exit_code.hpp"
 #include "app/console/log.hpp"
+#include "app/console/print.hpp"
 #include "app/console/table.hpp"
 #include "app/daemon/daemon.hpp"
-#include "gateway/attentive/event_catalog.hpp"
 #include "gateway/base/digest.hpp"
 #include "gateway/client/sender.hpp"
+#include "gateway/demo/samples.hpp"
 #include "gateway/listener/listener.hpp"
 #include "gateway/store/query.hpp"
 #include "gateway/store/spool.hpp"
@@ -93,7 +92,7 @@ SELECT to_char(occurred_at, 'YYYY-MM-DD HH24:MI') AS occurred_at_utc, summary
 
 void step(const std::string& text)
 {
-    std::fprintf(stderr, "demo: %s\n", text.c_str());
+    print_error("demo: {}\n", text);
 }
 
 result<void> write_new(const fs::path& file, const std::string& text, mode_t mode)
@@ -217,8 +216,7 @@ result<void> post(const fs::path& directory, const std::string& url, send_reques
 result<void> post_documented_events(const fs::path& directory, const std::string& url)
 {
     send_request request;
-    for (const auto type : event_type_names())
-        request.types.emplace_back(type);
+    request.types = sampled_types();
     request.count = request.types.size();
     return post(directory, url, std::move(request));
 }
@@ -342,19 +340,39 @@ fs::path default_directory()
     return fs::temp_directory_path() / ("attentive-gateway-demo-" + std::to_string(::geteuid()));
 }
 
+struct demo_command {
+    bool once = false;               // show the rows and stop
+    std::filesystem::path directory; // of the demo's cluster, certificate and key
+
+    void declare(option_list& options)
+    {
+        options.flag("--once", once, "Stop after showing the rows");
+        options.value("--directory", directory, "DIR",
+                      "Where database, certificate and key are kept for the next start");
+    }
+
+    result<int> run() const
+    {
+        BOOST_OUTCOME_TRY(
+            demonstrate(directory.empty() ? default_directory() : fs::absolute(directory), once));
+        return exit_ok;
+    }
+};
+
 } // namespace
 
-int run_demo(const demo_options& options)
+std::vector<command> demo_commands()
 {
-    const auto directory =
-        options.directory.empty() ? default_directory() : fs::absolute(options.directory);
-    const auto done = demonstrate(directory, options.once);
-    if (done.has_error()) {
-        std::fprintf(stderr, "demo: %s: %s\n", std::string{name(done.error().code)}.c_str(),
-                     done.error().detail.c_str());
-        return exit_failed;
-    }
-    return exit_ok;
+    return {subcommand<demo_command>(
+        {"demo", "[--once] [--directory DIR]",
+         "Show the whole way on this machine: private database, TLS, 11 signed events",
+         R"(
+Serves until Ctrl-C, so that you can send more.
+
+Examples:
+  attentive-gateway demo
+  attentive-gateway demo --once --directory /tmp/demo
+)"})};
 }
 
 } // namespace gateway

@@ -3,12 +3,11 @@
 // run beside the gateway. Only what would lose or refuse events makes it exit with 1; the rest are
 // warnings.
 #include "app/commands/doctor.hpp"
-#include "app/commands/commands.hpp"
-#include "app/console/exit_code.hpp"
+#include "app/commands/command.hpp"
 #include "app/console/log.hpp"
+#include "app/console/print.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <sys/resource.h>
 
 namespace gateway {
@@ -19,8 +18,9 @@ void check_open_files(const config& c, diagnosis& found)
     rlimit limit{};
     ::getrlimit(RLIMIT_NOFILE, &limit);
     const auto wanted = c.limits.connections_max + 100;
-    const std::string state = std::to_string(limit.rlim_max) + " open files allowed here, " +
-                              std::to_string(wanted) + " wanted for limits.connections_max";
+    const auto state = fmt::format("{} open files allowed here, {} wanted for "
+                                   "limits.connections_max",
+                                   limit.rlim_max, wanted);
     if (limit.rlim_max < wanted)
         found.doubtful("open files", state, "the service's own limit is LimitNOFILE= of its unit");
     else
@@ -32,11 +32,11 @@ void check_open_files(const config& c, diagnosis& found)
 int diagnosis::conclude() const
 {
     if (faults_ == 0)
-        std::printf("Nothing here loses or refuses events%s.\n",
-                    warnings_ == 0 ? "" : "; see the warnings above");
+        print_out("Nothing here loses or refuses events{}.\n",
+                  warnings_ == 0 ? "" : "; see the warnings above");
     else
-        std::printf("%d of these %s events lost or refused.\n", faults_,
-                    faults_ == 1 ? "gets" : "get");
+        print_out("{} of these {} events lost or refused.\n", faults_,
+                  faults_ == 1 ? "gets" : "get");
     return faults_ == 0 ? exit_ok : exit_failed;
 }
 
@@ -46,30 +46,53 @@ void diagnosis::print(const char* mark, const char* what, const std::string& sta
     std::string line = state + (remedy.empty() ? "" : " -> " + remedy);
     std::replace(line.begin(), line.end(), '\n', ' '); // libpq says some things in two lines
     std::erase(line, '\t');
-    std::printf("%-4s %-13s %s\n", mark, what, line.c_str());
+    print_out("{:4} {:13} {}\n", mark, what, line);
     std::fflush(stdout);
 }
 
-int run_doctor(const doctor_options& options)
-{
-    set_up_log("off", "text");
-    diagnosis found;
-    const auto loaded = load_config(options.config);
-    if (!loaded) {
-        found.bad("configuration", loaded.error().detail, "see the comments in gateway.toml");
+namespace {
+
+struct doctor_command {
+    std::filesystem::path file;
+
+    void declare(option_list& options) { declare_config(options, file); }
+
+    result<int> run() const
+    {
+        set_up_log("off", "text");
+        diagnosis found;
+        const auto loaded = load_config(file);
+        if (!loaded) {
+            found.bad("configuration", loaded.error().detail, "see the comments in gateway.toml");
+            return found.conclude();
+        }
+        const config& c = loaded.value();
+        found.good("configuration", file.string());
+        const auto running = running_gateway(c.admin.address);
+        examine_secrets(c, found);
+        examine_certificate(c, found);
+        check_open_files(c, found);
+        examine_database(c, says_ready(running), found);
+        const bool may_run = running || c.admin.address.ends_with(":0"); // who knows where
+        examine_spool(c, may_run, found);
+        examine_ports(c, running, found);
         return found.conclude();
     }
-    const config& c = loaded.value();
-    found.good("configuration", options.config.string());
-    const auto running = running_gateway(c.admin.address);
-    examine_secrets(c, found);
-    examine_certificate(c, found);
-    check_open_files(c, found);
-    examine_database(c, says_ready(running), found);
-    const bool may_run = running.has_value() || c.admin.address.ends_with(":0"); // who knows where
-    examine_spool(c, may_run, found);
-    examine_ports(c, running, found);
-    return found.conclude();
+};
+
+} // namespace
+
+std::vector<command> doctor_commands()
+{
+    return {subcommand<doctor_command>({"doctor", "[--config FILE]",
+                                        "Look over all that a gateway on this host stands on",
+                                        R"(
+Tries what the gateway does and takes it back: a batch, a file in the spool, both ports,
+handshakes. A line each. Exits with 1 when something loses or refuses events.
+
+Example:
+  attentive-gateway doctor
+)"})};
 }
 
 } // namespace gateway

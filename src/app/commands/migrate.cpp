@@ -1,32 +1,43 @@
 // `migrate`: the schema's way to this binary's version.
-#include "app/commands/commands.hpp"
-#include "app/console/exit_code.hpp"
-#include "app/daemon/open_stores.hpp"
 #include "gateway/store/migrations.hpp"
 
-#include <cstdio>
+#include "app/commands/command.hpp"
+#include "app/console/print.hpp"
 
 namespace gateway {
 namespace {
 
-result<std::vector<std::string>> migrate_as(const migrate_options& options)
-{
-    BOOST_OUTCOME_TRY(const auto at, connect_to_database(options.database));
-    return migrate(at.database.url);
-}
+struct migrate_command {
+    database_options database;
+
+    void declare(option_list& options) { declare_database(options, database); }
+
+    result<int> run() const
+    {
+        BOOST_OUTCOME_TRY(const auto at, connect_to_database(database));
+        BOOST_OUTCOME_TRY(const auto applied, migrate(at.database.url));
+        for (const auto& name : applied)
+            print_out("applied {}\n", name);
+        if (applied.empty())
+            print_out("the schema is up to date\n");
+        return exit_ok;
+    }
+};
 
 } // namespace
 
-int run_migrate(const migrate_options& options)
+std::vector<command> migrate_commands()
 {
-    const auto applied = migrate_as(options);
-    if (!applied)
-        return report_failure(applied.error());
-    for (const auto& name : applied.value())
-        std::printf("applied %s\n", name.c_str());
-    if (applied.value().empty())
-        std::printf("the schema is up to date\n");
-    return exit_ok;
+    return {subcommand<migrate_command>({"migrate", "[--url URL]",
+                                         "Bring the database's schema up to date",
+                                         R"(
+Safe to repeat, and to run from several replicas at once. The user has to own the schema;
+--url is for where the gateway's own does not, and should not.
+
+Examples:
+  attentive-gateway migrate
+  sudo -u postgres attentive-gateway migrate --url postgresql:///attentive
+)"})};
 }
 
 } // namespace gateway

@@ -2,21 +2,13 @@
 // a stopped gateway is brought in first; a running one drains by itself.
 #include "gateway/store/privacy.hpp"
 
-#include "app/commands/commands.hpp"
+#include "app/commands/command.hpp"
 #include "app/config/installation.hpp"
-#include "app/console/exit_code.hpp"
+#include "app/console/print.hpp"
 #include "app/daemon/open_stores.hpp"
-
-#include <cinttypes>
-#include <cstdio>
 
 namespace gateway {
 namespace {
-
-struct erased {
-    erase_report found;
-    std::uint64_t spooled = 0; // by a running gateway, which drains by itself
-};
 
 // What waits in a spool nobody uses has to be in the log first: an event that the tombstone drops
 // would be missing from the counts, and until then the person's data would lie on the disk.
@@ -43,63 +35,104 @@ result<std::uint64_t> bring_in_spool(const configured& at)
     return 0;
 }
 
-result<erased> erase_person(const erase_options& options)
-{
-    BOOST_OUTCOME_TRY(const auto at,
-                      connect_to_current_schema(options.database, database_role::privacy));
-    erased done;
-    if (!options.dry_run) {
-        BOOST_OUTCOME_TRY(done.spooled, bring_in_spool(at));
-    }
-    BOOST_OUTCOME_TRY(done.found, erase(at.database.url, {options.company, options.kind,
-                                                          options.value, options.dry_run}));
-    return done;
-}
+struct erase_command {
+    database_options database;
+    erase_request person;
 
-result<std::vector<retention_dropped>> drop_old(const retention_options& options)
-{
-    auto where = options.database;
-    if (where.config.empty()) // what is kept for how long stands there, whatever the database
-        where.config = default_config_file();
-    BOOST_OUTCOME_TRY(const auto at, connect_to_database(where));
-    return apply_retention(at.database.url, at.settings.retention);
-}
+    void declare(option_list& options)
+    {
+        declare_database(options, database);
+        options.value("--company", person.company_id, "ID", "Their company_id").required();
+        const auto identifier = [&](const char* name, const char* kind, const char* meaning) {
+            const auto take = [this, kind](const std::string& value) {
+                const bool is_first = person.kind.empty();
+                person.kind = kind;
+                person.value = value;
+                return is_first;
+            };
+            return options.taken(name, take, "name the person by one identifier", "V", meaning)
+                .in("The person, by one of");
+        };
+        options.need_one_of(
+            {identifier("--phone", "phone", "Phone number, E.164"),
+             identifier("--email", "email", "E-mail address"),
+             identifier("--external-id", "attentive_external_id", "Attentive's external_id")});
+        options.flag("--dry-run", person.dry_run, "Say what would go, write nothing");
+    }
+
+    result<int> run() const
+    {
+        BOOST_OUTCOME_TRY(const auto at,
+                          connect_to_current_schema(database, database_role::privacy));
+        std::uint64_t spooled = 0; // by a running gateway, which drains by itself
+        if (!person.dry_run) {
+            BOOST_OUTCOME_TRY(spooled, bring_in_spool(at));
+        }
+        BOOST_OUTCOME_TRY(const auto found, erase(at.database.url, person));
+        print_out("subscribers            {}\n", found.subscribers);
+        print_out("events blanked         {}\n", found.events);
+        print_out("raw bodies deleted     {}\n", found.deliveries);
+        print_out("in quarantine blanked  {}\n", found.quarantined);
+        if (person.dry_run)
+            print_out("nothing was written (--dry-run)\n");
+        if (!database.url.empty() && database.config.empty())
+            print_error("no spool was looked into (--url without --config): what waits in one, the "
+                        "database drops when it drains\n");
+        if (spooled > 0)
+            print_error("{} events wait in the spool of the running gateway, perhaps some of the "
+                        "person's: the database drops those when they drain (see spool status)\n",
+                        spooled);
+        return exit_ok;
+    }
+};
+
+struct retention_command {
+    database_options database;
+
+    void declare(option_list& options) { declare_database(options, database); }
+
+    result<int> run() const
+    {
+        auto where = database;
+        if (where.config.empty()) // what is kept for how long stands there, whatever the database
+            where.config = default_config_file();
+        BOOST_OUTCOME_TRY(const auto at, connect_to_database(where));
+        BOOST_OUTCOME_TRY(const auto dropped,
+                          apply_retention(at.database.url, at.settings.retention));
+        for (const auto& each : dropped)
+            print_out("dropped {}, about {} rows\n", each.what, each.rows);
+        if (dropped.empty())
+            print_out("nothing is older than it may be\n");
+        return exit_ok;
+    }
+};
 
 } // namespace
 
-int run_erase(const erase_options& options)
+std::vector<command> privacy_commands()
 {
-    const auto done = erase_person(options);
-    if (!done)
-        return report_failure(done.error());
-    const auto& [found, spooled] = done.value();
-    std::printf("subscribers            %" PRIu64 "\n", found.subscribers);
-    std::printf("events blanked         %" PRIu64 "\n", found.events);
-    std::printf("raw bodies deleted     %" PRIu64 "\n", found.deliveries);
-    std::printf("in quarantine blanked  %" PRIu64 "\n", found.quarantined);
-    if (options.dry_run)
-        std::printf("nothing was written (--dry-run)\n");
-    if (!options.database.url.empty() && options.database.config.empty())
-        std::fprintf(stderr, "no spool was looked into (--url without --config): what waits in "
-                             "one, the database drops when it drains\n");
-    if (spooled > 0)
-        std::fprintf(stderr,
-                     "%" PRIu64 " events wait in the spool of the running gateway, perhaps some of "
-                     "the person's: the database drops those when they drain (see spool status)\n",
-                     spooled);
-    return exit_ok;
-}
+    return {
+        subcommand<erase_command>(
+            {"erase", "--company ID (--phone V | --email V | --external-id V) [--dry-run]",
+             "Remove a person from everything that is stored",
+             R"(
+Everybody who is one profile with the identifier. Counts in reports stay, nobody is behind
+them, and a delivery that comes again does not bring the person back. Needs the rights of
+gateway_privacy.
 
-int run_retention(const retention_options& options)
-{
-    const auto done = drop_old(options);
-    if (!done)
-        return report_failure(done.error());
-    for (const auto& each : done.value())
-        std::printf("dropped %s, about %" PRIu64 " rows\n", each.what.c_str(), each.rows);
-    if (done.value().empty())
-        std::printf("nothing is older than it may be\n");
-    return exit_ok;
+Example:
+  attentive-gateway erase --company MDc6Q29tcGFueTU \
+      --phone +12065550100 --dry-run
+)"}),
+        subcommand<retention_command>({"retention", "[--config FILE] [--url URL]",
+                                       "Drop what is older than the configuration keeps it",
+                                       R"(
+serve does so once a day.
+
+Example:
+  attentive-gateway retention
+)"}),
+    };
 }
 
 } // namespace gateway

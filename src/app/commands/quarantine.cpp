@@ -1,36 +1,56 @@
 // `quarantine list | show | replay`: what was signed and kept but is no event, why, and the way out
 // of it once a mapping has been corrected. Bodies are personal data: only `show --body` prints one.
-#include "app/commands/commands.hpp"
-#include "app/console/exit_code.hpp"
+#include "gateway/store/quarantine.hpp"
+#include "app/commands/command.hpp"
+#include "app/console/print.hpp"
 #include "app/console/table.hpp"
 #include "app/daemon/open_stores.hpp"
 #include "gateway/attentive/normalizer.hpp"
 
-#include <cinttypes>
-#include <cstdio>
 #include <unistd.h>
 
 namespace gateway {
 namespace {
 
-result<quarantine_listing> list(const quarantine_list_options& options)
+void declare_filter(option_list& options, quarantine_filter& only)
 {
-    BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(options.database));
-    return list_quarantine(at.database.url, options.only, options.limit);
+    std::vector<std::string> known;
+    for (const auto reason : quarantine_reasons())
+        known.emplace_back(name(reason));
+    options
+        .parsed("--reason", only.reason, quarantine_reason_of,
+                fmt::format("--reason is one of: {}", fmt::join(known, ", ")), "REASON",
+                "Only rows of this reason")
+        .offers(known);
+    declare_time(options, "--since", only.since,
+                 "Only rows that came first at this day or time (UTC) or later");
 }
 
-result<std::optional<quarantine_entry>> read(const quarantine_show_options& options)
-{
-    BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(options.database));
-    return read_quarantine(at.database.url, options.id);
-}
+constexpr const char* id_expected = "an id is a UUID, as quarantine list prints it";
 
-result<replay_report> replay(const quarantine_replay_options& options)
-{
-    BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(options.database));
-    return replay_quarantine({batch_settings_of(at.settings, at.database.url), options.only,
-                              options.dry_run, progress_lines("rows")});
-}
+struct quarantine_list_command {
+    database_options database;
+    quarantine_filter only;
+    std::size_t limit = 50;
+
+    void declare(option_list& options)
+    {
+        declare_database(options, database);
+        declare_filter(options, only);
+        options.value("--limit", limit, "N", "Rows to print, the newest (default: 50)")
+            .between<std::uint64_t>(1, 100'000);
+    }
+
+    result<int> run() const
+    {
+        BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(database));
+        BOOST_OUTCOME_TRY(const auto listed, list_quarantine(at.database.url, only, limit));
+        if (!listed.rows.rows.empty())
+            print_text(to_text(listed.rows, terminal_width()));
+        print_out("{} of {} waiting\n", listed.rows.rows.size(), listed.matching);
+        return exit_ok;
+    }
+};
 
 // A terminal obeys control characters; a file or the next program gets the exact bytes.
 void print_body(std::string body)
@@ -43,74 +63,116 @@ void print_body(std::string body)
         }
         body += '\n';
     }
-    std::fwrite(body.data(), 1, body.size(), stdout);
+    print_text(body);
 }
 
 void print_entry(const uuid& id, const quarantine_entry& e)
 {
-    std::printf("id             %s\n", to_string(id).c_str());
-    std::printf("reason         %s\n", e.reason.c_str());
-    std::printf("answered       %d\n", e.http_status);
-    std::printf("endpoint       %s\n", e.endpoint.c_str());
-    std::printf("signing key    %s\n", e.key_id.c_str());
-    std::printf("deliveries     %d, first %s, last %s\n", e.deliveries, e.received_at.c_str(),
-                e.last_received_at.c_str());
-    std::printf("refused by     version %s\n", e.version.c_str());
-    std::printf("replayed       %s\n", e.replayed_at.empty() ? "no" : e.replayed_at.c_str());
-    std::printf("body           %zu bytes, shown by --body\n\n", e.body.size());
+    print_out("id             {}\n", to_string(id));
+    print_out("reason         {}\n", e.reason);
+    print_out("answered       {}\n", e.http_status);
+    print_out("endpoint       {}\n", e.endpoint);
+    print_out("signing key    {}\n", e.key_id);
+    print_out("deliveries     {}, first {}, last {}\n", e.deliveries, e.received_at,
+              e.last_received_at);
+    print_out("refused by     version {}\n", e.version);
+    print_out("replayed       {}\n", e.replayed_at.empty() ? "no" : e.replayed_at);
+    print_out("body           {} bytes, shown by --body\n\n", e.body.size());
     query_table faults{{"field", "found", "expected"}, {}};
     for (const auto& f : e.faults)
         faults.rows.push_back({f.field.empty() ? "body" : f.field, f.found, f.expected});
-    std::fputs(to_text(faults, terminal_width()).c_str(), stdout);
+    print_text(to_text(faults, terminal_width()));
 }
+
+struct quarantine_show_command {
+    database_options database;
+    uuid id;
+    bool body = false; // the kept bytes, and nothing else
+
+    void declare(option_list& options)
+    {
+        declare_database(options, database);
+        options.parsed("ID", id, uuid_from_text, id_expected, "", "Of the row").required();
+        options.flag("--body", body, "Print the kept bytes, and nothing else");
+    }
+
+    result<int> run() const
+    {
+        BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(database));
+        BOOST_OUTCOME_TRY(const auto found, read_quarantine(at.database.url, id));
+        if (!found)
+            return fail(errc::database_failed, "no quarantine row has the id " + to_string(id));
+        if (body)
+            print_body(found->body);
+        else
+            print_entry(id, *found);
+        return exit_ok;
+    }
+};
+
+struct quarantine_replay_command {
+    database_options database;
+    quarantine_filter only;
+    bool dry_run = false;
+
+    void declare(option_list& options)
+    {
+        declare_database(options, database);
+        options.parsed("--id", only.id, uuid_from_text, id_expected, "ID", "Only this row");
+        declare_filter(options, only);
+        options.flag("--dry-run", dry_run, "Say what would become of them, write nothing");
+    }
+
+    result<int> run() const
+    {
+        BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(database));
+        BOOST_OUTCOME_TRY(const auto done,
+                          replay_quarantine({batch_settings_of(at.settings, at.database.url), only,
+                                             dry_run, progress_lines("rows")}));
+        print_out("{} rows tried with mapping version {}\n", done.examined, mapping_version);
+        print_out("  {:20} {}\n", dry_run ? "would be events" : "now events", done.mapped);
+        if (done.known > 0)
+            print_out("  {:20} {}\n", "  stored before", done.known);
+        for (const auto& [reason, rows] : done.left)
+            print_out("  {:20} {} still waiting\n", name(reason), rows);
+        if (dry_run)
+            print_out("nothing was written (--dry-run)\n");
+        return exit_ok;
+    }
+};
 
 } // namespace
 
-int run_quarantine_list(const quarantine_list_options& options)
+std::vector<command> quarantine_commands()
 {
-    const auto listed = list(options);
-    if (!listed)
-        return report_failure(listed.error());
-    const auto& rows = listed.value().rows;
-    if (!rows.rows.empty())
-        std::fputs(to_text(rows, terminal_width()).c_str(), stdout);
-    std::printf("%zu of %" PRIu64 " waiting\n", rows.rows.size(), listed.value().matching);
-    return exit_ok;
-}
+    return {
+        command_group("quarantine", "What was kept but is no event: list, show, replay"),
+        subcommand<quarantine_list_command>(
+            {"quarantine list", "[--reason REASON] [--since TIME] [--limit N]",
+             "List what is kept in quarantine and why, without bodies",
+             R"(
+Example:
+  attentive-gateway quarantine list --since 2026-11-21
+)"}),
+        subcommand<quarantine_show_command>({"quarantine show", "ID [--body]",
+                                             "Show one row of the quarantine, or its bytes",
+                                             R"(
+Examples:
+  attentive-gateway quarantine show ID
+  attentive-gateway quarantine show ID --body | attentive-gateway explain
+)"}),
+        subcommand<quarantine_replay_command>(
+            {"quarantine replay", "[--id ID] [--reason REASON] [--since TIME] [--dry-run]",
+             "Map what is kept once more, and store what now is an event",
+             R"(
+Without a restriction all that waits is tried. Safe to break off and to repeat: an event is
+stored once.
 
-int run_quarantine_show(const quarantine_show_options& options)
-{
-    const auto found = read(options);
-    if (!found)
-        return report_failure(found.error());
-    if (!found.value()) {
-        std::fprintf(stderr, "attentive-gateway: no quarantine row has the id %s\n",
-                     to_string(options.id).c_str());
-        return exit_failed;
-    }
-    if (options.body)
-        print_body(found.value()->body);
-    else
-        print_entry(options.id, *found.value());
-    return exit_ok;
-}
-
-int run_quarantine_replay(const quarantine_replay_options& options)
-{
-    const auto done = replay(options);
-    if (!done)
-        return report_failure(done.error());
-    const replay_report& r = done.value();
-    std::printf("%" PRIu64 " rows tried with mapping version %d\n", r.examined, mapping_version);
-    std::printf("  %-20s %" PRIu64 "\n", options.dry_run ? "would be events" : "now events",
-                r.mapped);
-    if (r.known > 0)
-        std::printf("  %-20s %" PRIu64 "\n", "  stored before", r.known);
-    for (const auto& [reason, rows] : r.left)
-        std::printf("  %-20s %" PRIu64 " still waiting\n", std::string{name(reason)}.c_str(), rows);
-    if (options.dry_run)
-        std::printf("nothing was written (--dry-run)\n");
-    return exit_ok;
+Examples:
+  attentive-gateway quarantine replay --reason type_unknown --dry-run
+  attentive-gateway quarantine replay --reason type_unknown
+)"}),
+    };
 }
 
 } // namespace gateway

@@ -1,72 +1,137 @@
 // `rebuild`, `identity split` and `explain-identity`: read models by hand. All of them work beside
 // the running daemon.
 #include "gateway/store/read_models.hpp"
-#include "app/commands/commands.hpp"
-#include "app/console/exit_code.hpp"
-#include "app/console/table.hpp"
-#include "app/daemon/open_stores.hpp"
 
-#include <cstdio>
+#include "app/commands/command.hpp"
+#include "app/console/print.hpp"
+#include "app/console/table.hpp"
 
 namespace gateway {
 namespace {
 
-result<query_table> rebuild_as(const rebuild_options& options)
+struct rebuild_command {
+    database_options database;
+    std::string model; // empty: all
+
+    void declare(option_list& options)
+    {
+        declare_database(options, database);
+        options
+            .value("--model", model, "MODEL",
+                   "Only this one: company, identity, consent, message, engagement, feed")
+            .one_of(read_models());
+    }
+
+    result<int> run() const
+    {
+        BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(database));
+        rebuild_settings settings;
+        settings.database_url = at.database.url;
+        if (!model.empty())
+            settings.models = {model};
+        settings.progress = progress_lines("batches");
+        BOOST_OUTCOME_TRY(const auto tables, rebuild(settings));
+        print_text(to_text(tables, terminal_width()));
+        return exit_ok;
+    }
+};
+
+void declare_subscriber(option_list& options, std::string& company, uuid& subscriber)
 {
-    BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(options.database));
-    rebuild_settings settings;
-    settings.database_url = at.database.url;
-    if (!options.model.empty())
-        settings.models = {options.model};
-    settings.progress = progress_lines("batches");
-    return rebuild(settings);
+    options.value("--company", company, "ID", "company_id of the subscriber").required();
+    options
+        .parsed("--subscriber", subscriber, uuid_from_text,
+                "--subscriber is a UUID: subscriber_id, as in the log", "UUID",
+                "subscriber_id, as in the log")
+        .required();
 }
 
-result<query_table> split_as(const identity_split_options& options)
-{
-    BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(options.database));
-    return split_identity(at.database.url,
-                          {options.company, options.subscriber, options.kind, options.undo});
-}
+struct identity_split_command {
+    database_options database;
+    identity_split split;
 
-result<query_table> explain_as(const explain_identity_options& options)
-{
-    BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(options.database));
-    return explain_identity(at.database.url, options.company, options.subscriber);
-}
+    void declare(option_list& options)
+    {
+        declare_database(options, database);
+        declare_subscriber(options, split.company, split.subscriber);
+        options.value("--kind", split.kind, "KIND",
+                      "Only what identifiers of this kind join, such as phone (default: all)");
+        options.flag("--undo", split.undo, "Take a split back");
+    }
 
-int print(const result<query_table>& table)
-{
-    if (!table)
-        return report_failure(table.error());
-    std::fputs(to_text(table.value(), terminal_width()).c_str(), stdout);
-    return exit_ok;
-}
+    result<int> run() const
+    {
+        BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(database));
+        BOOST_OUTCOME_TRY(const auto profiles, split_identity(at.database.url, split));
+        print_text(to_text(profiles, terminal_width()));
+        return exit_ok;
+    }
+};
+
+struct explain_identity_command {
+    database_options database;
+    std::string company;
+    uuid subscriber;
+
+    void declare(option_list& options)
+    {
+        declare_database(options, database);
+        declare_subscriber(options, company, subscriber);
+    }
+
+    result<int> run() const
+    {
+        BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(database));
+        BOOST_OUTCOME_TRY(const auto chain, explain_identity(at.database.url, company, subscriber));
+        if (chain.rows.empty())
+            return fail(errc::database_failed,
+                        fmt::format("no subscriber {} of company {} is known",
+                                    to_string(subscriber), company));
+        print_text(to_text(chain, terminal_width()));
+        if (chain.rows.size() == 1)
+            print_out("nothing joins this subscriber to another\n");
+        return exit_ok;
+    }
+};
 
 } // namespace
 
-int run_rebuild(const rebuild_options& options)
+std::vector<command> read_models_commands()
 {
-    return print(rebuild_as(options));
-}
+    return {
+        subcommand<rebuild_command>(
+            {"rebuild", "[--model MODEL]",
+             "Make the read models again from the log, while the gateway serves",
+             R"(
+Prints for each table its rows, and how many were wrong: removed and added. Needed after a
+change of gateway.identity_rule or identity_block, and to try batches again that were set
+aside. Not through a pooler in transaction mode.
 
-int run_identity_split(const identity_split_options& options)
-{
-    return print(split_as(options));
-}
+Examples:
+  attentive-gateway rebuild
+  attentive-gateway rebuild --model identity
+)"}),
+        command_group("identity", "Who is one person: split"),
+        subcommand<identity_split_command>(
+            {"identity split", "--company ID --subscriber UUID [--kind KIND] [--undo]",
+             "Take a subscriber out of the profile it was merged into, for good",
+             R"(
+Identifiers of the kind join it to nobody from now on, also after a rebuild. Prints the
+profiles of all who were together with it.
 
-int run_explain_identity(const explain_identity_options& options)
-{
-    const auto chain = explain_as(options);
-    if (chain && chain.value().rows.empty()) {
-        std::fprintf(stderr, "attentive-gateway: no subscriber %s of company %s is known\n",
-                     to_string(options.subscriber).c_str(), options.company.c_str());
-        return exit_failed;
-    }
-    const int code = print(chain);
-    if (chain && chain.value().rows.size() == 1)
-        std::printf("nothing joins this subscriber to another\n");
-    return code;
+Example:
+  attentive-gateway identity split --company MDc6Q29tcGFueTU \
+      --subscriber de4b6290-5729-8030-88f1-09d878d95cfb --kind phone
+)"}),
+        subcommand<explain_identity_command>(
+            {"explain-identity", "--company ID --subscriber UUID",
+             "Show why subscribers are one profile: the identifiers they share, masked",
+             R"(
+Example:
+  attentive-gateway explain-identity --company MDc6Q29tcGFueTU \
+      --subscriber de4b6290-5729-8030-88f1-09d878d95cfb
+)"}),
+    };
 }
 
 } // namespace gateway

@@ -2,14 +2,13 @@
 // for the next program. Without a name it says which there are.
 #include "gateway/store/report.hpp"
 
-#include "app/commands/commands.hpp"
+#include "app/commands/command.hpp"
 #include "app/console/did_you_mean.hpp"
-#include "app/console/exit_code.hpp"
+#include "app/console/print.hpp"
 #include "app/console/table.hpp"
 #include "app/daemon/open_stores.hpp"
 
 #include <algorithm>
-#include <cstdio>
 
 namespace gateway {
 namespace {
@@ -78,7 +77,7 @@ void print_names(const std::vector<report_name>& reports)
     constexpr std::size_t reading_width = 100;
     const std::size_t width = std::min(terminal_width(), reading_width);
     for (const auto& r : reports)
-        std::printf("%s\n%s", r.name.c_str(), wrapped(r.meaning, 4, width).c_str());
+        print_out("{}\n{}", r.name, wrapped(r.meaning, 4, width));
 }
 
 // The name as the catalogue has it; report.x is x.
@@ -97,75 +96,95 @@ result<std::string> known_name(const std::vector<report_name>& reports, std::str
                                                          : ", did you mean " + guess + "?"));
 }
 
-std::string listed(const std::vector<std::string>& words)
-{
-    std::string out;
-    for (const auto& word : words)
-        out += (out.empty() ? "" : ", ") + word;
-    return out;
-}
-
 // As much of it as the terminal has room for; what somebody chose is all there.
 void print_table(query_table table, bool may_narrow)
 {
     const std::size_t width = terminal_width();
     const auto shown =
         may_narrow ? narrowed(std::move(table), width) : narrowed_table{std::move(table), {}, {}};
-    std::fputs(to_text(shown.table, width).c_str(), stdout);
+    print_text(to_text(shown.table, width));
     std::fflush(stdout);
     if (!shown.same.empty())
-        std::fprintf(stderr, "in all rows: %s\n", printable(listed(shown.same)).c_str());
+        print_error("in all rows: {}\n", printable(fmt::format("{}", fmt::join(shown.same, ", "))));
     if (!shown.left_out.empty())
-        std::fprintf(stderr, "left out: %s; --columns a,b,c chooses, --format csv has all\n",
-                     listed(shown.left_out).c_str());
+        print_error("left out: {}; --columns a,b,c chooses, --format csv has all\n",
+                    fmt::join(shown.left_out, ", "));
 }
 
-void print_rows(query_table table, const report_options& options)
-{
-    const bool more = table.rows.size() > options.limit;
-    if (more)
-        table.rows.resize(options.limit);
-    if (options.format == report_format::csv)
-        std::fputs(csv(table).c_str(), stdout);
-    else if (options.format == report_format::json)
-        std::fputs(json(table).c_str(), stdout);
-    else if (table.rows.empty())
-        std::printf("no rows\n");
-    else
-        print_table(readable(std::move(table)), options.columns.empty());
-    std::fflush(stdout);
-    if (more)
-        std::fprintf(stderr, "the newest %zu rows; --limit N shows more\n", options.limit);
-}
+struct report_command {
+    database_options database;
+    report_request wanted; // its `name` is as it was typed, empty: list them
+    std::string format = "table";
 
-result<void> report(const report_options& options)
-{
-    BOOST_OUTCOME_TRY(const auto at, connect_to_database(options.database));
-    const std::string& url = at.database.url;
-    BOOST_OUTCOME_TRY(const auto reports, list_reports(url));
-    if (options.name.empty()) {
-        print_names(reports);
-        return boost::outcome_v2::success();
+    void declare(option_list& options)
+    {
+        declare_database(options, database);
+        options.value("NAME", wanted.name, "", "Of a report; without it they are listed");
+        options.value("--company", wanted.company, "ID", "Only this company_id");
+        declare_time(options, "--since", wanted.since,
+                     "Only rows of this day or time (UTC) or later");
+        declare_time(options, "--until", wanted.until, "Only rows before this day or time (UTC)");
+        options.value("--limit", wanted.limit, "N", "Rows to print, the newest (default: 50)")
+            .between<std::uint64_t>(1, 1'000'000);
+        options.value("--format", format, "FORMAT", "table, csv or json (default: table)")
+            .one_of({"table", "csv", "json"});
+        options.values("--columns", wanted.columns, "NAME,...", "Only these, in this order", ',');
     }
-    report_request request;
-    BOOST_OUTCOME_TRY(request.name, known_name(reports, options.name));
-    request.columns = options.columns;
-    request.company = options.company;
-    request.since = options.since;
-    request.until = options.until;
-    request.limit = options.limit + 1; // one more tells that there are more
-    request.as_json = options.format == report_format::json;
-    BOOST_OUTCOME_TRY(auto rows, read_report(url, request));
-    print_rows(std::move(rows), options);
-    return boost::outcome_v2::success();
-}
+
+    result<int> run() const
+    {
+        BOOST_OUTCOME_TRY(const auto at, connect_to_database(database));
+        BOOST_OUTCOME_TRY(const auto reports, list_reports(at.database.url));
+        if (wanted.name.empty()) {
+            print_names(reports);
+            return exit_ok;
+        }
+        auto request = wanted;
+        BOOST_OUTCOME_TRY(request.name, known_name(reports, wanted.name));
+        request.limit = wanted.limit + 1; // one more tells that there are more
+        request.as_json = format == "json";
+        BOOST_OUTCOME_TRY(auto rows, read_report(at.database.url, request));
+        print_rows(std::move(rows));
+        return exit_ok;
+    }
+
+    void print_rows(query_table table) const
+    {
+        const bool more = table.rows.size() > wanted.limit;
+        if (more)
+            table.rows.resize(wanted.limit);
+        if (format == "csv")
+            print_text(csv(table));
+        else if (format == "json")
+            print_text(json(table));
+        else if (table.rows.empty())
+            print_out("no rows\n");
+        else
+            print_table(readable(std::move(table)), wanted.columns.empty());
+        std::fflush(stdout);
+        if (more)
+            print_error("the newest {} rows; --limit N shows more\n", wanted.limit);
+    }
+};
 
 } // namespace
 
-int run_report(const report_options& options)
+std::vector<command> report_commands()
 {
-    const auto done = report(options);
-    return done ? exit_ok : report_failure(done.error());
+    return {subcommand<report_command>(
+        {"report",
+         "[NAME] [--columns NAME,...] [--company ID] [--since TIME] [--until TIME] [--limit N] "
+         "[--format FORMAT]",
+         "Print one of the reports, or list them",
+         R"(
+Needs the rights of gateway_reader. Rows come newest first. A table in a terminal leaves
+columns out until it fits; elsewhere, and in CSV and JSON, all of them are there.
+
+Examples:
+  attentive-gateway report
+  attentive-gateway report link_clicks_daily --since 2026-11-01
+  attentive-gateway report attributed_orders --format csv > orders.csv
+)"})};
 }
 
 } // namespace gateway

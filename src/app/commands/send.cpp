@@ -1,14 +1,12 @@
 // `send`: the sender at the shell. What it posts, how far it is, and what came back.
-#include "app/commands/commands.hpp"
+#include "app/commands/command.hpp"
 #include "app/config/read_file.hpp"
 #include "app/config/secrets.hpp"
-#include "app/console/exit_code.hpp"
-#include "gateway/attentive/event_catalog.hpp"
+#include "app/console/print.hpp"
 #include "gateway/client/sender.hpp"
+#include "gateway/demo/samples.hpp"
 
-#include <cinttypes>
 #include <cmath>
-#include <cstdio>
 #include <unistd.h>
 
 namespace gateway {
@@ -33,15 +31,13 @@ public:
         const double share = static_cast<double>(done) / static_cast<double>(count_);
         const int percent = static_cast<int>(share * 100);
         if (!bar_) {
-            std::fprintf(stderr, "%" PRIu64 " of %" PRIu64 " (%d %%), %.0f/s\n", done, count_,
-                         percent, rate);
+            print_error("{} of {} ({} %), {:.0f}/s\n", done, count_, percent, rate);
             return;
         }
         std::string bar(bar_width, '.');
         const auto filled = static_cast<std::size_t>(share * static_cast<double>(bar_width));
         bar.replace(0, filled, filled, '#');
-        std::fprintf(stderr, "\r[%s] %3d %%  %" PRIu64 " of %" PRIu64 "  %.0f/s \x1b[K",
-                     bar.c_str(), percent, done, count_, rate);
+        print_error("\r[{}] {:3} %  {} of {}  {:.0f}/s \x1b[K", bar, percent, done, count_, rate);
         drawn_ = true;
     }
 
@@ -65,14 +61,9 @@ private:
 std::string shown(std::chrono::microseconds d)
 {
     const auto us = static_cast<double>(d.count());
-    char out[32];
     if (us < 1'000)
-        std::snprintf(out, sizeof out, "%.0f µs", us);
-    else if (us < 1'000'000)
-        std::snprintf(out, sizeof out, "%.2f ms", us / 1e3);
-    else
-        std::snprintf(out, sizeof out, "%.2f s", us / 1e6);
-    return out;
+        return fmt::format("{:.0f} µs", us);
+    return us < 1'000'000 ? fmt::format("{:.2f} ms", us / 1e3) : fmt::format("{:.2f} s", us / 1e6);
 }
 
 void print_report(const send_report& r)
@@ -81,21 +72,19 @@ void print_report(const send_report& r)
     for (const auto& [status, count] : r.statuses)
         answered += count;
     const double seconds = std::chrono::duration<double>(r.elapsed).count();
-    std::printf("%" PRIu64 " answered in %.2f s", answered, seconds);
+    print_out("{} answered in {:.2f} s", answered, seconds);
     if (seconds > 0 && answered > 1)
-        std::printf(", %.0f/s", static_cast<double>(answered) / seconds);
-    std::printf("\n");
+        print_out(", {:.0f}/s", static_cast<double>(answered) / seconds);
+    print_out("\n");
     for (const auto& [status, count] : r.statuses)
-        std::printf("  status %d       %" PRIu64 "\n", status, count);
+        print_out("  status {}       {}\n", status, count);
     for (const auto& [disposition, count] : r.dispositions)
-        std::printf("  %-15s  %" PRIu64 "\n", disposition.c_str(), count);
+        print_out("  {:15}  {}\n", disposition, count);
     if (r.failures > 0)
-        std::printf("  no answer        %" PRIu64 ", the first: %s\n", r.failures,
-                    r.first_failure.c_str());
+        print_out("  no answer        {}, the first: {}\n", r.failures, r.first_failure);
     if (answered > 0)
-        std::printf("  latency          p50 %s, p90 %s, p99 %s, p99.9 %s, max %s\n",
-                    shown(r.p50).c_str(), shown(r.p90).c_str(), shown(r.p99).c_str(),
-                    shown(r.p999).c_str(), shown(r.max).c_str());
+        print_out("  latency          p50 {}, p90 {}, p99 {}, p99.9 {}, max {}\n", shown(r.p50),
+                  shown(r.p90), shown(r.p99), shown(r.p999), shown(r.max));
 }
 
 bool all_accepted(const send_report& r)
@@ -107,61 +96,125 @@ bool all_accepted(const send_report& r)
     return r.failures == 0;
 }
 
-result<send_request> make_request(const send_options& options)
-{
-    send_request request;
-    request.url = options.url;
-    BOOST_OUTCOME_TRY(auto key, read_signing_key(secret_source{
-                                    options.key_file.string(), {}, options.key_environment}));
-    request.signing_key = std::move(key.key);
-    if (options.type == "all")
-        request.types.assign(event_type_names().begin(), event_type_names().end());
-    else
-        request.types = {options.type};
-    if (!options.body_file.empty()) {
-        BOOST_OUTCOME_TRY(request.body, read_file(options.body_file, body_bytes_max));
-        request.types = {};
-    }
-    request.count = options.count;
-    if (request.count == 0)
-        request.count = request.body ? 1 : request.types.size();
-    request.rate = options.rate;
-    request.connections = options.connections;
-    request.unique = options.unique;
-    request.seed = options.seed;
-    if (!options.ca_file.empty())
-        request.ca_file = options.ca_file;
-    request.insecure = options.insecure;
-    if (!options.journal.empty())
-        request.journal = options.journal;
-    return request;
-}
+struct send_command {
+    send_request wanted; // with count 0: each sample, or the body, once
+    secret_source key;
+    std::string type = "all";
+    std::filesystem::path body_file; // empty: samples
+    std::filesystem::path ca_file;   // empty: the system's authorities
+    std::filesystem::path journal;   // empty: none
 
-int exit_code_of(errc code)
-{
-    const bool usage = code == errc::config_invalid || code == errc::secret_invalid;
-    return usage ? exit_usage : exit_failed;
-}
+    void declare(option_list& options)
+    {
+        wanted.count = 0;
+        options
+            .value("--url", wanted.url, "URL",
+                   "https://host[:port]/path; http to this machine only")
+            .required();
+        declare_secret(options, key, "key", "the signing key", "Signing key, one of");
+        declare_body(options);
+        declare_pace(options);
+        const char* const trust = "Trust and record";
+        const auto ca =
+            options
+                .value("--ca", ca_file, "FILE", "PEM certificate to trust instead of the system's")
+                .in(trust);
+        options.flag("--insecure", wanted.insecure, "Do not check the server's certificate")
+            .in(trust)
+            .excludes(ca);
+        options
+            .value("--journal", journal, "FILE",
+                   "Overwrite FILE with a JSON line before each request and after its answer")
+            .in(trust);
+        options.explain(fmt::format("\nTypes:\n  {}\n", fmt::join(sampled_types(), "\n  ")));
+    }
+
+    void declare_body(option_list& options)
+    {
+        const auto types =
+            options.value("--type", type, "TYPE", "Event type, or \"all\" in turn (default: all)")
+                .in("What")
+                .offers(sampled_types());
+        const auto file =
+            options.value("--body-file", body_file, "FILE", "This file's bytes instead of a sample")
+                .in("What")
+                .excludes(types);
+        options.flag("--unique", wanted.unique, "Different bodies, made from the seed")
+            .in("What")
+            .excludes(file);
+        options
+            .value("--seed", wanted.seed, "N", "The same seed makes the same bodies (default: 1)")
+            .in("What");
+    }
+
+    void declare_pace(option_list& options)
+    {
+        const char* const pace = "How many, how fast";
+        options.value("--count", wanted.count, "N", "Requests in all (default: each sample once)")
+            .in(pace)
+            .between<std::uint64_t>(1, 1'000'000'000'000);
+        options.value("--rate", wanted.rate, "N", "Requests per second in all (default: no limit)")
+            .in(pace)
+            .between(0.001, 1'000'000.0);
+        options
+            .value("--connections", wanted.connections, "N", "Kept-alive connections (default: 1)")
+            .in(pace)
+            .between<std::uint64_t>(1, 10'000);
+    }
+
+    result<send_request> request() const
+    {
+        send_request out = wanted;
+        BOOST_OUTCOME_TRY(auto read, read_signing_key(key));
+        out.signing_key = std::move(read.key);
+        if (!body_file.empty()) {
+            BOOST_OUTCOME_TRY(out.body, read_file(body_file, body_bytes_max));
+        } else if (type == "all") {
+            out.types = sampled_types();
+        } else {
+            out.types = {type};
+        }
+        if (out.count == 0)
+            out.count = out.body ? 1 : out.types.size();
+        if (!ca_file.empty())
+            out.ca_file = ca_file;
+        if (!journal.empty())
+            out.journal = journal;
+        return out;
+    }
+
+    result<int> run() const
+    {
+        BOOST_OUTCOME_TRY(auto sent, request());
+        progress_display display{sent.count};
+        sent.progress = [&display](std::uint64_t done) { display.show(done); };
+        const auto report = send(sent);
+        display.finish();
+        if (!report)
+            return report.error();
+        print_report(report.value());
+        return all_accepted(report.value()) ? exit_ok : exit_failed;
+    }
+};
 
 } // namespace
 
-int run_send(const send_options& options)
+std::vector<command> send_commands()
 {
-    auto request = make_request(options);
-    if (!request) {
-        std::fprintf(stderr, "attentive-gateway: %s\n", request.error().detail.c_str());
-        return exit_code_of(request.error().code);
-    }
-    progress_display display{request.value().count};
-    request.value().progress = [&display](std::uint64_t done) { display.show(done); };
-    const auto report = send(request.value());
-    display.finish();
-    if (!report) {
-        std::fprintf(stderr, "attentive-gateway: %s\n", report.error().detail.c_str());
-        return exit_code_of(report.error().code);
-    }
-    print_report(report.value());
-    return all_accepted(report.value()) ? exit_ok : exit_failed;
+    return {subcommand<send_command>(
+        {"send", "--url URL (--key-file FILE | --key-env NAME) [OPTIONS]",
+         "Sign samples of Attentive's events and post them: a test event, or load",
+         R"(
+Exits with 1 when any answer is not 2xx or missing.
+
+Examples:
+  One of each type:
+    attentive-gateway send --url https://gateway.example.com/webhooks/attentive \
+        --key-file signing-key
+  Load: 10000 different events over 64 connections:
+    attentive-gateway send --url https://localhost:8443/webhooks/attentive --ca ca.pem \
+        --key-env SIGNING_KEY --count 10000 --connections 64 --unique --seed 7
+)"})};
 }
 
 } // namespace gateway

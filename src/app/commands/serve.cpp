@@ -1,12 +1,10 @@
 // `serve`: the daemon, from a configuration file until a signal.
-#include "app/commands/commands.hpp"
+#include "app/commands/command.hpp"
 #include "app/config/config.hpp"
 #include "app/config/secrets.hpp"
-#include "app/console/exit_code.hpp"
 #include "app/console/log.hpp"
 #include "app/daemon/daemon.hpp"
 
-#include <cstdio>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -22,36 +20,44 @@ void close_memory()
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
-// What the operator wrote is wrong, rather than what the machine does.
-bool is_configuration(errc code)
-{
-    return code == errc::config_invalid || code == errc::secret_invalid;
-}
+struct serve_command {
+    std::filesystem::path config;
+    bool migrate = false; // apply missing migrations first
+
+    void declare(option_list& options)
+    {
+        declare_config(options, config);
+        options.flag("--migrate", migrate,
+                     "Bring the database's schema up to date, as soon as it can be reached");
+    }
+
+    result<int> run() const
+    {
+        close_memory();
+        BOOST_OUTCOME_TRY(const auto loaded, load_config(config));
+        set_up_log(loaded.log.level, loaded.log.format);
+        for (const auto& each : exposed_secrets(loaded))
+            write_log(severity::warn, "secret_exposed", "{error.message}",
+                      {{"error.message", exposed_text(each)}});
+        BOOST_OUTCOME_TRY(const auto started, daemon::start(loaded, migrate, [file = config] {
+                              return load_config(file);
+                          }));
+        started->run();
+        return exit_ok;
+    }
+};
 
 } // namespace
 
-int run_serve(const serve_options& options)
+std::vector<command> serve_commands()
 {
-    close_memory();
-    const auto loaded = load_config(options.config);
-    if (!loaded) {
-        std::fprintf(stderr, "%s%s\n", journal_prefix(severity::error).c_str(),
-                     loaded.error().detail.c_str());
-        return exit_usage;
-    }
-    set_up_log(loaded.value().log.level, loaded.value().log.format);
-    for (const auto& each : exposed_secrets(loaded.value()))
-        write_log(severity::warn, "secret_exposed", "{error.message}",
-                  {{"error.message", exposed_text(each)}});
-    const auto started = daemon::start(loaded.value(), options.migrate,
-                                       [file = options.config] { return load_config(file); });
-    if (!started) {
-        std::fprintf(stderr, "%sattentive-gateway: %s\n", journal_prefix(severity::error).c_str(),
-                     started.error().detail.c_str());
-        return is_configuration(started.error().code) ? exit_usage : exit_failed;
-    }
-    started.value()->run();
-    return exit_ok;
+    return {subcommand<serve_command>({"serve", "[--config FILE] [--migrate]",
+                                       "Receive webhooks until SIGTERM",
+                                       R"(
+Examples:
+  attentive-gateway serve
+  attentive-gateway serve --config gateway.toml --migrate
+)"})};
 }
 
 } // namespace gateway

@@ -1,15 +1,14 @@
 // `spool status | verify | drain | export`: what waits in the local spool, whether its files are
 // whole, and how it gets out by hand. All but drain only read, also beside a running gateway.
-#include "app/commands/commands.hpp"
+#include "app/commands/command.hpp"
 #include "app/config/config.hpp"
 #include "app/config/installation.hpp"
 #include "app/config/units.hpp"
-#include "app/console/exit_code.hpp"
+#include "app/console/print.hpp"
 #include "app/console/table.hpp"
 #include "app/daemon/open_stores.hpp"
 
-#include <cinttypes>
-#include <cstdio>
+#include <algorithm>
 
 namespace gateway {
 namespace {
@@ -19,16 +18,30 @@ error has_no_spool(const std::filesystem::path& file)
     return fail(errc::config_invalid, file.string() + ": has no [spool] with a directory");
 }
 
+struct spool_place { // at most one of the two; neither: default_config_file()
+    std::filesystem::path config;
+    std::filesystem::path directory;
+
+    void declare(option_list& options)
+    {
+        const auto named =
+            options.value("--config", config, "FILE", config_meaning()).in("Spool, one of");
+        options.value("--directory", directory, "DIR", "The spool itself, or a copy of one")
+            .in("Spool, one of")
+            .excludes(named);
+    }
+};
+
 struct location {
     std::filesystem::path directory;
     std::size_t bytes_max; // 0: not known
 };
 
-result<location> locate(const spool_options& options)
+result<location> locate(const spool_place& place)
 {
-    location at{options.directory, 0};
+    location at{place.directory, 0};
     if (at.directory.empty()) {
-        const auto file = options.config.empty() ? default_config_file() : options.config;
+        const auto file = place.config.empty() ? default_config_file() : place.config;
         BOOST_OUTCOME_TRY(const auto c, load_config(file));
         if (c.spool.directory.empty())
             return has_no_spool(file);
@@ -40,39 +53,46 @@ result<location> locate(const spool_options& options)
 
 std::string mebibytes(std::uint64_t bytes)
 {
-    char out[32];
-    std::snprintf(out, sizeof out, "%.1f MiB", static_cast<double>(bytes) / (1U << 20U));
-    return out;
+    return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1U << 20U));
 }
 
-result<void> print_status(const location& at)
+std::size_t damaged_of(const std::vector<spool_file_report>& files)
 {
-    BOOST_OUTCOME_TRY(const bool in_use, spool_in_use(at.directory));
-    BOOST_OUTCOME_TRY(const auto files, verify_spool(at.directory));
-    std::uint64_t events = 0;
-    std::uint64_t bytes = 0;
-    std::size_t damaged = 0;
-    std::optional<timestamp> oldest;
-    for (const auto& file : files) {
-        events += file.events;
-        bytes += file.bytes;
-        damaged += file.whole ? 0 : 1;
-        if (file.oldest && (!oldest || *file.oldest < *oldest))
-            oldest = file.oldest;
-    }
-    std::printf("directory  %s\n", at.directory.c_str());
-    std::printf("used by    %s\n", in_use ? "a running gateway" : "nobody");
-    std::printf("events     %" PRIu64 "\n", events);
-    if (oldest)
-        std::printf("oldest     %s\n", to_string(*oldest).c_str());
-    std::printf("files      %zu, %s", files.size(), mebibytes(bytes).c_str());
-    if (at.bytes_max != 0)
-        std::printf(" of %s", size_text(at.bytes_max).c_str());
-    std::printf("\n");
-    if (damaged > 0)
-        std::printf("damaged    %zu of them, see spool verify\n", damaged);
-    return boost::outcome_v2::success();
+    return static_cast<std::size_t>(
+        std::count_if(files.begin(), files.end(), [](const auto& file) { return !file.whole; }));
 }
+
+struct spool_status_command {
+    spool_place place;
+
+    void declare(option_list& options) { place.declare(options); }
+
+    result<int> run() const
+    {
+        BOOST_OUTCOME_TRY(const auto at, locate(place));
+        BOOST_OUTCOME_TRY(const bool in_use, spool_in_use(at.directory));
+        BOOST_OUTCOME_TRY(const auto files, verify_spool(at.directory));
+        std::uint64_t events = 0;
+        std::uint64_t bytes = 0;
+        std::optional<timestamp> oldest;
+        for (const auto& file : files) {
+            events += file.events;
+            bytes += file.bytes;
+            if (file.oldest && (!oldest || *file.oldest < *oldest))
+                oldest = file.oldest;
+        }
+        print_out("directory  {}\n", at.directory.string());
+        print_out("used by    {}\n", in_use ? "a running gateway" : "nobody");
+        print_out("events     {}\n", events);
+        if (oldest)
+            print_out("oldest     {}\n", to_string(*oldest));
+        print_out("files      {}, {}{}\n", files.size(), mebibytes(bytes),
+                  at.bytes_max == 0 ? "" : " of " + size_text(at.bytes_max));
+        if (const std::size_t damaged = damaged_of(files); damaged > 0)
+            print_out("damaged    {} of them, see spool verify\n", damaged);
+        return exit_ok;
+    }
+};
 
 query_table table_of(const std::vector<spool_file_report>& files)
 {
@@ -84,72 +104,110 @@ query_table table_of(const std::vector<spool_file_report>& files)
     return table;
 }
 
-result<drain_report> drain_configured(const spool_drain_options& options)
-{
-    BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema({options.config, {}}));
-    if (at.settings.spool.directory.empty())
-        return has_no_spool(options.config);
-    return drain_spool(at, progress_lines("events drained"));
-}
+struct spool_verify_command {
+    spool_place place;
+
+    void declare(option_list& options) { place.declare(options); }
+
+    result<int> run() const
+    {
+        BOOST_OUTCOME_TRY(const auto at, locate(place));
+        BOOST_OUTCOME_TRY(const auto files, verify_spool(at.directory));
+        if (files.empty()) {
+            print_out("the spool is empty\n");
+            return exit_ok;
+        }
+        print_text(to_text(table_of(files), terminal_width()));
+        const std::size_t damaged = damaged_of(files);
+        if (damaged == 0)
+            print_out("all files are whole\n");
+        else
+            print_out("{} of {} files are not whole\n", damaged, files.size());
+        return damaged == 0 ? exit_ok : exit_failed;
+    }
+};
+
+struct spool_drain_command {
+    std::filesystem::path config;
+
+    void declare(option_list& options) { declare_config(options, config); }
+
+    result<int> run() const
+    {
+        BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema({config, {}}));
+        if (at.settings.spool.directory.empty())
+            return has_no_spool(config);
+        BOOST_OUTCOME_TRY(const auto done, drain_spool(at, progress_lines("events drained")));
+        print_out("drained {} events into the database\n", done.drained);
+        if (done.kept == 0)
+            return exit_ok;
+        print_out("kept {} that the database refuses: see spool export\n", done.kept);
+        return exit_failed;
+    }
+};
+
+struct spool_export_command {
+    spool_place from;
+    std::filesystem::path to; // must not exist
+
+    void declare(option_list& options)
+    {
+        options.value("--to", to, "DIR", "Directory to make and write to").required();
+        from.declare(options);
+    }
+
+    result<int> run() const
+    {
+        BOOST_OUTCOME_TRY(const auto at, locate(from));
+        BOOST_OUTCOME_TRY(const auto written, export_spool(at.directory, to));
+        print_out("wrote {} deliveries to {}\n", written, (to / "deliveries.jsonl").string());
+        return exit_ok;
+    }
+};
 
 } // namespace
 
-int run_spool_status(const spool_options& options)
+std::vector<command> spool_commands()
 {
-    const auto at = locate(options);
-    if (!at)
-        return report_failure(at.error());
-    const auto printed = print_status(at.value());
-    return printed ? exit_ok : report_failure(printed.error());
-}
+    return {
+        command_group("spool", "What waits on this host: status, verify, drain, export"),
+        subcommand<spool_status_command>(
+            {"spool status", "[--directory DIR]",
+             "Say what waits in the local spool, and whether a gateway uses it",
+             R"(
+Reads only, also while the gateway runs.
 
-int run_spool_verify(const spool_options& options)
-{
-    const auto at = locate(options);
-    if (!at)
-        return report_failure(at.error());
-    const auto files = verify_spool(at.value().directory);
-    if (!files)
-        return report_failure(files.error());
-    if (files.value().empty()) {
-        std::printf("the spool is empty\n");
-        return exit_ok;
-    }
-    std::fputs(to_text(table_of(files.value()), terminal_width()).c_str(), stdout);
-    std::size_t damaged = 0;
-    for (const auto& file : files.value())
-        damaged += file.whole ? 0 : 1;
-    if (damaged == 0)
-        std::printf("all files are whole\n");
-    else
-        std::printf("%zu of %zu files are not whole\n", damaged, files.value().size());
-    return damaged == 0 ? exit_ok : exit_failed;
-}
+Example:
+  attentive-gateway spool status
+)"}),
+        subcommand<spool_verify_command>({"spool verify", "[--directory DIR]",
+                                          "Check every row of every spool file",
+                                          R"(
+Reads only, also while the gateway runs. Exits with 1 when a file is not whole.
 
-int run_spool_drain(const spool_drain_options& options)
-{
-    const auto done = drain_configured(options);
-    if (!done)
-        return report_failure(done.error());
-    std::printf("drained %" PRIu64 " events into the database\n", done.value().drained);
-    if (done.value().kept == 0)
-        return exit_ok;
-    std::printf("kept %" PRIu64 " that the database refuses: see spool export\n",
-                done.value().kept);
-    return exit_failed;
-}
+Example:
+  attentive-gateway spool verify --directory /var/lib/attentive-gateway/spool
+)"}),
+        subcommand<spool_drain_command>(
+            {"spool drain", "[--config FILE]",
+             "Empty the spool into the database, with the gateway stopped",
+             R"(
+A running gateway drains by itself. Safe to break off and to repeat.
 
-int run_spool_export(const spool_export_options& options)
-{
-    const auto at = locate(options.from);
-    if (!at)
-        return report_failure(at.error());
-    const auto written = export_spool(at.value().directory, options.to);
-    if (!written)
-        return report_failure(written.error());
-    std::printf("wrote %" PRIu64 " deliveries to %s\n", written.value(),
-                (options.to / "deliveries.jsonl").c_str());
-    return exit_ok;
+Example:
+  attentive-gateway spool drain
+)"}),
+        subcommand<spool_export_command>(
+            {"spool export", "--to DIR [--directory DIR]",
+             "Write what waits in the spool as JSON lines, and remove nothing",
+             R"(
+Makes DIR (0700) with deliveries.jsonl (0600) in it: personal data. One object a line: n,
+endpoint, key_id, received_at, sha256 (of the bytes), body (the signed bytes in base64).
+
+Example:
+  attentive-gateway spool export --directory /var/lib/attentive-gateway/spool --to saved
+)"}),
+    };
 }
 
 } // namespace gateway

@@ -1,13 +1,12 @@
 // `tail`: what is stored from now on, a line for each event, until Ctrl-C or until nobody reads.
-#include "app/commands/commands.hpp"
-#include "app/console/exit_code.hpp"
+#include "app/commands/command.hpp"
+#include "app/console/print.hpp"
 #include "app/console/table.hpp"
 #include "app/daemon/open_stores.hpp"
+#include "gateway/attentive/event_catalog.hpp"
 #include "gateway/store/event_tail.hpp"
 
-#include <algorithm>
 #include <csignal>
-#include <cstdio>
 #include <poll.h>
 #include <unistd.h>
 
@@ -43,48 +42,41 @@ bool rest(std::chrono::milliseconds time)
     return ready >= 0 && interrupted == 0 && (output.revents & (POLLERR | POLLHUP)) == 0;
 }
 
-std::string filled(std::string text, std::size_t width)
-{
-    text.resize(std::max(text.size(), width), ' ');
-    return text;
-}
-
 std::string line_of(const tailed_event& e)
 {
     const std::string who = e.subscriber_id.empty() ? "-" : e.subscriber_id;
-    return e.received_at + "  " + printable(e.company_id) + "  " +
-           filled(printable(e.event_name), name_width) + "  " + filled(who, 36) + "  " +
-           printable(e.detail);
+    return fmt::format("{}  {}  {:{}}  {:36}  {}", e.received_at, printable(e.company_id),
+                       printable(e.event_name), name_width, who, printable(e.detail));
 }
 
 // False when nobody reads any more.
-bool print(const std::vector<tailed_event>& events, bool as_json)
+bool print_events(const std::vector<tailed_event>& events, bool as_json)
 {
     for (const auto& e : events) {
         std::string line = as_json ? e.json : line_of(e);
         line.erase(line.find_last_not_of(' ') + 1);
-        if (std::printf("%s\n", line.c_str()) < 0)
+        line += '\n';
+        if (std::fputs(line.c_str(), stdout) < 0)
             return false;
     }
     return std::fflush(stdout) == 0;
 }
 
 // Until somebody ends it. A database that goes away is waited for: nothing is missed meanwhile.
-int follow(event_tail& tail, bool as_json)
+result<int> follow(event_tail& tail, bool as_json)
 {
     bool away = false;
     for (;;) {
         const auto events = tail.next();
         if (events.has_error() && events.error().code != errc::database_unavailable)
-            return report_failure(events.error());
+            return events.error();
         if (events.has_error() != away)
-            std::fprintf(stderr, "attentive-gateway: %s\n",
-                         events.has_error() ? ("the database is out of reach, trying again: " +
-                                               events.error().detail)
-                                                  .c_str()
-                                            : "connected again");
+            print_error("attentive-gateway: {}\n",
+                        events.has_error()
+                            ? "the database is out of reach, trying again: " + events.error().detail
+                            : "connected again");
         away = events.has_error();
-        if (!away && !print(events.value(), as_json))
+        if (!away && !print_events(events.value(), as_json))
             return exit_ok;
         const bool more = !away && !events.value().empty();
         if (!rest(away ? pause_without_database : more ? std::chrono::milliseconds{0} : pause))
@@ -92,29 +84,63 @@ int follow(event_tail& tail, bool as_json)
     }
 }
 
+struct tail_command {
+    database_options database;
+    std::string company;            // company_id; empty: all
+    std::string type;               // event_name or Attentive's type; empty: all
+    std::size_t lines = 10;         // stored before, to begin with
+    std::optional<timestamp> since; // in place of `lines`: all that was stored from then on
+    std::string format;
+
+    void declare(option_list& options)
+    {
+        declare_database(options, database);
+        options.value("--type", type, "TYPE", "Only events of this type, as sms.sent")
+            .offers({event_type_names().begin(), event_type_names().end()});
+        options.value("--company", company, "ID", "Only this company_id");
+        const auto newest = options
+                                .value("--lines", lines, "N",
+                                       "Begin with the newest of what is stored (default: 10)")
+                                .between<std::uint64_t>(0, 100'000);
+        declare_time(options, "--since", since,
+                     "Begin with all that was stored at this day or time (UTC) or later")
+            .excludes(newest);
+        options.value("--format", format, "FORMAT", "text or json (default: text)")
+            .one_of({"text", "json"});
+    }
+
+    result<int> run() const
+    {
+        BOOST_OUTCOME_TRY(const auto at, connect_to_database(database));
+        catch_interrupts();
+        event_tail tail{{.database_url = at.database.url, .company = company, .type = type}};
+        const bool as_json = format == "json";
+        if (since) {
+            BOOST_OUTCOME_TRY(tail.from(*since));
+        } else {
+            BOOST_OUTCOME_TRY(const auto events, tail.from_last(lines));
+            if (!print_events(events, as_json))
+                return exit_ok;
+        }
+        return follow(tail, as_json);
+    }
+};
+
 } // namespace
 
-int run_tail(const tail_options& options)
+std::vector<command> tail_commands()
 {
-    const auto opened = connect_to_database(options.database);
-    if (opened.has_error())
-        return report_failure(opened.error());
-    catch_interrupts();
-    event_tail tail{{.database_url = opened.value().database.url,
-                     .company = options.company,
-                     .type = options.type}};
-    if (options.since) {
-        const auto found = tail.from(*options.since);
-        if (found.has_error())
-            return report_failure(found.error());
-    } else {
-        const auto events = tail.from_last(options.lines);
-        if (events.has_error())
-            return report_failure(events.error());
-        if (!print(events.value(), options.as_json))
-            return exit_ok;
-    }
-    return follow(tail, options.as_json);
+    return {subcommand<tail_command>(
+        {"tail", "[--type TYPE] [--company ID] [--lines N | --since TIME] [--format FORMAT]",
+         "Follow what is stored, a line for each event, without anything personal",
+         R"(
+When it was received (UTC), company, event, subscriber, and the name of the message or the
+link's host. Needs the rights of gateway_reader. Ctrl-C ends it.
+
+Examples:
+  attentive-gateway tail --type sms.inbound_message
+  attentive-gateway tail --lines 0 --format json | jq .event_name
+)"})};
 }
 
 } // namespace gateway

@@ -12,7 +12,9 @@ recorded_event recorded(const story_event& e)
     out.source = "shop";
     out.company_id = story_company_id(e.company);
     out.occurred_at = e.at;
-    out.identifiers = R"({"email":")" + story_email(e) + "\"}";
+    out.identifiers = R"(
+{"email":")" + story_email(e) +
+                      "\"}";
     if (e.kind == story_kind::page_viewed) {
         out.event_name = "page.viewed";
         out.page_url = "https://" + std::string{story_host} + std::string{story_page(e.choice)};

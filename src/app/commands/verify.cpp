@@ -1,20 +1,17 @@
 // `verify`: is this signature the key's, and if not, which of the usual mistakes explains it? It
 // tries what people and tools do to keys and bodies on the way: newlines added, keys decoded,
 // JSON reformatted, the code written as base64.
-#include "app/commands/commands.hpp"
+#include "app/commands/verify.hpp"
+#include "app/commands/command.hpp"
 #include "app/config/read_file.hpp"
 #include "app/config/secrets.hpp"
-#include "app/console/exit_code.hpp"
+#include "app/console/print.hpp"
 #include "gateway/attentive/verifier.hpp"
 
-#include <cstdio>
 #include <optional>
-#include <unistd.h>
 
 namespace gateway {
 namespace {
-
-constexpr std::size_t body_bytes_max = 64U << 20U;
 
 struct variant {
     std::string bytes;
@@ -159,12 +156,6 @@ std::optional<std::pair<digest256, std::string>> lenient_digest(std::string_view
     return std::pair{*digest_from_hex(to_hex(*decoded)), std::string{"base64 instead of hex"}};
 }
 
-int input_failed(const error& e)
-{
-    std::fprintf(stderr, "attentive-gateway: %s\n", e.detail.c_str());
-    return e.code == errc::secret_invalid ? exit_usage : exit_failed;
-}
-
 } // namespace
 
 std::string explain_mismatch(std::string_view key, std::string_view key_file,
@@ -195,40 +186,60 @@ std::string explain_mismatch(std::string_view key, std::string_view key_file,
     return out;
 }
 
-int run_verify(const verify_options& options)
-{
-    const auto bare = read_signing_key(secret_source{options.key_file.string(), {}, {}});
-    if (!bare)
-        return input_failed(bare.error());
-    const std::string& key = bare.value().key;
-    const auto key_file = read_file(options.key_file, secret_bytes_max);
-    if (!key_file)
-        return input_failed(key_file.error());
-    const auto made = verifier::make({signing_key{"given", key}});
-    if (!made)
-        return input_failed(made.error());
-    if (::isatty(STDIN_FILENO) == 1)
-        std::fputs("Paste the body, then press Ctrl-D.\n", stderr);
-    const auto body = read_standard_input(body_bytes_max);
-    if (!body)
-        return input_failed(body.error());
-    delivery d{.endpoint = "verify", .body = body.value(), .signatures = {options.signature}};
-    const auto verdict = made.value().verify(std::move(d));
-    if (verdict) {
-        std::printf("valid: the key signed these %zu bytes\n", body.value().size());
-        return exit_ok;
+namespace {
+
+struct verify_command {
+    std::filesystem::path key_file;
+    std::string signature;
+
+    void declare(option_list& options)
+    {
+        options.value("--key-file", key_file, "FILE", "File that holds the signing key").required();
+        options
+            .value("--signature", signature, "HEX", "Value of the header x-attentive-hmac-sha256")
+            .required();
     }
-    std::printf("not valid: %s", std::string{name(verdict.error().code)}.c_str());
-    if (!verdict.error().detail.empty())
-        std::printf(": %s", verdict.error().detail.c_str());
-    const std::string why =
-        explain_mismatch(key, key_file.value(), options.signature, body.value());
-    std::printf("\n%s\n", why.empty() ? "No usual mistake explains it: it is another key's, or "
-                                        "another body's."
-                                      : why.c_str());
-    std::printf("The body has %zu bytes (SHA-256 %s), the key %zu.\n", body.value().size(),
-                to_hex(sha256(body.value())).c_str(), key.size());
-    return exit_failed;
+
+    result<int> run() const
+    {
+        BOOST_OUTCOME_TRY(const auto bare,
+                          read_signing_key(secret_source{key_file.string(), {}, {}}));
+        const std::string& key = bare.key;
+        BOOST_OUTCOME_TRY(const auto whole_file, read_file(key_file, secret_bytes_max));
+        BOOST_OUTCOME_TRY(const auto made, verifier::make({signing_key{"given", key}}));
+        BOOST_OUTCOME_TRY(const auto body, read_body("the body"));
+        const auto verdict =
+            made.verify({.endpoint = "verify", .body = body, .signatures = {signature}});
+        if (verdict) {
+            print_out("valid: the key signed these {} bytes\n", body.size());
+            return exit_ok;
+        }
+        const error& e = verdict.error();
+        print_out("not valid: {}{}{}\n", name(e.code), e.detail.empty() ? "" : ": ", e.detail);
+        const std::string why = explain_mismatch(key, whole_file, signature, body);
+        print_out("{}\n", why.empty()
+                              ? "No usual mistake explains it: it is another key's, or another "
+                                "body's."
+                              : why);
+        print_out("The body has {} bytes (SHA-256 {}), the key {}.\n", body.size(),
+                  to_hex(sha256(body)), key.size());
+        return exit_failed;
+    }
+};
+
+} // namespace
+
+std::vector<command> verify_commands()
+{
+    return {subcommand<verify_command>(
+        {"verify", "--key-file FILE --signature HEX < BODY",
+         "Say whether a signature is right for the body on standard input, or why not",
+         R"(
+Tries the usual mistakes, such as a newline too many or a decoded key.
+
+Example:
+  attentive-gateway verify --key-file signing-key --signature 9f86d0… < body.json
+)"})};
 }
 
 } // namespace gateway

@@ -1,119 +1,220 @@
 // `webhooks list | create | update | enable | disable | delete`: Attentive's management API at the
 // shell. What changes is said in full, before it changes with --dry-run.
 #include "gateway/client/webhooks.hpp"
-#include "app/commands/commands.hpp"
+#include "app/commands/command.hpp"
 #include "app/config/secrets.hpp"
-#include "app/console/exit_code.hpp"
-
-#include <cstdio>
+#include "app/console/print.hpp"
+#include "gateway/attentive/event_catalog.hpp"
 
 namespace gateway {
 namespace {
 
-result<webhook_api> access_of(const webhook_access_options& options)
-{
-    webhook_api api;
-    BOOST_OUTCOME_TRY(api.token, read_secret(secret_source{
-                                     options.token_file.string(), {}, options.token_environment}));
-    if (!options.api_url.empty())
-        api.url = options.api_url;
-    if (!options.ca_file.empty())
-        api.ca_file = options.ca_file;
-    api.notice = [](const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); };
-    return api;
-}
+struct webhook_access {
+    secret_source token;
+    std::string api_url;           // empty: Attentive's
+    std::filesystem::path ca_file; // empty: the system's authorities
 
-std::string joined(const std::vector<std::string>& events)
-{
-    std::string out;
-    for (const auto& event : events)
-        out += (out.empty() ? "" : " ") + event;
-    return out;
-}
+    void declare(option_list& options)
+    {
+        declare_secret(options, token, "token", "the API's token",
+                       "Token with the scope webhooks:write, one of");
+        options.value("--api-url", api_url, "URL", "Another server than Attentive's, for tests");
+        options.value("--ca", ca_file, "FILE", "PEM certificate to trust instead of the system's");
+    }
 
-// Event lists are long: a block for each webhook, which nothing is cut from.
-void print(const webhook& w)
-{
-    const std::string state = w.disabled_at.empty() ? "enabled" : "disabled since " + w.disabled_at;
-    std::printf("%s\n  id       %s\n  state    %s\n  type     %s\n  company  %s\n  events   %s\n\n",
-                w.url.c_str(), w.id.c_str(), state.c_str(), w.type.c_str(), w.company_id.c_str(),
-                joined(w.events).c_str());
-}
+    result<webhook_api> open() const
+    {
+        webhook_api api;
+        BOOST_OUTCOME_TRY(api.token, read_secret(token));
+        if (!api_url.empty())
+            api.url = api_url;
+        if (!ca_file.empty())
+            api.ca_file = ca_file;
+        api.notice = [](const std::string& text) { print_error("{}\n", text); };
+        return api;
+    }
+};
 
-int report_change(const result<webhook_change>& change, bool dry_run)
-{
-    if (!change)
-        return report_failure(change.error());
-    const auto& w = change.value().then;
-    const char* const what = !change.value().changed ? "unchanged" : dry_run ? "would be" : "now";
-    std::printf("%s: %s, %s, %s\n", what, w.url.c_str(),
-                w.disabled_at.empty() ? "enabled" : "disabled", joined(w.events).c_str());
-    return exit_ok;
-}
+struct webhooks_list_command {
+    webhook_access access;
 
-int update(const webhooks_change_options& options, const webhook_update& what)
-{
-    const auto api = access_of(options.access);
-    if (!api)
-        return report_failure(api.error());
-    return report_change(update_webhook(api.value(), options.which, what, options.dry_run),
-                         options.dry_run);
-}
+    void declare(option_list& options) { access.declare(options); }
+
+    result<int> run() const
+    {
+        BOOST_OUTCOME_TRY(const auto api, access.open());
+        BOOST_OUTCOME_TRY(const auto all, list_webhooks(api));
+        for (const auto& w : all) // event lists are long: a block for each, nothing is cut
+            print_out("{}\n  id       {}\n  state    {}\n  type     {}\n  company  {}\n"
+                      "  events   {}\n\n",
+                      w.url, w.id,
+                      w.disabled_at.empty() ? "enabled" : "disabled since " + w.disabled_at, w.type,
+                      w.company_id, fmt::join(w.events, " "));
+        print_out("webhooks: {}\n", all.size());
+        return exit_ok;
+    }
+};
+
+// What changes one webhook, or says what would change.
+struct webhook_change_command {
+    webhook_access access;
+    std::string which;               // URL; but for create also an id
+    std::vector<std::string> events; // empty: those that the API documents, or as they are
+    bool dry_run = false;
+
+    void declare(option_list& options)
+    {
+        declare_which(options);
+        declare_rest(options);
+    }
+
+    void declare_which(option_list& options)
+    {
+        options.value("URL", which, "", "Of the webhook, or its id").required();
+    }
+
+    option declare_events(option_list& options)
+    {
+        return options.values("--event", events, "TYPE", "Event type; repeat for more")
+            .one_of({event_type_names().begin(), event_type_names().end()});
+    }
+
+    void declare_rest(option_list& options)
+    {
+        options.flag("--dry-run", dry_run, "Say what would change, change nothing");
+        access.declare(options);
+    }
+
+    int report(const webhook_change& change) const
+    {
+        const webhook& w = change.then;
+        print_out("{}: {}, {}, {}\n",
+                  !change.changed ? "unchanged"
+                  : dry_run       ? "would be"
+                                  : "now",
+                  w.url, w.disabled_at.empty() ? "enabled" : "disabled", fmt::join(w.events, " "));
+        return exit_ok;
+    }
+
+    result<int> update(const webhook_update& what) const
+    {
+        BOOST_OUTCOME_TRY(const auto api, access.open());
+        BOOST_OUTCOME_TRY(const auto change, update_webhook(api, which, what, dry_run));
+        return report(change);
+    }
+};
+
+struct webhooks_create_command : webhook_change_command {
+    void declare(option_list& options)
+    {
+        declare_which(options);
+        declare_events(options);
+        declare_rest(options);
+    }
+
+    result<int> run() const
+    {
+        BOOST_OUTCOME_TRY(const auto api, access.open());
+        const auto& documented = webhook_api_events();
+        const auto wanted = !events.empty()
+                                ? events
+                                : std::vector<std::string>{documented.begin(), documented.end()};
+        BOOST_OUTCOME_TRY(const auto change, create_webhook(api, which, wanted, dry_run));
+        return report(change);
+    }
+};
+
+struct webhooks_update_command : webhook_change_command {
+    void declare(option_list& options)
+    {
+        declare_which(options);
+        declare_events(options).required();
+        declare_rest(options);
+    }
+
+    result<int> run() const { return update({events, std::nullopt}); }
+};
+
+struct webhooks_enable_command : webhook_change_command {
+    result<int> run() const { return update({std::nullopt, false}); }
+};
+
+struct webhooks_disable_command : webhook_change_command {
+    result<int> run() const { return update({std::nullopt, true}); }
+};
+
+struct webhooks_delete_command : webhook_change_command {
+    result<int> run() const
+    {
+        BOOST_OUTCOME_TRY(const auto api, access.open());
+        BOOST_OUTCOME_TRY(const auto gone, delete_webhook(api, which, dry_run));
+        print_out("{}: {}\n", dry_run ? "would be deleted" : "deleted", gone.url);
+        return exit_ok;
+    }
+};
 
 } // namespace
 
-int run_webhooks_list(const webhook_access_options& options)
+std::vector<command> webhooks_commands()
 {
-    const auto api = access_of(options);
-    if (!api)
-        return report_failure(api.error());
-    const auto all = list_webhooks(api.value());
-    if (!all)
-        return report_failure(all.error());
-    for (const auto& w : all.value())
-        print(w);
-    std::printf("webhooks: %zu\n", all.value().size());
-    return exit_ok;
-}
+    return {
+        command_group("webhooks",
+                      "At Attentive's API: list, create, update, enable, disable, delete"),
+        subcommand<webhooks_list_command>({"webhooks list",
+                                           "(--token-file FILE | --token-env NAME)",
+                                           "List the webhooks that Attentive has for your app",
+                                           R"(
+Example:
+  attentive-gateway webhooks list --token-file api-token
+)"}),
+        subcommand<webhooks_create_command>(
+            {"webhooks create",
+             "URL (--token-file FILE | --token-env NAME) [--event TYPE]... [--dry-run]",
+             "Register a subscription webhook, unless its URL is registered",
+             R"(
+Without --event: all types that Attentive documents for its API. It documents three more
+(sms.unsubscribed, sms.inbound_message, email.sent) for its UI only; name them here to try.
 
-int run_webhooks_create(const webhooks_change_options& options)
-{
-    const auto api = access_of(options.access);
-    if (!api)
-        return report_failure(api.error());
-    auto events = options.events;
-    if (events.empty())
-        events.assign(webhook_api_events().begin(), webhook_api_events().end());
-    return report_change(create_webhook(api.value(), options.which, events, options.dry_run),
-                         options.dry_run);
-}
+Example:
+  attentive-gateway webhooks create https://gateway.example.com/webhooks/attentive \
+      --token-file api-token --dry-run
+)"}),
+        subcommand<webhooks_update_command>({"webhooks update",
+                                             "URL --event TYPE [--event TYPE]... (--token-file "
+                                             "FILE | --token-env NAME) [--dry-run]",
+                                             "Choose the event types of a webhook",
+                                             R"(
+The types given replace those that it had.
 
-int run_webhooks_update(const webhooks_change_options& options)
-{
-    return update(options, {options.events, std::nullopt});
-}
-
-int run_webhooks_enable(const webhooks_change_options& options)
-{
-    return update(options, {std::nullopt, false});
-}
-
-int run_webhooks_disable(const webhooks_change_options& options)
-{
-    return update(options, {std::nullopt, true});
-}
-
-int run_webhooks_delete(const webhooks_change_options& options)
-{
-    const auto api = access_of(options.access);
-    if (!api)
-        return report_failure(api.error());
-    const auto gone = delete_webhook(api.value(), options.which, options.dry_run);
-    if (!gone)
-        return report_failure(gone.error());
-    std::printf("%s: %s\n", options.dry_run ? "would be deleted" : "deleted",
-                gone.value().url.c_str());
-    return exit_ok;
+Example:
+  attentive-gateway webhooks update https://gateway.example.com/webhooks/attentive \
+      --event sms.subscribed --event sms.sent --token-file api-token
+)"}),
+        subcommand<webhooks_enable_command>(
+            {"webhooks enable", "URL (--token-file FILE | --token-env NAME) [--dry-run]",
+             "Switch a webhook on again, after Attentive or you switched it off",
+             R"(
+Example:
+  attentive-gateway webhooks enable https://gateway.example.com/webhooks/attentive \
+      --token-file api-token
+)"}),
+        subcommand<webhooks_disable_command>(
+            {"webhooks disable", "URL (--token-file FILE | --token-env NAME) [--dry-run]",
+             "Switch a webhook off; what happens meanwhile is never sent",
+             R"(
+Example:
+  attentive-gateway webhooks disable https://gateway.example.com/webhooks/attentive \
+      --token-file api-token
+)"}),
+        subcommand<webhooks_delete_command>(
+            {"webhooks delete", "URL (--token-file FILE | --token-env NAME) [--dry-run]",
+             "Remove a webhook; what happens from then on is never sent",
+             R"(
+Example:
+  attentive-gateway webhooks delete https://gateway.example.com/webhooks/attentive \
+      --token-file api-token
+)"}),
+    };
 }
 
 } // namespace gateway

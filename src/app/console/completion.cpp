@@ -2,96 +2,24 @@
 // what may follow the last word if that is an option with a value, else subcommands and options.
 #include "app/console/completion.hpp"
 
-#include "gateway/attentive/event_catalog.hpp"
 #include "gateway/base/encoding.hpp"
-#include "gateway/model/quarantine.hpp"
 
-#include <CLI/CLI.hpp>
-
-#include <vector>
+#include <fmt/format.h>
 
 namespace gateway {
 namespace {
-
-enum class value_kind { none, file, directory, words, free };
-
-struct offered_option {
-    std::string name; // "--config"
-    std::string meaning;
-    value_kind value = value_kind::none;
-    std::string words; // to choose from
-};
-
-struct offered_command {
-    std::string name; // "spool status"; empty: the program itself
-    std::string meaning;
-    std::vector<std::string> subcommands;
-    std::vector<offered_option> options;
-    bool takes_file = false; // beside options
-};
-
-std::string joined(const std::vector<std::string>& words, const std::string& between)
-{
-    std::string out;
-    for (const auto& word : words)
-        out += (out.empty() ? "" : between) + word;
-    return out;
-}
-
-// By the name that the help gives the value; CLI::IsMember adds its set: "MODEL:{a,b}".
-std::pair<value_kind, std::string> value_of(const CLI::Option& option)
-{
-    const std::string type = option.get_type_name();
-    const std::string name = type.substr(0, type.find(':'));
-    if (option.get_items_expected_max() == 0)
-        return {value_kind::none, {}};
-    if (name == "FILE" || name == "DIR")
-        return {name == "FILE" ? value_kind::file : value_kind::directory, {}};
-    const auto set = type.find('{');
-    if (set != std::string::npos) {
-        std::string words = type.substr(set + 1, type.find('}') - set - 1);
-        for (char& c : words)
-            c = c == ',' ? ' ' : c;
-        return {value_kind::words, words};
-    }
-    std::vector<std::string> known;
-    if (name == "TYPE") {
-        for (const auto known_type : event_type_names())
-            known.emplace_back(known_type);
-    }
-    if (name == "REASON") {
-        for (const auto reason : quarantine_reasons())
-            known.emplace_back(gateway::name(reason));
-    }
-    return {known.empty() ? value_kind::free : value_kind::words, joined(known, " ")};
-}
-
-void collect(const CLI::App& app, const std::string& path, std::vector<offered_command>& into)
-{
-    offered_command c;
-    c.name = path;
-    c.meaning = app.get_description();
-    for (const CLI::Option* option : app.get_options()) {
-        c.takes_file = c.takes_file || option->get_name(true) == "FILE";
-        for (const auto& name : option->get_lnames()) {
-            auto [kind, words] = value_of(*option);
-            c.options.push_back({"--" + name, option->get_description(), kind, words});
-        }
-    }
-    const auto subcommands = app.get_subcommands([](const CLI::App*) { return true; });
-    for (const CLI::App* sub : subcommands)
-        c.subcommands.push_back(sub->get_name());
-    into.push_back(std::move(c));
-    for (const CLI::App* sub : subcommands)
-        collect(*sub, path.empty() ? sub->get_name() : path + " " + sub->get_name(), into);
-}
 
 std::string offered_words(const offered_command& c)
 {
     std::vector<std::string> words = c.subcommands;
     for (const auto& option : c.options)
         words.push_back(option.name);
-    return joined(words, " ");
+    return fmt::format("{}", fmt::join(words, " "));
+}
+
+std::string words_of(const offered_option& option)
+{
+    return fmt::format("{}", fmt::join(option.words, " "));
 }
 
 // The pattern of a case that knows each subcommand behind the one before: " spool"|"spool status".
@@ -104,7 +32,7 @@ std::string known_paths(const std::vector<offered_command>& commands)
             patterns.push_back(blank == std::string::npos ? "' " + c.name + "'"
                                                           : "'" + c.name + "'");
     }
-    return joined(patterns, "|");
+    return fmt::format("{}", fmt::join(patterns, "|"));
 }
 
 // `offer` says how the shell is told: of files, directories, words.
@@ -117,7 +45,7 @@ std::string cases(const std::vector<offered_command>& commands, const std::strin
         for (const auto& option : c.options) {
             if (option.value != value_kind::none)
                 out += indent + "'" + c.name + " " + option.name + "') " +
-                       offer(option.value, option.words) + " return ;;\n";
+                       offer(option.value, words_of(option)) + " return ;;\n";
         }
     }
     out += indent + "esac\n" + indent + "case \"$command\" in\n";
@@ -235,7 +163,7 @@ std::string fish_script(const std::vector<offered_command>& commands)
             if (option.value == value_kind::directory)
                 out += " -a '(__fish_complete_directories)'";
             if (option.value == value_kind::words)
-                out += " -a " + single_quoted(option.words);
+                out += " -a " + single_quoted(words_of(option));
             out += " -d " + single_quoted(option.meaning) + "\n";
         }
     }
@@ -244,10 +172,9 @@ std::string fish_script(const std::vector<offered_command>& commands)
 
 } // namespace
 
-std::string completion_script(const CLI::App& root, const std::string& shell)
+std::string completion_script(const std::vector<offered_command>& commands,
+                              const std::string& shell)
 {
-    std::vector<offered_command> commands;
-    collect(root, {}, commands);
     if (shell == "zsh")
         return zsh_script(commands);
     return shell == "fish" ? fish_script(commands) : bash_script(commands);

@@ -2,15 +2,15 @@
 // cannot go stale.
 #pragma once
 
-#include <string>
+#include "app/console/program.hpp"
 
-namespace CLI {
-class App;
-} // namespace CLI
+#include <string>
+#include <vector>
 
 namespace gateway {
 
-// The script for "bash", "zsh" or "fish" that completes the program `root`.
-std::string completion_script(const CLI::App& root, const std::string& shell);
+// The script for "bash", "zsh" or "fish" that completes the program with these `commands`.
+std::string completion_script(const std::vector<offered_command>& commands,
+                              const std::string& shell);
 
 } // namespace gateway

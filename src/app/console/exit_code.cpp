@@ -1,18 +1,17 @@
 #include "app/console/exit_code.hpp"
 
 #include "app/console/log.hpp"
+#include "app/console/print.hpp"
 
 #include <chrono>
-#include <cinttypes>
-#include <cstdio>
 
 namespace gateway {
 
 int report_failure(const error& e)
 {
     const bool names_itself = e.code == errc::config_invalid; // by file and line
-    std::fprintf(stderr, "%s%s%s\n", journal_prefix(severity::error).c_str(),
-                 names_itself ? "" : "attentive-gateway: ", e.detail.c_str());
+    print_error("{}{}{}\n", journal_prefix(severity::error),
+                names_itself ? "" : "attentive-gateway: ", e.detail);
     const bool usage = e.code == errc::config_invalid || e.code == errc::secret_invalid;
     return usage ? exit_usage : exit_failed;
 }
@@ -24,7 +23,7 @@ std::function<void(std::uint64_t)> progress_lines(std::string what)
         if (clock::now() - shown < std::chrono::seconds{5})
             return;
         shown = clock::now();
-        std::fprintf(stderr, "%" PRIu64 " %s so far\n", done, what.c_str());
+        print_error("{} {} so far\n", done, what);
     };
 }
 

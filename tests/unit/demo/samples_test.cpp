@@ -22,9 +22,10 @@ source_event event_of(std::string_view body)
 // documented link has no page name and the blank behind one phone number is the documentation's.
 TEST(SamplesTest, AreTheDocumentedPayloadsButForObscuredAddresses)
 {
-    for (const auto type : event_type_names()) {
+    EXPECT_GE(sampled_types().size(), 11U);
+    for (const auto& type : sampled_types()) {
         const auto file = std::filesystem::path{GATEWAY_SOURCE_DIR} / "tests/fixtures/attentive" /
-                          (std::string{type} + ".json");
+                          (type + ".json");
         auto documented = nlohmann::json::parse(file_text(file)).flatten();
         auto sample = nlohmann::json::parse(documented_sample(type)).flatten();
         for (auto* payload : {&documented, &sample}) {

@@ -1,5 +1,5 @@
 // Each usual mistake with keys and bodies is recognised by name, and nothing else is.
-#include "app/commands/commands.hpp"
+#include "app/commands/verify.hpp"
 #include "gateway/attentive/verifier.hpp"
 
 #include <gtest/gtest.h>
