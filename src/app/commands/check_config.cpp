@@ -1,6 +1,7 @@
 // `check-config`: everything that `serve` would refuse, found before it is started: the file, the
 // secrets it names, the certificate's files; and what would work but is better otherwise.
 #include "app/commands/command.hpp"
+#include "app/commands/doctor.hpp"
 #include "app/config/config.hpp"
 #include "app/config/installation.hpp"
 #include "app/config/secrets.hpp"
@@ -10,35 +11,19 @@
 namespace gateway {
 namespace {
 
-struct findings {
+class findings : public diagnosis {
+public:
     std::vector<std::string> faults;
     std::vector<std::string> warnings;
-};
 
-void check_secrets(const config& c, findings& found)
-{
-    for (const endpoint_config& endpoint : c.endpoints) {
-        // Key by key, so that one missing file does not hide the next.
-        for (const signing_key_config& key : endpoint.signing_keys) {
-            endpoint_config one = endpoint;
-            one.signing_keys = {key};
-            const auto keys = read_signing_keys(one);
-            if (!keys)
-                found.faults.push_back(keys.error().detail);
-            else if (const auto made = verifier::make(keys.value()); !made)
-                found.faults.push_back("endpoint " + endpoint.name + ": " + made.error().detail);
-            if (const auto bare = read_signing_key(key.secret);
-                bare && !bare.value().left_out.empty())
-                found.warnings.push_back("endpoint " + endpoint.name + ", signing key " + key.id +
-                                         ": left out around the key: " + bare.value().left_out +
-                                         "; write the key alone");
-        }
+    void add(grade g, const char*, const std::string& state, const std::string& remedy) override
+    {
+        if (g == grade::bad)
+            faults.push_back(state);
+        else if (g == grade::doubtful)
+            warnings.push_back(state + "; " + remedy);
     }
-    if (const auto url = database_url(c); !url)
-        found.faults.push_back(url.error().detail);
-    for (const auto& each : exposed_secrets(c))
-        found.warnings.push_back(exposed_text(each));
-}
+};
 
 void check_tls(const config& c, findings& found)
 {
@@ -53,6 +38,8 @@ void check_tls(const config& c, findings& found)
 
 void check_database(const config& c, findings& found)
 {
+    if (const auto url = database_url(c); !url)
+        found.faults.push_back(url.error().detail);
     if (c.database.accept_weak_durability)
         found.warnings.emplace_back("database: with accept_weak_durability events that were "
                                     "answered 200 can be lost when the server's host goes down");
@@ -101,7 +88,7 @@ struct check_config_command {
     {
         BOOST_OUTCOME_TRY(const auto c, load_config(file));
         findings found;
-        check_secrets(c, found);
+        examine_secrets(c, found);
         check_tls(c, found);
         check_database(c, found);
         check_admin(c, found);

@@ -6,6 +6,7 @@
 #include "app/config/config.hpp"
 #include "app/config/secrets.hpp"
 #include "app/console/log.hpp"
+#include "app/console/columns.hpp"
 #include "app/console/print.hpp"
 #include "app/console/table.hpp"
 #include "app/daemon/daemon.hpp"

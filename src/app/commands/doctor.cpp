@@ -27,30 +27,38 @@ void check_open_files(const config& c, diagnosis& found)
         found.good("open files", state);
 }
 
-} // namespace
+// Prints as it goes: a check that hangs shows which one it is.
+class printed_diagnosis : public diagnosis {
+public:
+    void add(grade g, const char* what, const std::string& state,
+             const std::string& remedy) override
+    {
+        warnings_ += g == grade::doubtful ? 1 : 0;
+        faults_ += g == grade::bad ? 1 : 0;
+        std::string line = state + (remedy.empty() ? "" : " -> " + remedy);
+        std::replace(line.begin(), line.end(), '\n', ' '); // libpq says some things in two lines
+        std::erase(line, '\t');
+        const char* const mark = g == grade::good ? "ok" : g == grade::bad ? "FAIL" : "warn";
+        print_out("{:4} {:13} {}\n", mark, what, line);
+        std::fflush(stdout);
+    }
 
-int diagnosis::conclude() const
-{
-    if (faults_ == 0)
-        print_out("Nothing here loses or refuses events{}.\n",
-                  warnings_ == 0 ? "" : "; see the warnings above");
-    else
-        print_out("{} of these {} events lost or refused.\n", faults_,
-                  faults_ == 1 ? "gets" : "get");
-    return faults_ == 0 ? exit_ok : exit_failed;
-}
+    // Prints the last line; the exit code.
+    int conclude() const
+    {
+        if (faults_ == 0)
+            print_out("Nothing here loses or refuses events{}.\n",
+                      warnings_ == 0 ? "" : "; see the warnings above");
+        else
+            print_out("{} of these {} events lost or refused.\n", faults_,
+                      faults_ == 1 ? "gets" : "get");
+        return faults_ == 0 ? exit_ok : exit_failed;
+    }
 
-void diagnosis::print(const char* mark, const char* what, const std::string& state,
-                      const std::string& remedy)
-{
-    std::string line = state + (remedy.empty() ? "" : " -> " + remedy);
-    std::replace(line.begin(), line.end(), '\n', ' '); // libpq says some things in two lines
-    std::erase(line, '\t');
-    print_out("{:4} {:13} {}\n", mark, what, line);
-    std::fflush(stdout);
-}
-
-namespace {
+private:
+    int faults_ = 0;
+    int warnings_ = 0;
+};
 
 struct doctor_command {
     std::filesystem::path file;
@@ -60,7 +68,7 @@ struct doctor_command {
     result<int> run() const
     {
         set_up_log("off", "text");
-        diagnosis found;
+        printed_diagnosis found;
         const auto loaded = load_config(file);
         if (!loaded) {
             found.bad("configuration", loaded.error().detail, "see the comments in gateway.toml");

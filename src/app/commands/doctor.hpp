@@ -1,4 +1,5 @@
-// What the parts of `doctor` share: a line for each thing looked at, and who looks at what.
+// What the parts of `doctor` share: what is said of each thing looked at, and who looks at what.
+// `check-config` looks at the secrets likewise.
 #pragma once
 
 #include "app/config/config.hpp"
@@ -8,31 +9,25 @@
 
 namespace gateway {
 
-// Prints as it goes: a check that hangs shows which one it is.
+// Who is told what was found.
 class diagnosis {
 public:
-    void good(const char* what, const std::string& state) { print("ok", what, state, {}); }
+    enum class grade { good, doubtful, bad };
+
+    virtual ~diagnosis() = default;
+    virtual void add(grade, const char* what, const std::string& state,
+                     const std::string& remedy) = 0;
+
+    void good(const char* what, const std::string& state) { add(grade::good, what, state, {}); }
     void doubtful(const char* what, const std::string& state, const std::string& remedy)
     {
-        print("warn", what, state, remedy);
-        ++warnings_;
+        add(grade::doubtful, what, state, remedy);
     }
     // What loses or refuses events.
     void bad(const char* what, const std::string& state, const std::string& remedy)
     {
-        print("FAIL", what, state, remedy);
-        ++faults_;
+        add(grade::bad, what, state, remedy);
     }
-
-    // Prints the last line; the exit code.
-    int conclude() const;
-
-private:
-    static void print(const char* mark, const char* what, const std::string& state,
-                      const std::string& remedy);
-
-    int faults_ = 0;
-    int warnings_ = 0;
 };
 
 // What the admin port says of a gateway that runs; nothing when none answers there.

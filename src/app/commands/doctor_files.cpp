@@ -17,24 +17,26 @@ constexpr std::chrono::days certificate_warning{14};
 void check_keys(const config& c, diagnosis& found)
 {
     for (const auto& endpoint : c.endpoints) {
-        const auto keys = read_signing_keys(endpoint);
-        const auto made = keys ? verifier::make(keys.value()) : result<verifier>{keys.error()};
-        if (!made) {
-            found.bad("signing keys", made.error().detail,
-                      "copy the key from Attentive's app settings to where the configuration "
-                      "says; under systemd, run this while the service runs");
-            continue;
-        }
-        found.good("signing keys", "endpoint " + endpoint.name + ": " +
-                                       std::to_string(keys.value().size()) + " readable");
+        std::size_t readable = 0;
         for (const auto& key : endpoint.signing_keys) {
-            const auto bare = read_signing_key(key.secret);
-            if (bare && !bare.value().left_out.empty())
+            endpoint_config one = endpoint; // one by one, so that a fault does not hide the next
+            one.signing_keys = {key};
+            if (const auto keys = read_signing_keys(one); !keys) {
+                found.bad("signing keys", keys.error().detail,
+                          "copy the key from Attentive's app settings to where the configuration "
+                          "says; under systemd, run this while the service runs");
+                continue;
+            }
+            ++readable;
+            if (const auto bare = read_signing_key(key.secret); !bare.value().left_out.empty())
                 found.doubtful("signing keys",
                                "endpoint " + endpoint.name + ", signing key " + key.id +
                                    ": left out around the key: " + bare.value().left_out,
                                "write the key alone: printf %s KEY > FILE");
         }
+        if (readable == endpoint.signing_keys.size())
+            found.good("signing keys",
+                       "endpoint " + endpoint.name + ": " + std::to_string(readable) + " readable");
     }
 }
 

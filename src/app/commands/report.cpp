@@ -4,6 +4,7 @@
 
 #include "app/commands/command.hpp"
 #include "app/console/did_you_mean.hpp"
+#include "app/console/columns.hpp"
 #include "app/console/print.hpp"
 #include "app/console/table.hpp"
 #include "app/daemon/open_stores.hpp"

@@ -19,21 +19,12 @@ inline constexpr std::size_t width_unlimited = std::numeric_limits<std::size_t>:
 // the terminal raw.
 std::string to_text(const query_table& table, std::size_t width_max);
 
-// Of columns that hold nothing else: times to the second, intervals as 39:01:22 or, from two days
-// on, 4 d 07:22, and fractions to the thousandth.
-query_table readable(query_table table);
+// Whether to_text() fits `width_max` and leaves each column of texts what its values usually have, of
+// which 40 characters are enough.
+bool fits_well(const query_table& table, std::size_t width_max);
 
-struct narrowed_table {
-    query_table table;
-    std::vector<std::string> same;     // "currency USD": columns with one value in all rows
-    std::vector<std::string> left_out; // names of others
-};
-
-// Leaves columns out until to_text() fits `width_max`: first what is the same in all rows, then the
-// day beside a time, ids without a meaning of their own, further times, words, and numbers, each
-// from the right; sentences stay. Moves those ids to the end. Returns `table` as it is when
-// `width_max` is width_unlimited.
-narrowed_table narrowed(query_table table, std::size_t width_max);
+// What a value of the column has on the average, rounded up: characters.
+std::size_t usual_width(const query_table& table, std::size_t column);
 
 // `text` with blanks for control characters, fit for a terminal.
 std::string printable(std::string text);
