@@ -5,8 +5,8 @@
 #include "app/commands/told_story.hpp"
 #include "app/config/config.hpp"
 #include "app/config/secrets.hpp"
-#include "app/console/log.hpp"
 #include "app/console/columns.hpp"
+#include "app/console/log.hpp"
 #include "app/console/print.hpp"
 #include "app/console/table.hpp"
 #include "app/daemon/daemon.hpp"
@@ -206,11 +206,10 @@ result<void> post(const fs::path& directory, const std::string& url, send_reques
     if (report.failures > 0)
         return fail(errc::network_failed, report.first_failure);
     for (const auto& [status, answers] : report.statuses)
-        step("posted " + std::to_string(answers) + " signed events: HTTP " +
-             std::to_string(status));
+        step(fmt::format("posted {} signed events: HTTP {}", answers, status));
     for (const auto& [disposition, answers] : report.dispositions)
-        step("  " + std::to_string(answers) + " " + disposition +
-             (disposition == "duplicate" ? " (of an earlier start: stored once)" : ""));
+        step(fmt::format("  {} {}{}", answers, disposition,
+                         disposition == "duplicate" ? " (of an earlier start: stored once)" : ""));
     return boost::outcome_v2::success();
 }
 
@@ -263,31 +262,36 @@ result<void> post_story(const fs::path& directory, const daemon_addresses& addre
 
 void print_next_steps(const fs::path& directory, const daemon_addresses& addresses)
 {
-    const std::string base = directory.string();
-    const std::string url = url_of(addresses);
     const auto binary = fs::read_symlink("/proc/self/exe").string();
-    std::printf(
-        "\nLook at it, in a browser:\n"
-        "  http://%s/\n"
-        "\nRead the reports:\n"
-        "  %s report --config %s/gateway.toml\n"
-        "  %s report attributed_orders --config %s/gateway.toml\n"
-        "  psql '%s' -c 'SELECT * FROM report.source_event'\n"
-        "\nPost more, as Attentive does:\n"
-        "  body='%s'\n"
-        "  curl --cacert %s/certificate.pem -H 'Content-Type: application/json' \\\n"
-        "    -H \"x-attentive-hmac-sha256: $(printf %%s \"$body\" | openssl dgst -sha256 "
-        "-hmac \"$(cat %s/signing-key)\" -r | cut -d' ' -f1)\" \\\n"
-        "    -d \"$body\" %s\n"
-        "  %s send --url %s \\\n"
-        "    --key-file %s/signing-key --ca %s/certificate.pem --type all --count 1000 "
-        "--unique\n",
-        addresses.admin.c_str(), binary.c_str(), base.c_str(), binary.c_str(), base.c_str(),
-        addresses.database_url.c_str(),
-        R"({"type":"sms.subscribed","timestamp":1767225600000,)"
-        R"("company":{"company_id":"MDc6Q29tcGFueTU"},"subscriber":{"phone":"+12065550100"}})",
-        base.c_str(), base.c_str(), url.c_str(), binary.c_str(), url.c_str(), base.c_str(),
-        base.c_str());
+    print_out(R"(
+Look at it, in a browser:
+  http://{admin}/
+
+Read the reports:
+  {binary} report --config {base}/gateway.toml
+  {binary} report attributed_orders --config {base}/gateway.toml
+  psql '{database}' -c 'SELECT * FROM report.source_event'
+
+Post more, as Attentive does:
+  body='{body}'
+  curl --cacert {base}/certificate.pem -H 'Content-Type: application/json' \
+    -H "x-attentive-hmac-sha256: $(printf %s "$body" | )"
+              R"(openssl dgst -sha256 -hmac "$(cat {base}/signing-key)" -
+                  r |
+              cut - d ' ' - f1) " \
+    -d " $body " {url}
+        {binary} send-- url
+    {
+        url
+    }
+    --key-file {base}/signing-key --ca {base}/certificate.pem --type all --count 1000 --unique
+)",
+              fmt::arg("admin", addresses.admin), fmt::arg("binary", binary),
+              fmt::arg("base", directory.string()), fmt::arg("database", addresses.database_url),
+              fmt::arg("body", R"({"type":"sms.subscribed","timestamp":1767225600000,)"
+                               R"("company":{"company_id":"MDc6Q29tcGFueTU"},)"
+                               R"("subscriber":{"phone":"+12065550100"}})"),
+              fmt::arg("url", url_of(addresses)));
     std::fflush(stdout);
 }
 
@@ -301,13 +305,12 @@ result<void> show(const fs::path& directory, const daemon_addresses& addresses)
 {
     BOOST_OUTCOME_TRY(post_documented_events(directory, url_of(addresses)));
     BOOST_OUTCOME_TRY(const auto rows, query(addresses.database_url, std::string{rows_query}));
-    std::printf("\n%s(%zu rows of gateway.source_event)\n", for_terminal(rows).c_str(),
-                rows.rows.size());
+    print_out("\n{}({} rows of gateway.source_event)\n", for_terminal(rows), rows.rows.size());
     BOOST_OUTCOME_TRY(post_story(directory, addresses));
     BOOST_OUTCOME_TRY(const auto timeline,
                       query(addresses.database_url, std::string{timeline_query}));
-    std::printf("\n%s(the latest of report.subscriber_timeline, for the best customer)\n",
-                for_terminal(timeline).c_str());
+    print_out("\n{}(the latest of report.subscriber_timeline, for the best customer)\n",
+              for_terminal(timeline));
     print_next_steps(directory, addresses);
     return boost::outcome_v2::success();
 }

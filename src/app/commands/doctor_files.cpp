@@ -11,7 +11,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* state_directory = "/var/lib/attentive-gateway"; // StateDirectory= makes it
-constexpr const char* unit = "/usr/lib/systemd/system/attentive-gateway.service";
+constexpr const char* service_unit = "/usr/lib/systemd/system/attentive-gateway.service";
 constexpr std::chrono::days certificate_warning{14};
 
 void check_keys(const config& c, diagnosis& found)
@@ -105,7 +105,7 @@ void examine_spool(const config& c, bool is_running, diagnosis& found)
     std::error_code ec;
     const bool exists = fs::exists(directory, ec);
     if (!exists && directory.parent_path() == state_directory && !fs::exists(state_directory, ec) &&
-        fs::exists(unit, ec))
+        fs::exists(service_unit, ec))
         return found.doubtful("spool", directory.string() + " is not there yet",
                               "systemctl start attentive-gateway makes it");
     auto settings = spool_settings_of(c);

@@ -1,7 +1,7 @@
 // Which of the two ways each event of the story goes. See told_story.hpp.
 #include "app/commands/told_story.hpp"
 
-#include <cstdio>
+#include <fmt/format.h>
 
 namespace gateway {
 namespace {
@@ -20,11 +20,9 @@ recorded_event recorded(const story_event& e)
         out.page_url = "https://" + std::string{story_host} + std::string{story_page(e.choice)};
         return out;
     }
-    char value[32] = {};
-    std::snprintf(value, sizeof value, "%u.%02u", e.cents / 100, e.cents % 100);
     out.event_name = "order.completed";
     out.order_id = story_order_id(e);
-    out.order_value = value;
+    out.order_value = fmt::format("{}.{:02}", e.cents / 100, e.cents % 100);
     out.currency = "USD";
     return out;
 }

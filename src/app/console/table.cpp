@@ -157,7 +157,7 @@ std::string header(const query_table& table, const std::vector<std::size_t>& wid
     return out;
 }
 
-std::string rule(const std::vector<std::size_t>& widths)
+std::string ruled_line(const std::vector<std::size_t>& widths)
 {
     std::string out;
     for (const std::size_t width : widths) {
@@ -178,7 +178,7 @@ std::string to_text(const query_table& table, std::size_t width_max)
     if (total_width(widths) > width_max)
         widths = widths_of(table, folded_width);
     cut_texts(table, widths, width_max, std::vector<std::size_t>(widths.size(), text_width_min));
-    std::string out = header(table, widths) + rule(widths);
+    std::string out = header(table, widths) + ruled_line(widths);
     for (const auto& row : table.rows)
         out += line(row, widths);
     return out;

@@ -1,32 +1,22 @@
-// The binary as a person meets it at the shell: help, usage errors, exit codes, and the
-// subcommands that need neither network nor database.
-#include "gateway/attentive/verifier.hpp"
-#include "gateway/demo/samples.hpp"
-#include "gateway/listener/tls.hpp"
-#include "support/process.hpp"
+// The binary as a person meets it at the shell: help, usage errors, exit codes, and where it looks
+// for a configuration.
+#include "unit/app/command_line_fixture.hpp"
+
+#include "app/commands/command.hpp"
 
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
-#include <filesystem>
-#include <fstream>
 #include <sstream>
-#include <unistd.h>
 
 namespace gateway {
 namespace {
 
 namespace fs = std::filesystem;
+using test::key;
+using test::run_gateway;
+using testing::AnyOf;
 using testing::HasSubstr;
-using testing::Not;
 using testing::StartsWith;
-
-test::run_result run(std::vector<std::string> arguments, const std::string& input = {})
-{
-    arguments.insert(arguments.begin(), GATEWAY_BINARY);
-    return test::run(arguments, {.input = input, .environment = {}});
-}
 
 // On a host where `config` is the installed configuration.
 test::run_result run_installed(std::vector<std::string> arguments, const std::string& config)
@@ -36,75 +26,57 @@ test::run_result run_installed(std::vector<std::string> arguments, const std::st
                      {.input = {}, .environment = {"ATTENTIVE_GATEWAY_CONFIG=" + config}});
 }
 
-class CommandLineTest : public testing::Test {
-protected:
-    void SetUp() override { fs::create_directory(directory_); }
-    void TearDown() override { fs::remove_all(directory_); }
+class CommandLineTest : public test::command_line_test {};
 
-    std::string file(const std::string& name, const std::string& content,
-                     fs::perms allowed = fs::perms::owner_read | fs::perms::owner_write) const
-    {
-        const fs::path path = directory_ / name;
-        std::ofstream{path, std::ios::binary} << content;
-        fs::permissions(path, allowed);
-        return path.string();
-    }
-
-    // A configuration whose files all exist.
-    std::string sound_config(const std::string& key_file) const
-    {
-        const auto made = make_self_signed_certificate();
-        return file("gateway.toml",
-                    "[listener]\ntls_certificate = \"" + file("c.pem", made.certificate) +
-                        "\"\ntls_private_key = \"" + file("k.pem", made.private_key) +
-                        "\"\n[[endpoint]]\nname = \"attentive\"\npath = \"/hook\"\n"
-                        "signing_keys = [ { id = \"a\", file = \"" +
-                        key_file + "\" } ]\n[database]\nembedded = \"/nowhere\"\n");
-    }
-
-    fs::path directory_ =
-        fs::temp_directory_path() / ("command-line-test-" + std::to_string(::getpid()));
-};
-
-const std::string key = "0123456789abcdef";
-
-TEST_F(CommandLineTest, HelpNamesEverySubcommand)
+std::vector<std::string> words_of(const std::string& name)
 {
-    const auto shown = run({"--help"});
-
-    EXPECT_EQ(shown.exit_code, 0);
-    for (const char* name : {"serve", "migrate", "check-config", "demo", "send", "spool",
-                             "quarantine", "verify", "explain"}) {
-        EXPECT_THAT(shown.output, HasSubstr("\n  " + std::string{name} + " "));
-    }
-    EXPECT_THAT(shown.output, HasSubstr("Exit codes: 0 done, 1 failed, 2"));
-    EXPECT_THAT(run({"spool", "--help"}).output, HasSubstr("\n  export "));
-    EXPECT_THAT(run({"quarantine", "--help"}).output, HasSubstr("\n  replay "));
+    std::vector<std::string> words;
+    std::istringstream text{name};
+    for (std::string word; text >> word;)
+        words.push_back(word);
+    return words;
 }
 
 TEST_F(CommandLineTest, EverySubcommandExplainsItselfWithAnExample)
 {
-    for (const std::string name :
-         {"serve", "migrate", "check-config", "demo", "send", "verify", "explain", "spool status",
-          "spool verify", "spool drain", "spool export", "quarantine list", "quarantine show",
-          "quarantine replay"}) {
-        std::vector<std::string> words;
-        for (std::istringstream text{name}; text.good();)
-            text >> words.emplace_back();
+    const auto all = all_commands();
+    EXPECT_GT(all.size(), 30U);
+    for (const command& c : all) {
+        auto words = words_of(c.text.name);
+        const std::string name = words.back();
+        words.back() = "--help"; // of what it stands below
+
+        EXPECT_THAT(run_gateway(words).output, HasSubstr("\n  " + name + " "));
+        if (c.declare == nullptr)
+            continue;
+        words.back() = name;
         words.emplace_back("--help");
 
-        const auto shown = run(words);
+        const auto shown = run_gateway(words);
 
-        EXPECT_EQ(shown.exit_code, 0) << name;
-        EXPECT_THAT(shown.output, HasSubstr("Usage:\n  attentive-gateway " + name + " "));
+        EXPECT_EQ(shown.exit_code, 0) << c.text.name;
+        EXPECT_THAT(shown.output, HasSubstr("Usage:\n  attentive-gateway " + c.text.name + " "));
         EXPECT_THAT(shown.output, HasSubstr("Example"));
         EXPECT_EQ(shown.errors, "");
+    }
+    EXPECT_THAT(run_gateway({"--help"}).output, HasSubstr("Exit codes: 0 done, 1 failed, 2"));
+}
+
+TEST_F(CommandLineTest, ReadmeTellsOfEverySubcommand)
+{
+    const auto readme = test::read_file(fs::path{GATEWAY_SOURCE_DIR} / "README.md");
+    for (const command& c : all_commands()) {
+        const std::string first = words_of(c.text.name).front();
+        if (first != "help") {
+            EXPECT_THAT(readme, AnyOf(HasSubstr("attentive-gateway " + first),
+                                      HasSubstr("`" + first), HasSubstr("scripts/" + first)));
+        }
     }
 }
 
 TEST_F(CommandLineTest, SendHasEveryOption)
 {
-    const auto shown = run({"send", "--help"});
+    const auto shown = run_gateway({"send", "--help"});
 
     for (const char* option :
          {"--url URL", "--key-file FILE", "--key-env NAME", "--type TYPE", "--body-file FILE",
@@ -116,7 +88,7 @@ TEST_F(CommandLineTest, SendHasEveryOption)
 
 TEST_F(CommandLineTest, PrintsItsVersion)
 {
-    const auto shown = run({"--version"});
+    const auto shown = run_gateway({"--version"});
 
     EXPECT_EQ(shown.exit_code, 0);
     EXPECT_THAT(shown.output, StartsWith("attentive-gateway "));
@@ -149,14 +121,15 @@ TEST_F(CommandLineTest, UsageErrorsExitWith2AndSayWhereToReadOn)
         {"quarantine", "replay", "--config", "f", "--id", "7"},
     };
     for (const auto& arguments : wrong) {
-        const auto shown = run(arguments);
+        const auto shown = run_gateway(arguments);
 
         EXPECT_EQ(shown.exit_code, 2) << testing::PrintToString(arguments);
         EXPECT_THAT(shown.errors, HasSubstr("--help"));
         EXPECT_EQ(shown.output, "");
     }
-    EXPECT_THAT(run({"sevre"}).errors, HasSubstr("unknown subcommand sevre, did you mean serve?"));
-    EXPECT_THAT(run({"spool", "stats"}).errors,
+    EXPECT_THAT(run_gateway({"sevre"}).errors,
+                HasSubstr("unknown subcommand sevre, did you mean serve?"));
+    EXPECT_THAT(run_gateway({"spool", "stats"}).errors,
                 HasSubstr("spool: unknown subcommand stats, did you mean status?"));
 }
 
@@ -181,7 +154,7 @@ TEST_F(CommandLineTest, WithoutAConfigurationItSaysWhereOneIsLookedFor)
                                                       "ATTENTIVE_GATEWAY_CONFIG\n"));
         EXPECT_EQ(shown.output, "");
     }
-    EXPECT_THAT(run({"serve", "--help"}).output,
+    EXPECT_THAT(run_gateway({"serve", "--help"}).output,
                 HasSubstr("(default: /etc/attentive-gateway/gateway.toml)"));
 }
 
@@ -199,7 +172,7 @@ TEST_F(CommandLineTest, FindsConfigurationAndCredentialsOfTheInstalledService)
     const auto config = file("gateway.toml", shipped);
 
     const auto found = run_installed({"check-config"}, config);
-    const auto named = run({"check-config", config});
+    const auto named = run_gateway({"check-config", config});
     fs::remove(directory_ / "credentials/database-password");
     const auto missing = run_installed({"check-config"}, config);
 
@@ -254,168 +227,31 @@ TEST_F(CommandLineTest, TheServiceSeesNoOtherCredentialsThanItsOwn)
 
 TEST_F(CommandLineTest, HelpIsASubcommandToo)
 {
-    EXPECT_EQ(run({"help"}).output, run({"--help"}).output);
-    EXPECT_EQ(run({"help", "serve"}).output, run({"serve", "--help"}).output);
-    EXPECT_EQ(run({"help", "spool", "status"}).output, run({"spool", "status", "--help"}).output);
-    const auto mistyped = run({"help", "sevre"});
+    EXPECT_EQ(run_gateway({"help"}).output, run_gateway({"--help"}).output);
+    EXPECT_EQ(run_gateway({"help", "serve"}).output, run_gateway({"serve", "--help"}).output);
+    EXPECT_EQ(run_gateway({"help", "spool", "status"}).output,
+              run_gateway({"spool", "status", "--help"}).output);
+    const auto mistyped = run_gateway({"help", "sevre"});
     EXPECT_EQ(mistyped.exit_code, 2);
     EXPECT_EQ(mistyped.errors,
               "attentive-gateway: unknown subcommand sevre, did you mean serve?\n");
-    EXPECT_THAT(run({"help", "spool", "stauts"}).errors,
+    EXPECT_THAT(run_gateway({"help", "spool", "stauts"}).errors,
                 HasSubstr("spool: unknown subcommand stauts, did you mean status?"));
 }
 
 TEST_F(CommandLineTest, NamesWhatItDoesNotKnowBeforeWhatIsMissing)
 {
-    EXPECT_THAT(run({"serve", "--conf", "X"}).errors,
+    EXPECT_THAT(run_gateway({"serve", "--conf", "X"}).errors,
                 StartsWith("attentive-gateway serve: unknown option --conf, did you mean "
                            "--config?\n"));
-    EXPECT_THAT(run({"erase", "--compnay=X"}).errors,
+    EXPECT_THAT(run_gateway({"erase", "--compnay=X"}).errors,
                 StartsWith("attentive-gateway erase: unknown option --compnay, did you mean "
                            "--company?\n"));
-    EXPECT_THAT(run({"verify", "X"}).errors,
+    EXPECT_THAT(run_gateway({"verify", "X"}).errors,
                 StartsWith("attentive-gateway verify: unexpected argument X\n"));
-    EXPECT_THAT(run({"--verison"}).errors,
+    EXPECT_THAT(run_gateway({"--verison"}).errors,
                 StartsWith("attentive-gateway: unknown option --verison, did you mean "
                            "--version?\n"));
-}
-
-TEST_F(CommandLineTest, CheckConfigSaysOk)
-{
-    const auto shown = run({"check-config", sound_config(file("key", key + "\n"))});
-
-    EXPECT_EQ(shown.exit_code, 0) << shown.errors;
-    EXPECT_THAT(shown.output, HasSubstr("gateway.toml: ok\n"));
-    EXPECT_THAT(shown.output, HasSubstr("endpoint  attentive at /hook, signing keys: a"));
-    EXPECT_EQ(shown.errors, "");
-}
-
-TEST_F(CommandLineTest, CheckConfigPrintsEachFaultOnALine)
-{
-    const auto shown = run({"check-config", file("bad.toml", "[log]\nlevl = 1\nformat = 2\n")});
-
-    EXPECT_EQ(shown.exit_code, 2);
-    EXPECT_THAT(shown.errors,
-                HasSubstr("bad.toml:2:1: log.levl: unknown key, did you mean level?"));
-    EXPECT_THAT(shown.errors, HasSubstr("\n" + (directory_ / "bad.toml").string() + ":3:10: log."));
-}
-
-TEST_F(CommandLineTest, CheckConfigReadsTheSecretsButPrintsNone)
-{
-    const auto missing = run({"check-config", sound_config("/nonexistent")});
-    const auto shorter = run({"check-config", sound_config(file("key", "hush"))});
-    const auto exposed =
-        run({"check-config",
-             sound_config(file("open", key, fs::perms::others_read | fs::perms::owner_all))});
-
-    EXPECT_EQ(missing.exit_code, 2);
-    EXPECT_THAT(missing.errors, HasSubstr("signing key a: file /nonexistent: No such file"));
-    EXPECT_EQ(shorter.exit_code, 2);
-    EXPECT_THAT(shorter.errors, HasSubstr("only 4 bytes long, at least 16"));
-    EXPECT_THAT(shorter.errors + shorter.output, Not(HasSubstr("hush")));
-    EXPECT_EQ(exposed.exit_code, 0);
-    EXPECT_THAT(exposed.errors,
-                HasSubstr("warning: endpoint attentive, signing key a: everybody can read"));
-}
-
-TEST_F(CommandLineTest, CheckConfigWarnsOfAnAdminPortThatIsOpenToAll)
-{
-    const std::string sound = sound_config(file("key", key));
-    const auto with = [&](const std::string& admin) {
-        std::stringstream text;
-        text << std::ifstream{sound}.rdbuf();
-        return run({"check-config", file("admin.toml", text.str() + "[admin]\n" + admin)});
-    };
-    const std::string token = "token = { file = \"" + file("token", key) + "\" }\n";
-
-    const auto open = with("address = \"0.0.0.0:9464\"\n");
-    EXPECT_EQ(open.exit_code, 0);
-    EXPECT_THAT(open.errors, HasSubstr("warning: admin: whoever reaches 0.0.0.0:9464"));
-    EXPECT_EQ(with("address = \"0.0.0.0:9464\"\n" + token).errors, "");
-    EXPECT_EQ(with("address = \"[::1]:9464\"\n").errors, "");
-    EXPECT_EQ(with("token = { file = \"/nonexistent\" }\n").exit_code, 2);
-}
-
-TEST_F(CommandLineTest, CheckConfigLoadsTheCertificate)
-{
-    const std::string config = sound_config(file("key", key));
-    file("c.pem", "no certificate");
-
-    const auto shown = run({"check-config", config});
-
-    EXPECT_EQ(shown.exit_code, 2);
-    EXPECT_THAT(shown.errors, HasSubstr("c.pem"));
-}
-
-TEST_F(CommandLineTest, VerifySaysValid)
-{
-    const auto shown =
-        run({"verify", "--key-file", file("key", key + "\n"), "--signature", sign(key, "body")},
-            "body");
-
-    EXPECT_EQ(shown.exit_code, 0) << shown.errors;
-    EXPECT_EQ(shown.output, "valid: the key signed these 4 bytes\n");
-}
-
-TEST_F(CommandLineTest, VerifySaysWhyNot)
-{
-    const std::string key_file = file("key", key + "\n");
-    const auto newline =
-        run({"verify", "--key-file", key_file, "--signature", sign(key, "body")}, "body\n");
-    const auto shorter = run({"verify", "--key-file", key_file, "--signature", "abc"}, "body");
-
-    EXPECT_EQ(newline.exit_code, 1);
-    EXPECT_THAT(newline.output, StartsWith("not valid: signature_mismatch"));
-    EXPECT_THAT(newline.output, HasSubstr("valid for the body without the newline at its end"));
-    EXPECT_EQ(shorter.exit_code, 1);
-    EXPECT_THAT(shorter.output, StartsWith("not valid: signature_malformed"));
-    EXPECT_THAT(newline.output + shorter.output, Not(HasSubstr(key)));
-}
-
-TEST_F(CommandLineTest, VerifyRefusesAKeyItCannotUse)
-{
-    const auto missing = run({"verify", "--key-file", "/nonexistent", "--signature", "x"});
-    const auto shorter = run({"verify", "--key-file", file("key", "hush"), "--signature", "x"});
-
-    EXPECT_EQ(missing.exit_code, 2);
-    EXPECT_THAT(missing.errors, HasSubstr("/nonexistent: No such file"));
-    EXPECT_EQ(shorter.exit_code, 2);
-}
-
-TEST_F(CommandLineTest, ExplainPrintsTheEventAsJson)
-{
-    const auto shown = run({"explain"}, std::string{documented_sample("sms.sent")});
-
-    EXPECT_EQ(shown.exit_code, 0) << shown.errors;
-    EXPECT_EQ(nlohmann::json::parse(shown.output).at("event_name"), "sms.sent");
-    EXPECT_EQ(shown.errors, "");
-}
-
-TEST_F(CommandLineTest, ExplainSaysFieldByFieldWhyNot)
-{
-    const auto shown = run({"explain"}, R"({"type":"sms.sent","timestamp":"soon"})");
-
-    EXPECT_EQ(shown.exit_code, 1);
-    EXPECT_TRUE(nlohmann::json::parse(shown.output).contains("reason"));
-    EXPECT_THAT(shown.errors, HasSubstr("would be kept in quarantine"));
-    EXPECT_THAT(shown.errors, HasSubstr("company.company_id  found missing, expected"));
-}
-
-TEST_F(CommandLineTest, SendSaysWhatIsWrongBeforeItConnects)
-{
-    const std::string key_file = file("key", key);
-    const auto type =
-        run({"send", "--url", "https://127.0.0.1:1/", "--key-file", key_file, "--type", "sms.snt"});
-    const auto url = run({"send", "--url", "localhost", "--key-file", key_file});
-    const auto nobody = run({"send", "--url", "https://127.0.0.1:1/", "--key-file", key_file});
-
-    EXPECT_EQ(type.exit_code, 2);
-    EXPECT_THAT(type.errors,
-                HasSubstr("\"sms.snt\" is no event type of Attentive's; one of email."));
-    EXPECT_EQ(url.exit_code, 2);
-    EXPECT_THAT(url.errors, HasSubstr("is not a URL"));
-    EXPECT_EQ(nobody.exit_code, 1);
-    EXPECT_THAT(nobody.errors, HasSubstr("refused"));
 }
 
 } // namespace
