@@ -2,10 +2,10 @@
 // secrets it names, the certificate's files; and what would work but is better otherwise.
 #include "app/commands/command.hpp"
 #include "app/commands/doctor.hpp"
+#include "app/config/checks.hpp"
 #include "app/config/config.hpp"
 #include "app/config/installation.hpp"
 #include "app/config/secrets.hpp"
-#include "app/config/checks.hpp"
 #include "app/console/print.hpp"
 
 namespace gateway {

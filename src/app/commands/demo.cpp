@@ -263,7 +263,7 @@ result<void> post_story(const fs::path& directory, const daemon_addresses& addre
 void print_next_steps(const fs::path& directory, const daemon_addresses& addresses)
 {
     const auto binary = fs::read_symlink("/proc/self/exe").string();
-    print_out(R"(
+    print_out(R"~(
 Look at it, in a browser:
   http://{admin}/
 
@@ -275,17 +275,12 @@ Read the reports:
 Post more, as Attentive does:
   body='{body}'
   curl --cacert {base}/certificate.pem -H 'Content-Type: application/json' \
-    -H "x-attentive-hmac-sha256: $(printf %s "$body" | )"
-              R"(openssl dgst -sha256 -hmac "$(cat {base}/signing-key)" -
-                  r |
-              cut - d ' ' - f1) " \
-    -d " $body " {url}
-        {binary} send-- url
-    {
-        url
-    }
+    -H "x-attentive-hmac-sha256: $(printf %s "$body" | )~"
+              R"~(openssl dgst -sha256 -hmac "$(cat {base}/signing-key)" -r | cut -d' ' -f1)" \
+    -d "$body" {url}
+  {binary} send --url {url} \
     --key-file {base}/signing-key --ca {base}/certificate.pem --type all --count 1000 --unique
-)",
+)~",
               fmt::arg("admin", addresses.admin), fmt::arg("binary", binary),
               fmt::arg("base", directory.string()), fmt::arg("database", addresses.database_url),
               fmt::arg("body", R"({"type":"sms.subscribed","timestamp":1767225600000,)"

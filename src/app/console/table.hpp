@@ -19,8 +19,8 @@ inline constexpr std::size_t width_unlimited = std::numeric_limits<std::size_t>:
 // the terminal raw.
 std::string to_text(const query_table& table, std::size_t width_max);
 
-// Whether to_text() fits `width_max` and leaves each column of texts what its values usually have, of
-// which 40 characters are enough.
+// Whether to_text() fits `width_max` and leaves texts as wide as they usually are, of which 40
+// characters are enough.
 bool fits_well(const query_table& table, std::size_t width_max);
 
 // What a value of the column has on the average, rounded up: characters.
