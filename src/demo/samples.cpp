@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
 
 namespace gateway {
 namespace {
@@ -136,11 +137,23 @@ constexpr std::array<sample_form, event_catalog.size()> forms = {{
     {"email.opened", opened},
 }};
 
-const sample_form* find_form(std::string_view type)
+// The form of `type`; of one that the documentation shows no example of, what it shows of the first
+// type that is about the same section. Nothing for what is no type.
+std::optional<sample_form> form_of(std::string_view type)
 {
-    const auto found = std::find_if(forms.begin(), forms.end(),
-                                    [&](const sample_form& form) { return form.type == type; });
-    return found == forms.end() ? nullptr : &*found;
+    const event_type* const wanted = find_event_type(type);
+    const sample_form* found = nullptr;
+    for (const auto& form : forms) {
+        const bool alike = wanted != nullptr && found == nullptr &&
+                           find_event_type(form.type)->section == wanted->section;
+        if (form.type == type || alike)
+            found = &form;
+    }
+    if (found == nullptr)
+        return std::nullopt;
+    sample_form form = *found;
+    form.type = type;
+    return form;
 }
 
 // Appends `form` with each "<name|documented>" replaced by what `value(name, documented)` returns.
@@ -261,7 +274,7 @@ const std::vector<std::string>& sampled_types()
     static const auto types = [] {
         std::vector<std::string> sampled;
         for (const std::string_view type : event_type_names())
-            if (find_form(type) != nullptr)
+            if (form_of(type))
                 sampled.emplace_back(type);
         return sampled;
     }();
@@ -272,8 +285,10 @@ std::string_view documented_sample(std::string_view type)
 {
     static const auto samples = [] {
         std::map<std::string_view, std::string> bodies;
-        for (const auto& form : forms)
-            bodies.emplace(form.type, render_documented(form));
+        for (const auto known : event_type_names()) {
+            if (const auto form = form_of(known))
+                bodies.emplace(known, render_documented(*form));
+        }
         return bodies;
     }();
     const auto found = samples.find(type);
@@ -282,8 +297,8 @@ std::string_view documented_sample(std::string_view type)
 
 std::string unique_sample(std::string_view type, std::uint64_t seed, std::uint64_t n)
 {
-    const sample_form* form = find_form(type);
-    if (form == nullptr)
+    const auto form = form_of(type);
+    if (!form)
         return {};
     const unique_values values{seed, n};
     const auto& company = companies[values.company()];

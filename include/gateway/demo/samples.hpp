@@ -11,11 +11,12 @@
 
 namespace gateway {
 
-// The types of the catalogue that have a documented example, in its order.
+// The types of the catalogue that there is a sample of, in its order.
 const std::vector<std::string>& sampled_types();
 
 // The documented example of `type`. The e-mail address stands where the documentation's web page
-// obscures it. Empty for a type without one.
+// obscures it. A type that the documentation shows no example of has that of another about the same
+// section. Empty when there is none either.
 std::string_view documented_sample(std::string_view type);
 
 // Body number `n` of the stream that `seed` starts, of `type`: the documented form with its own
