@@ -1,5 +1,7 @@
 #include "admin/assets.hpp"
 
+#include "gateway/base/embedded_file.hpp"
+
 #include <algorithm>
 #include <array>
 #include <vector>
@@ -7,10 +9,6 @@
 namespace gateway {
 
 // Made by CMake out of src/admin/page and Debian's libjs-chart.js.
-struct embedded_file {
-    std::string_view name;
-    std::string_view text;
-};
 extern const std::vector<embedded_file> embedded_page;
 
 namespace {

@@ -3,8 +3,8 @@
 #include "attentive/field_mapping.hpp"
 
 #include "attentive/identifiers.hpp"
-#include "attentive/text.hpp"
 #include "gateway/base/encoding.hpp"
+#include "gateway/base/text.hpp"
 
 #include <algorithm>
 #include <array>

@@ -2,51 +2,10 @@
 #include "gateway/attentive/gid.hpp"
 
 #include "gateway/base/encoding.hpp"
-
-#include "attentive/text.hpp"
+#include "gateway/base/text.hpp"
 
 namespace gateway {
 namespace {
-
-int base64_value(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (is_digit(c))
-        return c - '0' + 52;
-    if (c == '+' || c == '-')
-        return 62;
-    if (c == '/' || c == '_')
-        return 63;
-    return -1;
-}
-
-// RFC 4648, sections 4 and 5; padding may be left out. Bits beyond the last byte are ignored.
-std::optional<std::string> base64_decoded(std::string_view text)
-{
-    while (!text.empty() && text.back() == '=')
-        text.remove_suffix(1);
-    if (text.empty() || text.size() % 4 == 1)
-        return std::nullopt;
-    std::string out;
-    out.reserve(text.size() * 3 / 4);
-    std::uint32_t bits = 0;
-    int have = 0;
-    for (const char c : text) {
-        const int value = base64_value(c);
-        if (value < 0)
-            return std::nullopt;
-        bits = (bits << 6U | static_cast<std::uint32_t>(value)) & 0xFFFFU;
-        have += 6;
-        if (have >= 8) {
-            have -= 8;
-            out += static_cast<char>(bits >> static_cast<unsigned>(have) & 0xFFU);
-        }
-    }
-    return out;
-}
 
 // Two digits, a colon, a letter.
 bool is_decoded_gid(std::string_view text)
@@ -62,7 +21,7 @@ std::optional<std::string> gid_decoded(std::string_view id)
     id = trimmed(id);
     if (is_decoded_gid(id))
         return std::string{id};
-    auto decoded = base64_decoded(id);
+    auto decoded = from_base64(id);
     if (!decoded || !is_decoded_gid(*decoded) || !is_utf8(*decoded))
         return std::nullopt;
     while (decoded->back() == '\n')

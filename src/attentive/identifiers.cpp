@@ -1,7 +1,7 @@
 // Syntax of identifiers and the id derived from them; see identifiers.hpp.
 #include "attentive/identifiers.hpp"
 
-#include "attentive/text.hpp"
+#include "gateway/base/text.hpp"
 
 #include <algorithm>
 #include <array>

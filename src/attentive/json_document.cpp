@@ -4,8 +4,8 @@
 // never sees an exception leave: parse_error() stops it.
 #include "attentive/json_document.hpp"
 
-#include "attentive/text.hpp"
 #include "gateway/base/encoding.hpp"
+#include "gateway/base/text.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -23,14 +23,8 @@ int escaped_unit(std::string_view bytes, std::size_t at)
 {
     if (bytes.size() < at + 6 || bytes[at] != '\\' || bytes[at + 1] != 'u')
         return -1;
-    int unit = 0;
-    for (std::size_t i = at + 2; i < at + 6; ++i) {
-        const int digit = hex_value(bytes[i]);
-        if (digit < 0)
-            return -1;
-        unit = unit * 16 + digit;
-    }
-    return unit;
+    std::array<std::uint8_t, 2> unit{};
+    return read_hex(bytes.substr(at + 2, 4), unit) ? unit[0] << 8U | unit[1] : -1;
 }
 
 bool is_high_surrogate(int unit)

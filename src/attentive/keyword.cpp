@@ -1,7 +1,7 @@
 // Classes of inbound texts; see keyword.hpp.
 #include "attentive/keyword.hpp"
 
-#include "attentive/text.hpp"
+#include "gateway/base/text.hpp"
 
 #include <algorithm>
 #include <array>

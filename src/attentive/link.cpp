@@ -2,7 +2,8 @@
 // what it parsed.
 #include "attentive/link.hpp"
 
-#include "attentive/text.hpp"
+#include "gateway/base/encoding.hpp"
+#include "gateway/base/text.hpp"
 
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
@@ -15,15 +16,10 @@ std::string_view view_of(boost::urls::string_view text)
     return {text.data(), text.size()};
 }
 
-bool is_hex_digit(char c)
-{
-    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 // Unreserved and reserved characters of RFC 3986, section 2, but for "#", "[" and "]".
 bool is_uri_character(char c)
 {
-    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+    return is_letter_or_digit(c) ||
            (c != '\0' && std::string_view{"-._~:/?@!$&'()*+,;="}.find(c) != std::string_view::npos);
 }
 
@@ -41,8 +37,8 @@ std::string illegal_encoded(std::string_view link)
     out.reserve(link.size() * 3);
     for (std::size_t i = 0; i < link.size(); ++i) {
         const char c = link[i];
-        const bool escape = c == '%' && i + 2 < link.size() && is_hex_digit(link[i + 1]) &&
-                            is_hex_digit(link[i + 2]);
+        const bool escape = c == '%' && i + 2 < link.size() && hex_value(link[i + 1]) >= 0 &&
+                            hex_value(link[i + 2]) >= 0;
         const bool bracket = (c == '[' || c == ']') && i < host_end;
         if (is_uri_character(c) || escape || bracket || i == fragment) {
             out += c;

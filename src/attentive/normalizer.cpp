@@ -7,11 +7,11 @@
 #include "attentive/json_document.hpp"
 #include "attentive/keyword.hpp"
 #include "attentive/link.hpp"
-#include "attentive/text.hpp"
 #include "gateway/attentive/event_catalog.hpp"
 #include "gateway/attentive/gid.hpp"
 #include "gateway/base/digest.hpp"
 #include "gateway/base/shown.hpp"
+#include "gateway/base/text.hpp"
 
 #include <algorithm>
 #include <charconv>

@@ -109,16 +109,7 @@ std::string to_hex(const digest256& digest)
 std::optional<digest256> digest_from_hex(std::string_view text)
 {
     digest256 out{};
-    if (text.size() != out.size() * 2)
-        return std::nullopt;
-    for (std::size_t i = 0; i < out.size(); ++i) {
-        const int high = hex_value(text[2 * i]);
-        const int low = hex_value(text[2 * i + 1]);
-        if (high < 0 || low < 0)
-            return std::nullopt;
-        out[i] = static_cast<std::uint8_t>(high * 16 + low);
-    }
-    return out;
+    return read_hex(text, out) ? std::optional{out} : std::nullopt;
 }
 
 } // namespace gateway

@@ -1,7 +1,9 @@
 // Loops over bytes; see encoding.hpp.
 #include "gateway/base/encoding.hpp"
 
-#include <cstdint>
+#include <openssl/evp.h>
+
+#include <vector>
 
 namespace gateway {
 
@@ -29,19 +31,55 @@ std::string to_hex(std::string_view bytes)
     return out;
 }
 
+bool read_hex(std::string_view digits, std::span<std::uint8_t> bytes)
+{
+    if (digits.size() != 2 * bytes.size())
+        return false;
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+        const int high = hex_value(digits[2 * i]);
+        const int low = hex_value(digits[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return false;
+        bytes[i] = static_cast<std::uint8_t>(high * 16 + low);
+    }
+    return true;
+}
+
+std::optional<std::string> from_hex(std::string_view digits)
+{
+    std::vector<std::uint8_t> bytes(digits.size() / 2);
+    if (digits.empty() || !read_hex(digits, bytes))
+        return std::nullopt;
+    return std::string{bytes.begin(), bytes.end()};
+}
+
 std::string to_base64(std::string_view bytes)
+{
+    std::string out((bytes.size() + 2) / 3 * 4, '\0'); // a NUL goes behind it
+    EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                    reinterpret_cast<const unsigned char*>(bytes.data()),
+                    static_cast<int>(bytes.size()));
+    return out;
+}
+
+// OpenSSL's decoder wants padding and one alphabet, and skips white space.
+std::optional<std::string> from_base64(std::string_view text)
 {
     constexpr std::string_view alphabet =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    text = text.substr(0, text.find_last_not_of('=') + 1);
+    if (text.empty() || text.size() % 4 == 1)
+        return std::nullopt;
     std::string out;
-    out.reserve((bytes.size() + 2) / 3 * 4);
-    for (std::size_t i = 0; i < bytes.size(); i += 3) {
-        const std::string_view group = bytes.substr(i, 3);
-        std::uint32_t bits = 0;
-        for (std::size_t n = 0; n < 3; ++n)
-            bits = bits << 8U | (n < group.size() ? static_cast<unsigned char>(group[n]) : 0U);
-        for (std::size_t n = 0; n < 4; ++n)
-            out += n <= group.size() ? alphabet[bits >> (18U - 6U * n) & 0x3FU] : '=';
+    std::uint32_t bits = 0;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i] == '-' ? '+' : text[i] == '_' ? '/' : text[i];
+        const std::size_t value = alphabet.find(c);
+        if (value == std::string_view::npos)
+            return std::nullopt;
+        bits = bits << 6U | static_cast<std::uint32_t>(value);
+        if (i % 4 != 0) // each but the first of four completes a byte
+            out += static_cast<char>(bits >> (6U - 2U * (i % 4)) & 0xFFU);
     }
     return out;
 }

@@ -29,22 +29,16 @@ std::string to_string(const uuid& id)
 
 std::optional<uuid> uuid_from_text(std::string_view text)
 {
-    constexpr std::size_t length = 36;
-    if (text.size() != length)
+    if (text.size() != 36)
         return std::nullopt;
-    uuid id;
-    std::size_t digits = 0;
-    for (std::size_t i = 0; i < length; ++i) {
-        const bool dash = std::find(dashes.begin(), dashes.end(), i) != dashes.end();
-        const int digit = hex_value(text[i]);
-        if (dash ? text[i] != '-' : digit < 0)
+    std::string digits{text};
+    for (auto dash = dashes.rbegin(); dash != dashes.rend(); ++dash) {
+        if (digits[*dash] != '-')
             return std::nullopt;
-        if (dash)
-            continue;
-        auto& byte = id.bytes[digits++ / 2];
-        byte = static_cast<std::uint8_t>(byte * 16 + digit);
+        digits.erase(*dash, 1);
     }
-    return id;
+    uuid id;
+    return read_hex(digits, id.bytes) ? std::optional{id} : std::nullopt;
 }
 
 } // namespace gateway

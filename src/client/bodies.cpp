@@ -31,7 +31,7 @@ result<void> check_types(const std::vector<std::string>& types)
                                                   (is_catalogued(type) ? " with a sample" : "") +
                                                   "; one of " + all);
     }
-    return boost::outcome_v2::success();
+    return ok();
 }
 
 } // namespace

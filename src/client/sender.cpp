@@ -278,7 +278,7 @@ result<void> check(const send_request& request)
         return fail(errc::config_invalid, "rate: requests per second, 0 for no limit");
     if (request.timeout <= milliseconds{0})
         return fail(errc::config_invalid, "the time-out has to be positive");
-    return boost::outcome_v2::success();
+    return ok();
 }
 
 } // namespace

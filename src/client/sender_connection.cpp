@@ -136,7 +136,7 @@ asio::awaitable<result<void>> sender_connection::open()
     error_code ignored;
     socket.set_option(tcp::no_delay{true}, ignored);
     if (!to_.tls)
-        co_return boost::outcome_v2::success();
+        co_return ok();
     co_return co_await shake_hands();
 }
 
@@ -155,7 +155,7 @@ asio::awaitable<result<void>> sender_connection::shake_hands()
     co_await stream_->async_handshake(ssl::stream_base::client,
                                       asio::redirect_error(asio::use_awaitable, error));
     if (!error)
-        co_return boost::outcome_v2::success();
+        co_return ok();
     const std::string untrusted = expired_ ? std::string{} : certificate_fault(handle);
     session_.reset();
     if (untrusted.empty())

@@ -91,7 +91,7 @@ result<void> sender_journal::flush()
         written += static_cast<std::size_t>(count);
     }
     buffer_.clear();
-    return boost::outcome_v2::success();
+    return ok();
 }
 
 } // namespace gateway

@@ -2,33 +2,26 @@
 // somebody has decided what the sender is told.
 #include "listener/answer.hpp"
 
-#include <cstdio>
+#include "gateway/base/encoding.hpp"
+
+#include <boost/beast/http/status.hpp>
+#include <fmt/chrono.h>
 
 namespace gateway {
 namespace {
 
+namespace http = boost::beast::http;
+
 constexpr int status_unauthorized = 401;
 constexpr int status_unavailable = 503;
 
+// Of RFC 9110, which has another word for one of Beast's.
 std::string_view phrase(int status)
 {
-    switch (status) {
-    case 200: return "OK";
-    case 202: return "Accepted";
-    case 400: return "Bad Request";
-    case 401: return "Unauthorized";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 408: return "Request Timeout";
-    case 411: return "Length Required";
-    case 413: return "Content Too Large";
-    case 415: return "Unsupported Media Type";
-    case 417: return "Expectation Failed";
-    case 431: return "Request Header Fields Too Large";
-    case 501: return "Not Implemented";
-    case 503: return "Service Unavailable";
-    default: return "Unknown";
-    }
+    if (status == 413)
+        return "Content Too Large";
+    const auto words = http::obsolete_reason(http::int_to_status(static_cast<unsigned>(status)));
+    return {words.data(), words.size()};
 }
 
 std::string_view words(quarantine_reason reason)
@@ -81,28 +74,12 @@ std::string_view words(errc code)
     return "send it again";
 }
 
-// JSON string content (RFC 8259, section 7) of text that is UTF-8 already.
-std::string escaped(std::string_view text)
-{
-    std::string out;
-    out.reserve(text.size());
-    for (const char c : text) {
-        if (c == '"' || c == '\\') {
-            out += '\\';
-            out += c;
-        } else {
-            out += static_cast<unsigned char>(c) < 0x20U ? ' ' : c;
-        }
-    }
-    return out;
-}
-
 std::string error_json(std::string_view code, std::string_view message, std::string_view more)
 {
     std::string out;
     out.reserve(48 + code.size() + message.size() + more.size());
-    out.append(R"({"error":{"code":")").append(code);
-    out.append(R"(","message":")").append(escaped(message)).append("\"");
+    out.append(R"({"error":{"code":")").append(code).append(R"(","message":)");
+    append_json_string(out, message);
     out.append(more).append("}}\n");
     return out;
 }
@@ -197,19 +174,7 @@ void render(const answer& a, const wire_form& form, std::string& out)
 
 std::string http_date(std::chrono::sys_seconds t)
 {
-    static constexpr const char* days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    static constexpr const char* months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                             "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    const auto day = std::chrono::floor<std::chrono::days>(t);
-    const std::chrono::year_month_day date{day};
-    const std::chrono::hh_mm_ss time{t - day};
-    char out[64];
-    std::snprintf(out, sizeof out, "%s, %02u %s %04d %02d:%02d:%02d GMT",
-                  days[std::chrono::weekday{day}.c_encoding()], static_cast<unsigned>(date.day()),
-                  months[static_cast<unsigned>(date.month()) - 1], static_cast<int>(date.year()),
-                  static_cast<int>(time.hours().count()), static_cast<int>(time.minutes().count()),
-                  static_cast<int>(time.seconds().count()));
-    return out;
+    return fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT", t);
 }
 
 } // namespace gateway

@@ -225,7 +225,7 @@ result<void> try_handshake(const tls_context& tls, tls_version version)
             break;
         const bool answered = step(server.get(), going_on, reason);
         if (asked && answered)
-            return boost::outcome_v2::success();
+            return ok();
         if (!answered && !going_on)
             break;
     }

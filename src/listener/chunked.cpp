@@ -3,6 +3,8 @@
 
 #include "listener/framing.hpp"
 
+#include "gateway/base/text.hpp"
+
 #include <algorithm>
 #include <charconv>
 
@@ -20,7 +22,7 @@ error invalid_chunk(std::string_view what)
 // tchar of RFC 9110, section 5.6.2.
 bool is_token_byte(char c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+    return is_letter_or_digit(c) ||
            std::string_view{"!#$%&'*+-.^_`|~"}.find(c) != std::string_view::npos;
 }
 
@@ -121,7 +123,7 @@ result<void> chunked_decoder::take_line_byte(char c)
     if (line_.size() > line_bytes_max)
         return invalid_chunk("a chunk extension or trailer is too long");
     line_ += c;
-    return boost::outcome_v2::success();
+    return ok();
 }
 
 result<void> chunked_decoder::end_line()
@@ -133,7 +135,7 @@ result<void> chunked_decoder::end_line()
     case state::data:
     case state::done: break;
     }
-    return boost::outcome_v2::success();
+    return ok();
 }
 
 result<void> chunked_decoder::end_size_line()
@@ -156,14 +158,14 @@ result<void> chunked_decoder::end_size_line()
     body_room_ -= static_cast<std::size_t>(size);
     data_left_ = size;
     state_ = size > 0 ? state::data : state::trailer_line;
-    return boost::outcome_v2::success();
+    return ok();
 }
 
 result<void> chunked_decoder::end_trailer_line()
 {
     if (line_.empty()) {
         state_ = state::done;
-        return boost::outcome_v2::success();
+        return ok();
     }
     std::string_view rest = line_;
     if (!take_token(rest) || !take(rest, ':'))
@@ -171,7 +173,7 @@ result<void> chunked_decoder::end_trailer_line()
     trailer_bytes_ += line_.size() + 2;
     if (trailer_bytes_ > trailer_bytes_max)
         return invalid_chunk("the trailers are too long");
-    return boost::outcome_v2::success();
+    return ok();
 }
 
 } // namespace gateway

@@ -2,6 +2,9 @@
 // on target, Host, Content-Length, Transfer-Encoding, Content-Encoding and Expect.
 #include "listener/framing.hpp"
 
+#include "gateway/base/text.hpp"
+
+#include <boost/beast/core/string.hpp>
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
 
@@ -82,20 +85,10 @@ std::string_view words(const beast::error_code& ec)
     return "the request header is not valid HTTP/1.1";
 }
 
-bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-bool is_alphanumeric(char c)
-{
-    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 bool only(std::string_view text, std::string_view others)
 {
     return std::all_of(text.begin(), text.end(), [others](char c) {
-        return is_alphanumeric(c) || others.find(c) != std::string_view::npos;
+        return is_letter_or_digit(c) || others.find(c) != std::string_view::npos;
     });
 }
 
@@ -111,7 +104,7 @@ result<void> check_target(const request_head& head)
         scheme != std::string_view::npos && scheme > 0 && only(target.substr(0, scheme), "+-.");
     if (target.starts_with('/') || absolute || head.method == "CONNECT" ||
         (target == "*" && head.method == "OPTIONS"))
-        return boost::outcome_v2::success();
+        return ok();
     return invalid("the target has to be a path or a whole URL");
 }
 
@@ -163,11 +156,11 @@ result<void> check_host(const request_head& head)
     if (host.times == 0) {
         if (head.version >= 11 && !is_server_probe(head))
             return invalid("HTTP/1.1 demands a Host field");
-        return boost::outcome_v2::success();
+        return ok();
     }
     if (!is_host(host.value))
         return invalid("Host has to be a name or an address, with or without a port");
-    return boost::outcome_v2::success();
+    return ok();
 }
 
 result<std::uint64_t> parse_length(std::string_view text)
@@ -201,7 +194,7 @@ result<void> decide_body(request_head& head)
         BOOST_OUTCOME_TRY(head.content_length, parse_length(length.value));
         head.body = body_framing::length;
     }
-    return boost::outcome_v2::success();
+    return ok();
 }
 
 void read_expectation(request_head& head)
@@ -231,12 +224,7 @@ bool is_control(char c)
 
 bool equal_ignoring_case(std::string_view a, std::string_view b)
 {
-    const auto lower = [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    };
-    return a.size() == b.size() &&
-           std::equal(a.begin(), a.end(), b.begin(),
-                      [lower](char x, char y) { return lower(x) == lower(y); });
+    return beast::iequals({a.data(), a.size()}, {b.data(), b.size()});
 }
 
 result<std::size_t> header_scanner::scan(std::string_view bytes)

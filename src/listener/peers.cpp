@@ -61,7 +61,7 @@ result<network> parse_network(const std::string& text)
 result<void> check_trusted_proxy(const std::string& text)
 {
     BOOST_OUTCOME_TRY(parse_network(text));
-    return boost::outcome_v2::success();
+    return ok();
 }
 
 peer_key peer_of(const ip::address& a)

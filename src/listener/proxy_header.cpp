@@ -1,5 +1,7 @@
 #include "listener/proxy_header.hpp"
 
+#include "gateway/base/text.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -69,14 +71,6 @@ result<std::optional<ip::address>> parse_v2(std::string_view header)
     if (family == 1 || family == 2)
         return malformed();
     return std::optional<ip::address>{};
-}
-
-std::string_view trimmed(std::string_view text)
-{
-    const auto first = text.find_first_not_of(" \t");
-    if (first == std::string_view::npos)
-        return {};
-    return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
 } // namespace

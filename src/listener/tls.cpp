@@ -146,7 +146,7 @@ result<void> use_certificate(ssl::context& context, const std::filesystem::path&
         return refused(file, "the certificate has expired; renew it");
     if (X509_cmp_current_time(X509_get0_notBefore(leaf)) > 0)
         return refused(file, "the certificate is not valid yet; check the clock");
-    return boost::outcome_v2::success();
+    return ok();
 }
 
 // Whether the key is of a certificate that stands behind the first.
@@ -181,7 +181,7 @@ result<void> use_private_key(ssl::context& context, const std::filesystem::path&
     }
     if (SSL_CTX_use_PrivateKey(context.native_handle(), key.get()) != 1)
         return refused(file, "cannot be used (" + last_tls_error() + ")");
-    return boost::outcome_v2::success();
+    return ok();
 }
 
 void add_extension(X509* certificate, int nid, const char* value)

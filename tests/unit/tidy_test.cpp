@@ -70,7 +70,7 @@ const std::vector<library_rule> library_owners = {
     {"libpq-fe", {"store"}},
     {"sqlite3", {"store"}},
     {"spdlog/", {"base", "app"}},
-    {"fmt/", {"app"}},
+    {"fmt/", {"listener", "app"}},
     {"toml++/", {"app"}},
     {"CLI/", {"app"}},
     {"systemd/", {"app"}},
@@ -232,6 +232,19 @@ TEST(TidyTest, ALibraryIsIncludedOnlyByTheLayersThatOwnIt)
                 if (include.rfind(rule.include_prefix, 0) == 0) {
                     EXPECT_TRUE(rule.owners.count(layer)) << shown(file) << ": " << line;
                 }
+            }
+        }
+    }
+}
+
+TEST(TidyTest, OnlyResultNamesOutcome)
+{
+    for (const char* folder : {"include", "src"}) {
+        for (const auto& file : sources_below(root / folder)) {
+            for (const auto& line : lines_of(file)) {
+                EXPECT_TRUE(line.find("outcome_v2") == std::string::npos ||
+                            file.filename() == "result.hpp")
+                    << shown(file) << ": " << line;
             }
         }
     }

@@ -50,8 +50,14 @@ struct error {
     std::string detail;
 };
 
-template <class T>
-using result = boost::outcome_v2::basic_result<T, error, boost::outcome_v2::policy::terminate>;
+template <class T, class E = error>
+using result = boost::outcome_v2::basic_result<T, E, boost::outcome_v2::policy::terminate>;
+
+// Success of a result<void>.
+inline auto ok()
+{
+    return boost::outcome_v2::success();
+}
 
 inline error fail(errc code, std::string detail = {})
 {

@@ -103,7 +103,7 @@ result<void> write_new(const fs::path& file, const std::string& text, mode_t mod
     out.close();
     if (!out || ::chmod(file.c_str(), mode) != 0)
         return fail(errc::io_failed, "cannot write " + file.string());
-    return boost::outcome_v2::success();
+    return ok();
 }
 
 std::string random_key()
@@ -151,7 +151,7 @@ result<void> open_directory(const fs::path& directory)
         return fail(errc::io_failed, directory.string() + " belongs to another user: give "
                                                           "another with --directory");
     ::chmod(directory.c_str(), 0711); // PostgreSQL, which never runs as root, passes through
-    return boost::outcome_v2::success();
+    return ok();
 }
 
 // Held until the process ends, before anything is written: a second demo would otherwise rewrite
@@ -162,7 +162,7 @@ result<void> claim(const fs::path& directory)
     const int held = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     const auto serves = spool_in_use(directory / "spool");
     if (held >= 0 && ::flock(held, LOCK_EX | LOCK_NB) == 0 && !(serves && serves.value()))
-        return boost::outcome_v2::success();
+        return ok();
     if (held >= 0)
         ::close(held);
     return fail(errc::process_failed,
@@ -210,7 +210,7 @@ result<void> post(const fs::path& directory, const std::string& url, send_reques
     for (const auto& [disposition, answers] : report.dispositions)
         step(fmt::format("  {} {}{}", answers, disposition,
                          disposition == "duplicate" ? " (of an earlier start: stored once)" : ""));
-    return boost::outcome_v2::success();
+    return ok();
 }
 
 result<void> post_documented_events(const fs::path& directory, const std::string& url)
@@ -233,7 +233,7 @@ result<void> await_projection(const std::string& database_url)
             break;
         std::this_thread::sleep_for(std::chrono::milliseconds{100});
     }
-    return boost::outcome_v2::success();
+    return ok();
 }
 
 // Once for each directory: the story ends when it is told.
@@ -244,7 +244,7 @@ result<void> post_story(const fs::path& directory, const daemon_addresses& addre
                                                     " WHERE company_id = '" +
                                                         story_company_id(0) + "' LIMIT 1"));
     if (!told.rows.empty())
-        return boost::outcome_v2::success();
+        return ok();
     story_settings settings;
     settings.until = now();
     auto story = tell(tell_story(settings));
@@ -307,7 +307,7 @@ result<void> show(const fs::path& directory, const daemon_addresses& addresses)
     print_out("\n{}(the latest of report.subscriber_timeline, for the best customer)\n",
               for_terminal(timeline));
     print_next_steps(directory, addresses);
-    return boost::outcome_v2::success();
+    return ok();
 }
 
 result<void> demonstrate(const fs::path& directory, bool once)
@@ -319,7 +319,7 @@ result<void> demonstrate(const fs::path& directory, bool once)
     BOOST_OUTCOME_TRY(const auto gateway, daemon::start(settings, true));
     step("serving " + url_of(gateway->addresses()));
 
-    result<void> shown = boost::outcome_v2::success();
+    result<void> shown = ok();
     std::thread shows{[&] {
         shown = show(directory, gateway->addresses());
         if (once || shown.has_error()) {

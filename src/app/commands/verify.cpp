@@ -7,6 +7,8 @@
 #include "app/config/secrets.hpp"
 #include "app/console/print.hpp"
 #include "gateway/attentive/verifier.hpp"
+#include "gateway/base/encoding.hpp"
+#include "gateway/base/text.hpp"
 
 #include <optional>
 
@@ -17,58 +19,6 @@ struct variant {
     std::string bytes;
     std::string how; // empty: as given
 };
-
-std::string_view trimmed(std::string_view text)
-{
-    constexpr std::string_view blanks = " \t\r\n";
-    const auto begin = text.find_first_not_of(blanks);
-    if (begin == std::string_view::npos)
-        return {};
-    return text.substr(begin, text.find_last_not_of(blanks) - begin + 1);
-}
-
-std::optional<std::string> from_hex(std::string_view text)
-{
-    constexpr std::string_view digits = "0123456789abcdef0123456789ABCDEF";
-    if (text.empty() || text.size() % 2 != 0)
-        return std::nullopt;
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); i += 2) {
-        const auto high = digits.find(text[i]);
-        const auto low = digits.find(text[i + 1]);
-        if (high == std::string_view::npos || low == std::string_view::npos)
-            return std::nullopt;
-        out += static_cast<char>(high % 16 * 16 + low % 16);
-    }
-    return out;
-}
-
-// Either alphabet, padded or not.
-std::optional<std::string> from_base64(std::string_view text)
-{
-    constexpr std::string_view digits =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    while (!text.empty() && text.back() == '=')
-        text.remove_suffix(1);
-    if (text.empty() || text.size() % 4 == 1)
-        return std::nullopt;
-    std::string out;
-    unsigned int bits = 0;
-    unsigned int count = 0;
-    for (const char given : text) {
-        const char c = given == '-' ? '+' : given == '_' ? '/' : given;
-        const auto digit = digits.find(c);
-        if (digit == std::string_view::npos)
-            return std::nullopt;
-        bits = (bits << 6U | static_cast<unsigned int>(digit)) & 0xffffU;
-        count += 6;
-        if (count >= 8) {
-            count -= 8;
-            out += static_cast<char>(bits >> count & 0xffU);
-        }
-    }
-    return out;
-}
 
 // JSON without white space between its tokens: what a tool makes that parses and writes it again.
 std::string without_white_space(std::string_view json)

@@ -151,7 +151,7 @@ result<void> daemon::implementation::prepare_database(bool migrate_first)
     // each connect of the writer asks anew. What is known now stands at the log's beginning.
     const auto checked = check_schema(database.url);
     if (checked)
-        return boost::outcome_v2::success();
+        return ok();
     const std::string kept = settings.spool.directory.empty()
                                  ? "events are answered 503, and Attentive sends them again"
                                  : "events go to the spool";
@@ -161,7 +161,7 @@ result<void> daemon::implementation::prepare_database(bool migrate_first)
         "serving begins without the database, and " + kept +
             " until it takes them: {error.message}",
         {{"error.type", name(checked.error().code)}, {"error.message", checked.error().detail}});
-    return boost::outcome_v2::success();
+    return ok();
 }
 
 void daemon::implementation::migrate_now()
@@ -210,7 +210,7 @@ result<void> daemon::implementation::open_writer()
     writer = std::make_unique<gateway::writer>(std::move(w));
     projector =
         std::make_unique<gateway::projector>(projector_settings{.database_url = database.url});
-    return boost::outcome_v2::success();
+    return ok();
 }
 
 // Without what the alarms make of it.
@@ -269,7 +269,7 @@ result<void> daemon::implementation::open_listeners()
         lanes[i].serving = std::make_unique<listener>(std::move(copy), served_settings());
     }
     lanes.front().serving = std::make_unique<listener>(std::move(acceptor), served_settings());
-    return boost::outcome_v2::success();
+    return ok();
 }
 
 result<void> daemon::implementation::open_admin()
@@ -291,7 +291,7 @@ result<void> daemon::implementation::open_admin()
     };
     BOOST_OUTCOME_TRY(s.token, read_admin_token(settings));
     admin = std::make_unique<admin_server>(std::move(acceptor), std::move(s));
-    return boost::outcome_v2::success();
+    return ok();
 }
 
 void daemon::implementation::request_stop()
@@ -480,7 +480,6 @@ daemon::~daemon()
 result<std::unique_ptr<daemon>> daemon::start(const config& c, bool migrate_first,
                                               reread_function reread)
 {
-    std::signal(SIGPIPE, SIG_IGN); // a peer that went away is an error code, not the end
     if (reread)
         std::signal(SIGHUP, SIG_IGN); // until we can reload
     auto i = std::make_unique<implementation>(c);

@@ -78,7 +78,7 @@ result<void> expect_spool(const std::filesystem::path& directory)
 {
     BOOST_OUTCOME_TRY(const bool used, is_spool(directory));
     if (used)
-        return boost::outcome_v2::success();
+        return ok();
     std::error_code error;
     if (!std::filesystem::exists(directory, error))
         return fail(errc::io_failed,

@@ -169,7 +169,7 @@ result<void> prepare_directory(const fs::path& directory, const std::optional<id
     if (::chmod(directory.c_str(), 0700) != 0)
         return system_failure("cannot set the mode of " + directory.string());
     if (!who)
-        return boost::outcome_v2::success();
+        return ok();
     if (::chown(directory.c_str(), who->user, who->group) != 0)
         return system_failure("cannot give " + directory.string() + " to user " + who->name);
     if (const auto closed = closed_to(*who, directory); !closed.empty())
@@ -179,7 +179,7 @@ result<void> prepare_directory(const fs::path& directory, const std::optional<id
                                          closed.string() +
                                          ": choose a directory elsewhere, such as "
                                          "/var/lib/attentive-gateway/postgres");
-    return boost::outcome_v2::success();
+    return ok();
 }
 
 // Two gateways on one cluster would stop each other's server.
@@ -203,7 +203,7 @@ result<void> run(child_command command, std::chrono::milliseconds limit)
     BOOST_OUTCOME_TRY(auto child, child_process::start(std::move(command)));
     const auto status = child->wait(limit);
     if (status == 0)
-        return boost::outcome_v2::success();
+        return ok();
     return fail(errc::process_failed,
                 name + (status ? " failed" : " did not end in time") + ": see " + log.string());
 }
@@ -216,7 +216,7 @@ result<void> create_cluster(const fs::path& directory, const fs::path& binaries,
     const fs::path fresh = directory / "data.new";
     std::error_code fault;
     if (fs::exists(data / "PG_VERSION", fault))
-        return boost::outcome_v2::success();
+        return ok();
     fs::remove_all(fresh, fault);
     BOOST_OUTCOME_TRY(run({.program = binaries / "initdb",
                            .arguments = {"--pgdata=" + fresh.string(), "--username=postgres",
@@ -228,7 +228,7 @@ result<void> create_cluster(const fs::path& directory, const fs::path& binaries,
     fs::rename(fresh, data, fault);
     if (fault)
         return fail(errc::io_failed, "cannot rename " + fresh.string() + ": " + fault.message());
-    return boost::outcome_v2::success();
+    return ok();
 }
 
 bool is_server_of(pid_t pid, const fs::path& data)
@@ -333,7 +333,7 @@ result<void> create_database(const fs::path& directory)
         pqxx::nontransaction t{db.connection()};
         if (t.exec("SELECT 1 FROM pg_database WHERE datname = 'gateway'").empty())
             t.exec("CREATE DATABASE gateway");
-        return boost::outcome_v2::success();
+        return ok();
     } catch (...) {
         return to_error(current_failure(server_text::kept));
     }

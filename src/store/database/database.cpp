@@ -231,7 +231,7 @@ result<void> check_login(const std::string& url)
 {
     try {
         const database db{{.url = url, .application = "attentive-gateway"}};
-        return boost::outcome_v2::success();
+        return ok();
     } catch (...) {
         return to_error(current_failure());
     }

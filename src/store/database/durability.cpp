@@ -34,7 +34,7 @@ result<void> check_durability(const std::string& database_url, bool accepted)
     try {
         database db{{.url = database_url, .application = "attentive-gateway"}};
         refuse_weak(pqxx::nontransaction{db.connection()}.exec(durability_query)[0], accepted);
-        return boost::outcome_v2::success();
+        return ok();
     } catch (...) {
         return to_error(current_failure());
     }

@@ -1,5 +1,6 @@
 #include "gateway/store/migrations.hpp"
 #include "gateway/base/digest.hpp"
+#include "gateway/base/embedded_file.hpp"
 #include "gateway/base/log.hpp"
 #include "gateway/base/worker.hpp"
 #include "store/database/database.hpp"
@@ -17,10 +18,6 @@
 
 namespace gateway {
 
-struct embedded_file {
-    std::string_view name; // "0001_event_log", "write/write_batch"
-    std::string_view text;
-};
 extern const std::vector<embedded_file> embedded_steps; // in order of their numbers
 extern const std::vector<embedded_file> embedded_files; // each stands on those before it
 
@@ -117,7 +114,7 @@ result<void> compare(const std::vector<applied_step>& steps)
                         "migration " + steps[i].name +
                             " was applied to the database with another text than this program's");
     }
-    return boost::outcome_v2::success();
+    return ok();
 }
 
 // Where our files begin to differ from the database's: that one and all behind it, which stand on
@@ -146,7 +143,7 @@ result<void> compare_whole(const schema_history& history)
     BOOST_OUTCOME_TRY(compare(history.steps));
     const auto first = first_to_apply(history);
     if (first == embedded_files.size())
-        return boost::outcome_v2::success();
+        return ok();
     const auto known = history.steps.size();
     const auto& missing =
         known < embedded_steps.size() ? embedded_steps[known] : embedded_files[first];
@@ -158,7 +155,7 @@ result<void> check_encoding(pqxx::transaction_base& t)
 {
     const auto encoding = t.exec("SHOW server_encoding")[0][0].as<std::string>();
     if (encoding == "UTF8")
-        return boost::outcome_v2::success();
+        return ok();
     return fail(errc::schema_mismatch,
                 "the database's encoding is " + encoding + ": create it with ENCODING 'UTF8'");
 }

@@ -238,7 +238,7 @@ result<void> event_tail::from(timestamp start)
         implementation_->go_to(*t, start);
         return true;
     }));
-    return boost::outcome_v2::success();
+    return ok();
 }
 
 result<std::vector<tailed_event>> event_tail::next()

@@ -18,7 +18,7 @@ result<void> record_events(const std::string& database_url,
                           e.source, e.event_name, e.company_id, to_string(e.occurred_at),
                           e.identifiers, e.page_url, e.order_id, e.order_value, e.currency);
         t.commit();
-        return boost::outcome_v2::success();
+        return ok();
     } catch (...) {
         return to_error(current_failure(), database_url, database_role::source);
     }

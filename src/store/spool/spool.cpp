@@ -21,7 +21,6 @@ namespace gateway {
 namespace {
 
 namespace fs = std::filesystem;
-using boost::outcome_v2::success;
 using steady = std::chrono::steady_clock;
 using deliveries_view = std::vector<const verified_delivery*>;
 
@@ -204,7 +203,7 @@ result<void> spool::implementation::take_in()
             salvage(*m);
     }
     sweep();
-    return success();
+    return ok();
 }
 
 // Opens the file once, to count and to check it, and closes it again: only the one that is being
@@ -232,7 +231,7 @@ void spool::implementation::take_in_file(const std::string& name)
 result<void> spool::implementation::append(const deliveries_view& deliveries)
 {
     if (deliveries.empty())
-        return success();
+        return ok();
     request own{&deliveries, payload_of(deliveries), std::nullopt};
     std::unique_lock lock{queue_mutex};
     queue.push_back(&own);
@@ -285,7 +284,7 @@ result<void> spool::implementation::write(const deliveries_view& deliveries, std
     if (!written && written.error().kind != fault_kind::full)
         written = write_once(deliveries);
     if (written)
-        return success();
+        return ok();
     if (written.error().kind != fault_kind::full)
         no_room_before = steady::now() + failure_pause;
     return to_error(written.error());
@@ -313,7 +312,7 @@ file_result<void> spool::implementation::write_once(const deliveries_view& deliv
         m->last = m->file->last();
         m->bytes = directory.bytes_of(m->name);
         m->growth = m->file->growth();
-        return success();
+        return ok();
     }
 }
 
@@ -369,7 +368,7 @@ file_result<void> spool::implementation::fill(const std::string& name,
 {
     BOOST_OUTCOME_TRY(create_spool_file(directory / name, settings.vfs));
     if (rows.empty())
-        return success();
+        return ok();
     {
         BOOST_OUTCOME_TRY(const auto file, spool_file::open(directory / name, settings.vfs));
         deliveries_view chunk;
@@ -405,7 +404,7 @@ void spool::implementation::seal(member& m, const file_fault& why)
 file_result<void> spool::implementation::ensure_open(member& m)
 {
     if (m.file != nullptr)
-        return success();
+        return ok();
     BOOST_OUTCOME_TRY(auto file, spool_file::open(directory / m.name, settings.vfs));
     std::int64_t mark = 0;
     {
@@ -421,7 +420,7 @@ file_result<void> spool::implementation::ensure_open(member& m)
     const std::lock_guard lock{mutex};
     m.oldest = oldest;
     m.file = std::move(file);
-    return success();
+    return ok();
 }
 
 void spool::implementation::measure(member& m)
@@ -804,7 +803,7 @@ result<spool_batch> spool::read(std::size_t events_max, std::size_t bytes_max)
 result<void> spool::remove(const spool_batch& batch)
 {
     implementation_->remove(batch);
-    return success();
+    return ok();
 }
 
 spool_status spool::status() const

@@ -20,7 +20,6 @@ namespace gateway {
 namespace {
 
 namespace fs = std::filesystem;
-using boost::outcome_v2::success;
 
 std::string findings(const spool_image& image, const carved_rows& rows)
 {
@@ -115,12 +114,12 @@ public:
                 return io_error(file_.string());
             bytes.remove_prefix(static_cast<std::size_t>(written));
         }
-        return success();
+        return ok();
     }
 
     result<void> sync()
     {
-        return ::fsync(descriptor_) == 0 ? success() : result<void>{io_error(file_.string())};
+        return ::fsync(descriptor_) == 0 ? ok() : result<void>{io_error(file_.string())};
     }
 
 private:

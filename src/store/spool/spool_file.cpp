@@ -16,7 +16,6 @@ namespace gateway {
 namespace {
 
 namespace fs = std::filesystem;
-using boost::outcome_v2::success;
 
 // spool_image.cpp reads these columns without SQLite: change both, and the versions.
 constexpr const char* schema = R"(
@@ -174,13 +173,13 @@ file_result<void> check_untouched(const fs::path& file)
     const fs::path wal = file.string() + "-wal";
     const auto wal_bytes = fs::file_size(wal, error);
     if (error || wal_bytes == 0)
-        return success();
+        return ok();
     const auto bytes = load_wal(file);
     if (!bytes)
         return file_fault{fault_kind::failed, bytes.error().detail};
     if (summarize_wal(bytes.value()).broken)
         return file_fault{fault_kind::damaged, "has a WAL with broken frames"};
-    return success();
+    return ok();
 }
 
 sqlite3_vfs* find_vfs(const std::string& name)
@@ -245,7 +244,7 @@ file_result<void> spool_file::configure()
             return file_fault{fault_kind::failed,
                               std::string{s.sql} + " gives '" + answer + "', not " + s.expected};
     }
-    return success();
+    return ok();
 }
 
 file_result<void> spool_file::prepare()
@@ -266,7 +265,7 @@ file_result<void> spool_file::prepare()
             return fault("prepare");
         w.into->reset(raw);
     }
-    return success();
+    return ok();
 }
 
 file_result<void> spool_file::take_stock()
@@ -289,7 +288,7 @@ file_result<void> spool_file::take_stock()
     if (code == SQLITE_DONE || !column_equals(raw, 1, mark_checksum(mark_)) || mark_ > last_ ||
         mark_ < 0 || sqlite3_column_int64(raw, 3) != 1)
         return file_fault{fault_kind::damaged, "has a mark or row numbers that cannot be"};
-    return success();
+    return ok();
 }
 
 file_result<void> spool_file::append(const std::vector<const verified_delivery*>& deliveries)
@@ -320,13 +319,13 @@ file_result<void> spool_file::insert(std::int64_t seq, const verified_delivery& 
     bind(s, 6, d.body(), false);
     if (sqlite3_step(s) != SQLITE_DONE)
         return fault("insert");
-    return success();
+    return ok();
 }
 
 file_result<void> spool_file::commit()
 {
     if (sqlite3_exec(connection_.get(), "COMMIT", nullptr, nullptr, nullptr) == SQLITE_OK)
-        return success();
+        return ok();
     const file_fault found = fault("commit");
     roll_back();
     return found;
@@ -346,7 +345,7 @@ file_result<void> spool_file::still_there()
     std::error_code error;
     if (moved != 0 || !fs::exists(file_.string() + "-wal", error))
         return file_fault{fault_kind::failed, "was moved or deleted by somebody else"};
-    return success();
+    return ok();
 }
 
 file_result<std::vector<verified_delivery>>
@@ -386,7 +385,7 @@ file_result<void> spool_file::remove_to(std::int64_t seq)
     if (sqlite3_step(s) != SQLITE_DONE)
         return fault("move the mark");
     mark_ = seq;
-    return success();
+    return ok();
 }
 
 file_result<void> spool_file::checkpoint()
@@ -394,7 +393,7 @@ file_result<void> spool_file::checkpoint()
     if (sqlite3_wal_checkpoint_v2(connection_.get(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr,
                                   nullptr) != SQLITE_OK)
         return fault("checkpoint");
-    return success();
+    return ok();
 }
 
 std::optional<timestamp> spool_file::received_at(std::int64_t seq)
@@ -473,7 +472,7 @@ file_result<void> write_through(sqlite3_vfs* vfs, sqlite3_filename name, sqlite3
     errno = at_fault;
     if (code != SQLITE_OK)
         return failed(code, what);
-    return success();
+    return ok();
 }
 
 } // namespace
@@ -500,7 +499,7 @@ file_result<void> delete_file(const fs::path& file, const std::string& vfs_name)
     const int code = vfs == nullptr ? SQLITE_ERROR : vfs->xDelete(vfs, file.c_str(), 0);
     if (code != SQLITE_OK && code != SQLITE_IOERR_DELETE_NOENT)
         return file_fault{fault_kind::failed, std::string{"delete: "} + sqlite3_errstr(code)};
-    return success();
+    return ok();
 }
 
 std::string structure_fault(std::string database)

@@ -14,7 +14,6 @@ namespace gateway {
 namespace {
 
 namespace fs = std::filesystem;
-using boost::outcome_v2::success;
 
 // A gateway that starts just now sweeps unfinished files away, a trial's too.
 constexpr int trials_max = 3;
@@ -53,7 +52,7 @@ result<void> try_spool_directory(const spool_settings& settings)
     for (int i = 1; i < trials_max && !done && done.error().kind != fault_kind::full; ++i)
         done = try_and_delete(file, settings.vfs);
     if (done)
-        return success();
+        return ok();
     if (done.error().kind == fault_kind::full)
         return fail(errc::spool_full, called + ": the disk is full (" + done.error().detail + ")");
     return fail(

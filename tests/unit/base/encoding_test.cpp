@@ -27,6 +27,25 @@ TEST(EncodingTest, WritesBase64AsTheRfcsVectors)
     EXPECT_EQ(to_base64("\xFB\xFF"), "+/8=");
 }
 
+TEST(EncodingTest, ReadsBase64InEitherAlphabetPaddedOrNot)
+{
+    EXPECT_EQ(from_base64("Zm9vYmFy"), "foobar");
+    EXPECT_EQ(from_base64("Zg=="), "f");
+    EXPECT_EQ(from_base64("Zg"), "f");
+    EXPECT_EQ(from_base64("Zm8="), "fo");
+    EXPECT_EQ(from_base64("+/8="), "\xFB\xFF");
+    EXPECT_EQ(from_base64("-_8"), "\xFB\xFF");
+    for (const char* other : {"", "==", "Z", "Zm9vY", "Zm9 ", "Zm9v\n", "Z=9v"})
+        EXPECT_EQ(from_base64(other), std::nullopt) << other;
+}
+
+TEST(EncodingTest, ReadsPairsOfHexDigitsAndNothingElse)
+{
+    EXPECT_EQ(from_hex("00fFa0"), std::string("\0\xFF\xA0", 3));
+    for (const char* other : {"", "0", "000", "0g", "0x00", " 00", "00 "})
+        EXPECT_EQ(from_hex(other), std::nullopt) << other;
+}
+
 TEST(EncodingTest, EscapesInAJsonStringWhatHasToBe)
 {
     std::string out;

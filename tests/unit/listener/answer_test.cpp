@@ -67,7 +67,8 @@ TEST(AnswerTest, WordsCannotBreakTheJson)
 {
     const answer a = answer_to(fail(errc::framing_invalid, "a \"quote\" \\ and\na line"), 5s);
 
-    EXPECT_EQ(nlohmann::json::parse(a.body).at("error").at("message"), "a \"quote\" \\ and a line");
+    EXPECT_EQ(nlohmann::json::parse(a.body).at("error").at("message"),
+              "a \"quote\" \\ and\na line");
 }
 
 TEST(AnswerTest, EveryQuarantineReasonIsToldWithItsStatus)

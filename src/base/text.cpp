@@ -1,5 +1,5 @@
 // The few rules of text that need no library; see text.hpp.
-#include "attentive/text.hpp"
+#include "gateway/base/text.hpp"
 
 #include "gateway/base/encoding.hpp"
 

@@ -24,6 +24,12 @@ constexpr bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
+// Of ASCII.
+constexpr bool is_letter_or_digit(char c)
+{
+    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
 // At least one digit and nothing else.
 bool is_digits(std::string_view text);
 
