@@ -3,7 +3,7 @@
 #include "app/commands/doctor.hpp"
 #include "app/config/secrets.hpp"
 #include "app/config/units.hpp"
-#include "app/daemon/gauges.hpp"
+#include "app/daemon/health.hpp"
 #include "app/daemon/open_stores.hpp"
 #include "gateway/attentive/normalizer.hpp"
 #include "gateway/demo/samples.hpp"

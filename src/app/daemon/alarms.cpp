@@ -3,6 +3,7 @@
 #include "app/daemon/alarms.hpp"
 
 #include "app/config/units.hpp"
+#include "app/daemon/health.hpp"
 #include "gateway/base/log.hpp"
 #include "gateway/ingest/pipeline.hpp"
 #include "gateway/listener/misdirected.hpp"

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "app/config/config.hpp"
-#include "app/daemon/gauges.hpp"
+#include "app/daemon/process_state.hpp"
 #include "gateway/base/metrics.hpp"
 #include "gateway/base/time.hpp"
 

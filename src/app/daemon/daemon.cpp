@@ -3,7 +3,8 @@
 #include "app/config/secrets.hpp"
 #include "app/console/log.hpp"
 #include "app/daemon/alarms.hpp"
-#include "app/daemon/gauges.hpp"
+#include "app/daemon/health.hpp"
+#include "app/daemon/metrics.hpp"
 #include "app/daemon/open_stores.hpp"
 #include "app/daemon/page_document.hpp"
 #include "app/daemon/reload.hpp"
@@ -121,7 +122,7 @@ struct daemon::implementation {
     std::optional<spool> local_spool;
     std::unique_ptr<gateway::writer> writer;
     std::optional<database_observer> observer;
-    std::optional<gauges> shown_state;
+    std::optional<state_metrics> shown_state;
     alarms watch_for;
     std::optional<retention_keeper> retention;
     std::unique_ptr<gateway::projector> projector;

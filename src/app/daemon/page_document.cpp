@@ -1,5 +1,7 @@
 #include "app/daemon/page_document.hpp"
 
+#include "app/daemon/health.hpp"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 

@@ -2,7 +2,7 @@
 // because the admin port knows nothing of the store.
 #pragma once
 
-#include "app/daemon/gauges.hpp"
+#include "app/daemon/process_state.hpp"
 #include "gateway/base/time.hpp"
 #include "gateway/model/newest_deliveries.hpp"
 #include "gateway/store/observer.hpp"

@@ -1,5 +1,7 @@
 // When somebody is told, and when not: keys, refusals and silence, over hours that pass in no time.
 #include "app/daemon/alarms.hpp"
+
+#include "app/daemon/health.hpp"
 #include "gateway/base/metrics.hpp"
 #include "gateway/listener/misdirected.hpp"
 

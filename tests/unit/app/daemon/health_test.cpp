@@ -1,5 +1,5 @@
 // The words in which an operator reads how the gateway is.
-#include "app/daemon/gauges.hpp"
+#include "app/daemon/health.hpp"
 
 #include <gtest/gtest.h>
 
