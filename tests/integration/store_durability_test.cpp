@@ -10,6 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <thread>
 
 namespace gateway {
@@ -87,16 +88,22 @@ TEST(SynchronousCommitTest, NeitherRoleNorDatabaseNorClusterTurnsItOff)
     }
 }
 
-TEST(SynchronousCommitTest, WhatWaitsForTheDiskIsLeftAsItIs)
+// `local` and `remote_write` wait for no disk but one: behind a synchronous standby that is less
+// than the cluster promises.
+TEST(SynchronousCommitTest, WaitsForEachDiskThatTheClusterWaitsFor)
 {
     const std::string url = fresh_database();
     record_commits(url);
     int number = 0;
-    for (const std::string setting : {"local", "remote_write", "on", "remote_apply"}) {
+    for (const auto& [setting, seen] :
+         std::map<std::string, std::string>{{"local", "on"},
+                                            {"remote_write", "on"},
+                                            {"on", "on"},
+                                            {"remote_apply", "remote_apply"}}) {
         query(url, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = " +
                        setting + "', current_database()); END $$");
 
-        EXPECT_EQ(commit_seen(url, url, ++number), setting);
+        EXPECT_EQ(commit_seen(url, url, ++number), seen) << setting;
     }
 }
 
@@ -224,6 +231,50 @@ TEST(StandbyTest, IsPassedByUntilItIsPromoted)
     after.submit(w, click(2));
     EXPECT_EQ(after.count(disposition::stored), 1U);
     EXPECT_EQ(value(standby_url, "SELECT count(*) FROM gateway.source_event"), "2");
+}
+
+// A commit that waits for a standby is ended by an administrator, and stands on one machine then.
+// The sender, refused, sends again.
+TEST(StandbyTest, ADuplicateIsAnsweredOnlyWhenItsOriginalIsOnTheStandbyToo)
+{
+    const postgres_server server;
+    query(server.url("postgres"), "CREATE DATABASE gateway");
+    const auto url = server.url("gateway");
+    ASSERT_TRUE(migrate(url).has_value());
+    const auto wait_for_standby = [&url](const std::string& name) {
+        query(url, "ALTER SYSTEM SET synchronous_standby_names = '" + name + "'");
+        query(url, "SELECT pg_reload_conf()");
+    };
+    const auto waiting = [&url] {
+        return value(url, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+    };
+    writer w{settings_for(url, 2)};
+    ASSERT_TRUE(becomes([&] {
+        return value(url, "SELECT count(*) FROM pg_stat_activity WHERE usename = current_user"
+                          " AND state = 'idle' AND query LIKE '%write_batch%'") == "2";
+    }));
+
+    answers before; // so that the month has its partition
+    before.submit(w, click(2));
+    ASSERT_EQ(before.count(disposition::stored), 1U);
+
+    wait_for_standby("away");
+    answers refused_once;
+    refused_once.submit(w, click(1));
+    ASSERT_TRUE(becomes([&] { return waiting() != "0"; }));
+    EXPECT_EQ(refused_once.failed(), 1U);
+    query(url, "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+    ASSERT_TRUE(
+        becomes([&] { return value(url, "SELECT count(*) FROM gateway.source_event") == "2"; }));
+    answers again;
+    again.submit(w, click(1));
+    EXPECT_EQ(again.failed(), 1U) << "the event is on no standby";
+
+    wait_for_standby("");
+    await_available(w);
+    answers at_last;
+    at_last.submit(w, click(1));
+    EXPECT_EQ(at_last.count(disposition::duplicate), 1U);
 }
 
 TEST(StandbyTest, ADatabaseThatIsReadOnlyByDefaultIsAnOutageUntilItIsNot)
