@@ -25,30 +25,23 @@ public:
     }
 };
 
-void check_tls(const config& c, findings& found)
+void examine_the_rest(const config& c, findings& found)
 {
-    if (!c.listener.tls_certificate.empty()) {
-        if (const auto tls = load_certificate(c); !tls)
-            found.faults.push_back(tls.error().detail);
-    }
-    if (c.listener.tls_certificate.empty() && c.listener.behind_tls_proxy)
+    const bool plain = c.listener.tls_certificate.empty();
+    const auto expect = [&found](const auto& read) {
+        if (!read)
+            found.faults.push_back(read.error().detail);
+    };
+    expect(database_url(c));
+    if (!plain)
+        expect(load_certificate(c));
+    expect(read_admin_token(c));
+    if (plain && c.listener.behind_tls_proxy)
         found.warnings.push_back("listener: plain HTTP on " + c.listener.address +
                                  ": only the proxy in front may reach this port");
-}
-
-void check_database(const config& c, findings& found)
-{
-    if (const auto url = database_url(c); !url)
-        found.faults.push_back(url.error().detail);
     if (c.database.accept_weak_durability)
         found.warnings.emplace_back("database: with accept_weak_durability events that were "
                                     "answered 200 can be lost when the server's host goes down");
-}
-
-void check_admin(const config& c, findings& found)
-{
-    if (const auto token = read_admin_token(c); !token)
-        found.faults.push_back(token.error().detail);
     if (!c.admin.token && !is_loopback(c.admin.address))
         found.warnings.push_back("admin: whoever reaches " + c.admin.address +
                                  " reads the page and the metrics; set token in [admin]");
@@ -89,9 +82,7 @@ struct check_config_command {
         BOOST_OUTCOME_TRY(const auto c, load_config(file));
         findings found;
         examine_secrets(c, found);
-        check_tls(c, found);
-        check_database(c, found);
-        check_admin(c, found);
+        examine_the_rest(c, found);
         const std::string name = file.string();
         for (const std::string& warning : found.warnings)
             print_error("{}: warning: {}\n", name, warning);

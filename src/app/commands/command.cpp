@@ -22,9 +22,10 @@ void declare_config(option_list& options, std::filesystem::path& config)
 
 void declare_database(option_list& options, database_options& database)
 {
-    options.value("--config", database.config, "FILE", config_meaning()).in("Database");
-    options.value("--url", database.url, "URL", "Where and as whom instead: a URI of libpq")
-        .in("Database");
+    options.heading("Database");
+    options.value("--config", database.config, "FILE", config_meaning());
+    options.value("--url", database.url, "URL", "Where and as whom instead: a URI of libpq");
+    options.heading(usual_heading);
 }
 
 option declare_time(option_list& options, const std::string& name, std::optional<timestamp>& value,
@@ -38,14 +39,13 @@ option declare_time(option_list& options, const std::string& name, std::optional
 void declare_secret(option_list& options, secret_source& source, const std::string& name,
                     const std::string& what, const std::string& heading)
 {
+    options.heading(heading);
     const auto file =
-        options.value("--" + name + "-file", source.file, "FILE", "File that holds " + what)
-            .in(heading);
-    const auto environment = options
-                                 .value("--" + name + "-env", source.environment, "NAME",
-                                        "Environment variable that holds it")
-                                 .in(heading)
-                                 .excludes(file);
+        options.value("--" + name + "-file", source.file, "FILE", "File that holds " + what);
+    const auto environment = options.value("--" + name + "-env", source.environment, "NAME",
+                                           "Environment variable that holds it");
+    environment.excludes(file);
+    options.heading(usual_heading);
     options.need_one_of({file, environment});
 }
 

@@ -50,13 +50,14 @@ struct erase_command {
                 person.value = value;
                 return is_first;
             };
-            return options.taken(name, take, "name the person by one identifier", "V", meaning)
-                .in("The person, by one of");
+            return options.taken(name, take, "name the person by one identifier", "V", meaning);
         };
+        options.heading("The person, by one of");
         options.need_one_of(
             {identifier("--phone", "phone", "Phone number, E.164"),
              identifier("--email", "email", "E-mail address"),
              identifier("--external-id", "attentive_external_id", "Attentive's external_id")});
+        options.heading(usual_heading);
         options.flag("--dry-run", person.dry_run, "Say what would go, write nothing");
     }
 

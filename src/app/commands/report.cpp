@@ -3,8 +3,8 @@
 #include "gateway/store/report.hpp"
 
 #include "app/commands/command.hpp"
-#include "app/console/did_you_mean.hpp"
 #include "app/console/columns.hpp"
+#include "app/console/did_you_mean.hpp"
 #include "app/console/print.hpp"
 #include "app/console/table.hpp"
 #include "app/daemon/open_stores.hpp"
@@ -36,7 +36,7 @@ std::string csv_line(const std::vector<std::string>& cells)
     return out + "\r\n";
 }
 
-std::string csv(const query_table& table)
+std::string csv_of(const query_table& table)
 {
     std::string out = csv_line(table.columns);
     for (const auto& row : table.rows)
@@ -45,7 +45,7 @@ std::string csv(const query_table& table)
 }
 
 // One object a line, all in one array.
-std::string json(const query_table& table)
+std::string json_of(const query_table& table)
 {
     std::string out = "[";
     for (std::size_t i = 0; i < table.rows.size(); ++i)
@@ -155,9 +155,9 @@ struct report_command {
         if (more)
             table.rows.resize(wanted.limit);
         if (format == "csv")
-            print_text(csv(table));
+            print_text(csv_of(table));
         else if (format == "json")
-            print_text(json(table));
+            print_text(json_of(table));
         else if (table.rows.empty())
             print_out("no rows\n");
         else

@@ -101,8 +101,6 @@ struct send_command {
     secret_source key;
     std::string type = "all";
     std::filesystem::path body_file; // empty: samples
-    std::filesystem::path ca_file;   // empty: the system's authorities
-    std::filesystem::path journal;   // empty: none
 
     void declare(option_list& options)
     {
@@ -114,51 +112,40 @@ struct send_command {
         declare_secret(options, key, "key", "the signing key", "Signing key, one of");
         declare_body(options);
         declare_pace(options);
-        const char* const trust = "Trust and record";
-        const auto ca =
-            options
-                .value("--ca", ca_file, "FILE", "PEM certificate to trust instead of the system's")
-                .in(trust);
+        options.heading("Trust and record");
+        const auto ca = options.value("--ca", wanted.ca_file, "FILE",
+                                      "PEM certificate to trust instead of the system's");
         options.flag("--insecure", wanted.insecure, "Do not check the server's certificate")
-            .in(trust)
             .excludes(ca);
-        options
-            .value("--journal", journal, "FILE",
-                   "Overwrite FILE with a JSON line before each request and after its answer")
-            .in(trust);
+        options.value("--journal", wanted.journal, "FILE",
+                      "Overwrite FILE with a JSON line before each request and after its answer");
         options.explain(fmt::format("\nTypes:\n  {}\n", fmt::join(sampled_types(), "\n  ")));
     }
 
     void declare_body(option_list& options)
     {
+        options.heading("What");
         const auto types =
-            options.value("--type", type, "TYPE", "Event type, or \"all\" in turn (default: all)")
-                .in("What")
-                .offers(sampled_types());
-        const auto file =
-            options.value("--body-file", body_file, "FILE", "This file's bytes instead of a sample")
-                .in("What")
-                .excludes(types);
+            options.value("--type", type, "TYPE", "Event type, or \"all\" in turn (default: all)");
+        const auto file = options.value("--body-file", body_file, "FILE",
+                                        "This file's bytes instead of a sample");
+        types.offers(sampled_types());
+        file.excludes(types);
         options.flag("--unique", wanted.unique, "Different bodies, made from the seed")
-            .in("What")
             .excludes(file);
-        options
-            .value("--seed", wanted.seed, "N", "The same seed makes the same bodies (default: 1)")
-            .in("What");
+        options.value("--seed", wanted.seed, "N",
+                      "The same seed makes the same bodies (default: 1)");
     }
 
     void declare_pace(option_list& options)
     {
-        const char* const pace = "How many, how fast";
+        options.heading("How many, how fast");
         options.value("--count", wanted.count, "N", "Requests in all (default: each sample once)")
-            .in(pace)
             .between<std::uint64_t>(1, 1'000'000'000'000);
         options.value("--rate", wanted.rate, "N", "Requests per second in all (default: no limit)")
-            .in(pace)
             .between(0.001, 1'000'000.0);
         options
             .value("--connections", wanted.connections, "N", "Kept-alive connections (default: 1)")
-            .in(pace)
             .between<std::uint64_t>(1, 10'000);
     }
 
@@ -176,10 +163,6 @@ struct send_command {
         }
         if (out.count == 0)
             out.count = out.body ? 1 : out.types.size();
-        if (!ca_file.empty())
-            out.ca_file = ca_file;
-        if (!journal.empty())
-            out.journal = journal;
         return out;
     }
 

@@ -24,10 +24,9 @@ struct spool_place { // at most one of the two; neither: default_config_file()
 
     void declare(option_list& options)
     {
-        const auto named =
-            options.value("--config", config, "FILE", config_meaning()).in("Spool, one of");
+        options.heading("Spool, one of");
+        const auto named = options.value("--config", config, "FILE", config_meaning());
         options.value("--directory", directory, "DIR", "The spool itself, or a copy of one")
-            .in("Spool, one of")
             .excludes(named);
     }
 };

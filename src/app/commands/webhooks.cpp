@@ -11,27 +11,23 @@ namespace {
 
 struct webhook_access {
     secret_source token;
-    std::string api_url;           // empty: Attentive's
-    std::filesystem::path ca_file; // empty: the system's authorities
+    webhook_api api; // without the token
 
     void declare(option_list& options)
     {
         declare_secret(options, token, "token", "the API's token",
                        "Token with the scope webhooks:write, one of");
-        options.value("--api-url", api_url, "URL", "Another server than Attentive's, for tests");
-        options.value("--ca", ca_file, "FILE", "PEM certificate to trust instead of the system's");
+        options.value("--api-url", api.url, "URL", "Another server than Attentive's, for tests");
+        options.value("--ca", api.ca_file, "FILE",
+                      "PEM certificate to trust instead of the system's");
     }
 
     result<webhook_api> open() const
     {
-        webhook_api api;
-        BOOST_OUTCOME_TRY(api.token, read_secret(token));
-        if (!api_url.empty())
-            api.url = api_url;
-        if (!ca_file.empty())
-            api.ca_file = ca_file;
-        api.notice = [](const std::string& text) { print_error("{}\n", text); };
-        return api;
+        webhook_api opened = api;
+        BOOST_OUTCOME_TRY(opened.token, read_secret(token));
+        opened.notice = [](const std::string& text) { print_error("{}\n", text); };
+        return opened;
     }
 };
 

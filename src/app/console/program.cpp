@@ -149,12 +149,6 @@ void collect(const CLI::App& app, std::vector<offered_command>& into)
 
 } // namespace
 
-option option::in(const std::string& heading) const
-{
-    option_->group(heading);
-    return *this;
-}
-
 option option::required() const
 {
     option_->required();
@@ -193,21 +187,28 @@ std::string option::name() const
     return option_->get_name();
 }
 
+option option_list::below_heading(CLI::Option* declared) const
+{
+    return option{declared->group(heading_)};
+}
+
 option option_list::flag(const std::string& name, bool& value, const std::string& meaning)
 {
-    return option{app_.add_flag(name, value, meaning)};
+    return below_heading(app_.add_flag(name, value, meaning));
 }
 
 template <class T>
 option option_list::value(const std::string& name, T& value, const std::string& type,
                           const std::string& meaning)
 {
-    return option{app_.add_option(name, value, meaning)->type_name(type)};
+    return below_heading(app_.add_option(name, value, meaning)->type_name(type));
 }
 template option option_list::value(const std::string&, std::string&, const std::string&,
                                    const std::string&);
 template option option_list::value(const std::string&, std::filesystem::path&, const std::string&,
                                    const std::string&);
+template option option_list::value(const std::string&, std::optional<std::filesystem::path>&,
+                                   const std::string&, const std::string&);
 template option option_list::value(const std::string&, std::uint64_t&, const std::string&,
                                    const std::string&);
 template option option_list::value(const std::string&, double&, const std::string&,
@@ -216,7 +217,8 @@ template option option_list::value(const std::string&, double&, const std::strin
 option option_list::values(const std::string& name, std::vector<std::string>& values,
                            const std::string& type, const std::string& meaning, char delimiter)
 {
-    return option{app_.add_option(name, values, meaning)->type_name(type)->delimiter(delimiter)};
+    return below_heading(
+        app_.add_option(name, values, meaning)->type_name(type)->delimiter(delimiter));
 }
 
 option option_list::taken(const std::string& name, std::function<bool(const std::string&)> take,
@@ -227,7 +229,8 @@ option option_list::taken(const std::string& name, std::function<bool(const std:
         if (!take(text))
             throw CLI::ValidationError{expected};
     };
-    return option{app_.add_option_function<std::string>(name, checked, meaning)->type_name(type)};
+    return below_heading(
+        app_.add_option_function<std::string>(name, checked, meaning)->type_name(type));
 }
 
 void option_list::need_one_of(const std::vector<option>& choices)

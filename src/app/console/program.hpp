@@ -25,7 +25,6 @@ class option {
 public:
     explicit option(CLI::Option* declared) : option_(declared) {}
 
-    option in(const std::string& heading) const; // below which the help shows it
     option required() const;
     option excludes(const option& other) const;
     // Anything else is a usage error. std::uint64_t and double.
@@ -42,6 +41,8 @@ private:
 
 class program;
 
+inline constexpr const char* usual_heading = "Options";
+
 // What one subcommand takes. A name is "--config", or "URL" for a word that stands by itself, or
 // "FILE,--config" for either. `type` is what the help calls the value: a FILE or DIR is completed
 // as one. Values have to live as long as the program.
@@ -49,8 +50,11 @@ class option_list {
 public:
     option_list(const program& whole, CLI::App& app) : whole_(whole), app_(app) {}
 
+    // Below which the help shows the options that follow.
+    void heading(const std::string& text) { heading_ = text; }
+
     option flag(const std::string& name, bool& value, const std::string& meaning);
-    // std::string, std::filesystem::path, std::uint64_t and double.
+    // std::string, std::uint64_t, double, std::filesystem::path, and std::optional of that.
     template <class T>
     option value(const std::string& name, T& value, const std::string& type,
                  const std::string& meaning);
@@ -83,8 +87,11 @@ public:
     const program& whole() const { return whole_; }
 
 private:
+    option below_heading(CLI::Option* declared) const;
+
     const program& whole_;
     CLI::App& app_;
+    std::string heading_ = usual_heading;
 };
 
 // For shells to offer.
