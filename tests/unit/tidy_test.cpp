@@ -59,7 +59,7 @@ struct library_rule {
     std::set<std::string> owners;
 };
 
-// Which layers may include a library at all.
+// Which layers, or which one file, may include a library at all.
 const std::vector<library_rule> library_owners = {
     {"boost/outcome", {"base"}},
     {"boost/url", {"attentive", "client", "app"}},
@@ -72,7 +72,7 @@ const std::vector<library_rule> library_owners = {
     {"spdlog/", {"base", "app"}},
     {"fmt/", {"listener", "app"}},
     {"toml++/", {"app"}},
-    {"CLI/", {"app"}},
+    {"CLI/", {"src/app/console/program.cpp"}}, // seven seconds to compile
     {"systemd/", {"app"}},
     {"prometheus/", {"base"}},
     {"openssl/", {"base", "listener", "client"}},
@@ -230,7 +230,8 @@ TEST(TidyTest, ALibraryIsIncludedOnlyByTheLayersThatOwnIt)
             const std::string include = included_by(line);
             for (const auto& rule : library_owners) {
                 if (include.rfind(rule.include_prefix, 0) == 0) {
-                    EXPECT_TRUE(rule.owners.count(layer)) << shown(file) << ": " << line;
+                    EXPECT_TRUE(rule.owners.count(layer) || rule.owners.count(shown(file)))
+                        << shown(file) << ": " << line;
                 }
             }
         }

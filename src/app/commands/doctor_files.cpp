@@ -2,6 +2,7 @@
 #include "app/commands/doctor.hpp"
 #include "app/config/secrets.hpp"
 #include "app/config/units.hpp"
+#include "app/daemon/health.hpp"
 #include "app/daemon/open_stores.hpp"
 #include "gateway/listener/certificate_chain.hpp"
 
@@ -12,7 +13,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* state_directory = "/var/lib/attentive-gateway"; // StateDirectory= makes it
 constexpr const char* service_unit = "/usr/lib/systemd/system/attentive-gateway.service";
-constexpr std::chrono::days certificate_warning{14};
 
 void check_keys(const config& c, diagnosis& found)
 {

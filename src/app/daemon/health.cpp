@@ -9,7 +9,6 @@
 namespace gateway {
 namespace {
 
-constexpr std::chrono::days certificate_warning{14};
 constexpr std::chrono::minutes lag_warning{1};
 constexpr std::size_t silent_named_max = 3;
 

@@ -24,6 +24,9 @@ inline constexpr std::chrono::hours retried_for{72};
 // 40 min", without what to do.
 std::string silence_text(const feed& f, timestamp at);
 
+// Of what a certificate has left: less is said by /readyz and by doctor.
+inline constexpr std::chrono::days certificate_warning{14};
+
 // What a person does about silence that is no fault of ours.
 inline constexpr const char* silence_remedy =
     "see in Attentive (integrations, the app, tab Webhooks) that Event Webhook Status is on and "
