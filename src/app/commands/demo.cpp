@@ -35,28 +35,28 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view webhook_path = "/webhooks/attentive";
 
-constexpr std::string_view configuration_template =
+constexpr const char* configuration_template =
     R"(# Written by `attentive-gateway demo` at each start.
 [listener]
-address = "@listener@"
-tls_certificate = "@directory@/certificate.pem"
-tls_private_key = "@directory@/private-key.pem"
+address = "{listener}"
+tls_certificate = "{directory}/certificate.pem"
+tls_private_key = "{directory}/private-key.pem"
 trusted_proxies = ["127.0.0.1"]
 
 [[endpoint]]
 name = "attentive"
-path = "@path@"
-signing_keys = [ { id = "demo", file = "@directory@/signing-key" } ]
+path = "{path}"
+signing_keys = [ {{ id = "demo", file = "{directory}/signing-key" }} ]
 
 [database]
-embedded = "@directory@/postgres"
+embedded = "{directory}/postgres"
 
 [spool]
-directory = "@directory@/spool"
+directory = "{directory}/spool"
 any_file_system = true
 
 [admin]
-address = "@admin@"
+address = "{admin}"
 
 [limits]
 drain_delay = "0s"
@@ -122,20 +122,11 @@ std::string free_address(int wanted)
     return open_acceptor(io, address) ? address : "127.0.0.1:0";
 }
 
-void replace_all(std::string& text, std::string_view what, const std::string& with)
-{
-    for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size()))
-        text.replace(at, what.size(), with);
-}
-
 std::string configuration(const fs::path& directory)
 {
-    std::string text{configuration_template};
-    replace_all(text, "@directory@", directory.string());
-    replace_all(text, "@path@", std::string{webhook_path});
-    replace_all(text, "@listener@", free_address(8443));
-    replace_all(text, "@admin@", free_address(9464));
-    return text;
+    return fmt::format(configuration_template, fmt::arg("directory", directory.string()),
+                       fmt::arg("path", webhook_path), fmt::arg("listener", free_address(8443)),
+                       fmt::arg("admin", free_address(9464)));
 }
 
 // A directory of ours: nobody else may have prepared keys or a configuration in it.
