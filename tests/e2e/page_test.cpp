@@ -191,6 +191,23 @@ TEST_F(PageTest, TakesEveryTextAsText)
     EXPECT_THAT(browser_->console(), testing::IsEmpty());
 }
 
+// A bucket's share by a straight line, and differences of two samples, as Prometheus counts them.
+TEST_F(PageTest, ReadsCountersAndQuantilesAsPrometheusDoes)
+{
+    const auto found = browser_->run(R"(return import('/metrics.js').then((m) => {
+        const text = '# HELP a_total b\na_total{e="x\\"}y",outcome="stored"} 3\nb 1e3\n';
+        const families = m.parseMetrics(text);
+        const to = [[1, 0], [2, 10], [4, 20], [Infinity, 20]];
+        return [families.get('a_total')[0].labels.outcome, families.get('a_total')[0].value,
+                families.get('b')[0].value, families.size, m.quantile(0.5, undefined, to),
+                m.quantile(0.75, undefined, to), m.quantile(0.5, to, to),
+                m.quantile(0.5, [[1, 0], [2, 10], [4, 10], [Infinity, 10]], to),
+                m.quantile(0.5, undefined, [[1, 0], [Infinity, 5]])];
+    }))");
+
+    EXPECT_EQ(found.dump(), R"(["stored",3,1000,2,2,3,null,3,1])");
+}
+
 TEST_F(PageTest, FitsAPhoneAndGoesByKeyboardInBothSchemes)
 {
     const char* pictures = std::getenv("GATEWAY_SCREENSHOTS"); // NOLINT(concurrency-mt-unsafe)

@@ -9,6 +9,7 @@
 #include <boost/asio/post.hpp>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <optional>
@@ -160,6 +161,24 @@ TEST_F(AdminTest, ServesThePageAndAllThatItNeedsUnderAStrictPolicy)
     EXPECT_EQ(chart.body.size(), std::stoul(chart.fields.at("content-length")));
     EXPECT_EQ(get("/page.json").body, R"({"page":1})");
     EXPECT_EQ(get("/page.json").fields.at("cache-control"), "no-store");
+}
+
+TEST_F(AdminTest, EachModuleThatThePageLoadsIsServed)
+{
+    const std::regex import{R"re(from "\.(/[a-z]+\.js)")re"};
+    std::vector<std::string> wanted = {"/view.js"};
+    for (std::size_t n = 0; n < wanted.size(); ++n) {
+        const reply module = get(wanted[n]);
+
+        EXPECT_EQ(module.status, 200) << wanted[n];
+        EXPECT_EQ(module.fields.at("content-type"), "text/javascript; charset=utf-8");
+        for (std::sregex_iterator i{module.body.begin(), module.body.end(), import}, end; i != end;
+             ++i) {
+            if (std::find(wanted.begin(), wanted.end(), (*i)[1]) == wanted.end())
+                wanted.push_back((*i)[1]);
+        }
+    }
+    EXPECT_EQ(wanted.size(), 8U);
 }
 
 TEST_F(AdminTest, HeadHasTheHeaderOfTheAnswerAlone)
