@@ -2,7 +2,7 @@
 #include "gateway/ingest/pipeline.hpp"
 
 #include "gateway/attentive/event_catalog.hpp"
-#include "gateway/model/newest_deliveries.hpp"
+#include "gateway/store/newest_deliveries.hpp"
 
 namespace gateway {
 

@@ -2,9 +2,10 @@
 // trusted authorities. Here each link is looked at, so that the remedy can name the certificate.
 #include "gateway/listener/certificate_chain.hpp"
 
+#include "listener/openssl.hpp"
+
 #include <boost/asio/ssl/context.hpp>
 
-#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
@@ -18,24 +19,10 @@ constexpr int handshake_rounds_max = 10;
 constexpr const char* fetch = "put it behind the server's certificate in the file of "
                               "listener.tls_certificate, as the authority's full chain has it";
 
-template <class T, void (*release)(T*)>
-struct chain_releaser {
-    void operator()(T* object) const { release(object); }
-};
-using ssl_context = std::unique_ptr<SSL_CTX, chain_releaser<SSL_CTX, SSL_CTX_free>>;
-using ssl_session = std::unique_ptr<SSL, chain_releaser<SSL, SSL_free>>;
-using x509_store = std::unique_ptr<X509_STORE, chain_releaser<X509_STORE, X509_STORE_free>>;
-using x509_verification =
-    std::unique_ptr<X509_STORE_CTX, chain_releaser<X509_STORE_CTX, X509_STORE_CTX_free>>;
-
-std::string reason_of_openssl()
-{
-    char text[256] = "no reason given";
-    if (const unsigned long code = ERR_peek_error(); code != 0)
-        ERR_error_string_n(code, text, sizeof text);
-    ERR_clear_error();
-    return text;
-}
+using ssl_context = owned<SSL_CTX, SSL_CTX_free>;
+using ssl_session = owned<SSL, SSL_free>;
+using x509_store = owned<X509_STORE, X509_STORE_free>;
+using x509_verification = owned<X509_STORE_CTX, X509_STORE_CTX_free>;
 
 std::string quoted_name(const X509_NAME* name)
 {

@@ -2,9 +2,10 @@
 // the coroutines share the state and end by themselves when the listener was told to stop.
 #include "gateway/listener/listener.hpp"
 #include "gateway/base/log.hpp"
+#include "gateway/listener/address.hpp"
 
 #include "listener/answer.hpp"
-#include "listener/counts.hpp"
+#include "listener/metrics.hpp"
 #include "listener/session.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -14,7 +15,6 @@
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include <charconv>
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -64,34 +64,6 @@ private:
     int fd_;
 };
 
-struct host_and_port {
-    std::string host;
-    unsigned short port = 0;
-};
-
-result<host_and_port> split_address(const std::string& address)
-{
-    const std::size_t colon = address.rfind(':');
-    host_and_port parts;
-    bool ok = colon != std::string::npos;
-    if (ok) {
-        const char* const end = address.data() + address.size();
-        const auto parsed = std::from_chars(address.data() + colon + 1, end, parts.port);
-        ok = parsed.ec == std::errc{} && parsed.ptr == end;
-        parts.host = address.substr(0, colon);
-    }
-    const bool bracketed = parts.host.size() > 2 && parts.host.front() == '[';
-    if (bracketed && parts.host.back() == ']')
-        parts.host = parts.host.substr(1, parts.host.size() - 2);
-    else if (parts.host.find(':') != std::string::npos)
-        ok = false;
-    if (!ok)
-        return fail(errc::config_invalid,
-                    "\"" + address +
-                        "\" is no address and port such as 0.0.0.0:8443 or [::1]:8443");
-    return parts;
-}
-
 std::string date_now()
 {
     return http_date(std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
@@ -101,12 +73,9 @@ std::string date_now()
 
 result<asio::ip::tcp::acceptor> open_acceptor(asio::io_context& io, const std::string& address)
 {
-    BOOST_OUTCOME_TRY(const auto parts, split_address(address));
+    BOOST_OUTCOME_TRY(const auto wanted, parse_listen_address(address));
+    const asio::ip::tcp::endpoint endpoint{wanted.host, wanted.port};
     error_code ec;
-    const auto ip = asio::ip::make_address(parts.host, ec);
-    if (ec)
-        return fail(errc::config_invalid, "\"" + parts.host + "\" is no IP address");
-    const asio::ip::tcp::endpoint endpoint{ip, parts.port};
     asio::ip::tcp::acceptor acceptor{io};
     acceptor.open(endpoint.protocol(), ec);
     if (!ec)
@@ -151,7 +120,7 @@ struct listener::implementation : std::enable_shared_from_this<implementation> {
     implementation(asio::ip::tcp::acceptor a, listener_settings settings)
         : acceptor(std::move(a)), pause(acceptor.get_executor()), tick(acceptor.get_executor()),
           loop(static_cast<asio::io_context&>(acceptor.get_executor().context()).get_executor()),
-          all(std::make_shared<sessions>(loop, std::move(settings)))
+          all(std::make_shared<listener_state>(loop, std::move(settings)))
     {
     }
 
@@ -171,7 +140,7 @@ struct listener::implementation : std::enable_shared_from_this<implementation> {
     spare_descriptor spare;
     loop_executor loop;
     // Shared with the sessions, which may outlive the listener.
-    std::shared_ptr<sessions> all;
+    std::shared_ptr<listener_state> all;
 };
 
 asio::awaitable<void>
@@ -227,13 +196,9 @@ void listener::implementation::admit(loop_socket socket)
 bool listener::implementation::make_room(const asio::ip::address& peer)
 {
     const auto now = steady_clock::now();
-    const listener_limits& limits = all->now_serving->settings.limits;
-    const bool trusted = all->now_serving->trusts(peer);
-    if (!trusted && all->peers.of(peer_of(peer)) >= limits.connections_per_peer_max) {
-        count_connection_refused("connections_per_peer");
-        all->refusals.note("connections_per_peer", "too many from one address", peer, now);
+    const listener_limits& limits = all->newest->settings.limits;
+    if (!all->newest->trusts(peer) && !all->has_room_for(peer))
         return false;
-    }
     if (all->size() >= limits.connections_max && !evict_one()) {
         count_connection_refused("connections");
         all->refusals.note("connections", "too many, and none is idle", peer, now);
@@ -321,14 +286,14 @@ void listener::start()
 
 void listener::replace_tls(tls_context tls)
 {
-    listener_settings next = implementation_->all->now_serving->settings;
+    listener_settings next = implementation_->all->newest->settings;
     next.tls = std::move(tls);
     replace(std::move(next));
 }
 
 void listener::replace(listener_settings settings)
 {
-    implementation_->all->now_serving = std::make_shared<const service>(std::move(settings));
+    implementation_->all->newest = std::make_shared<const listener_terms>(std::move(settings));
 }
 
 void listener::announce_drain()
@@ -339,7 +304,7 @@ void listener::announce_drain()
 asio::awaitable<void> listener::drain(std::chrono::steady_clock::time_point deadline)
 {
     const auto keep = implementation_;
-    sessions& all = *keep->all;
+    listener_state& all = *keep->all;
     keep->stop();
     error_code ignored;
     all.emptied.expires_at(deadline);

@@ -1,8 +1,9 @@
 // Address arithmetic on 16 bytes, whatever the family.
 #include "listener/peers.hpp"
 
-#include "gateway/listener/listener.hpp"
+#include "gateway/listener/limits.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 namespace gateway {
@@ -34,6 +35,12 @@ bool agree(const peer_key& a, const peer_key& b, unsigned bits)
 bool network::contains(const ip::address& a) const
 {
     return agree(address, bytes_of(a), prefix);
+}
+
+bool is_within(const std::vector<network>& networks, const ip::address& a)
+{
+    return std::any_of(networks.begin(), networks.end(),
+                       [&a](const network& n) { return n.contains(a); });
 }
 
 result<network> parse_network(const std::string& text)

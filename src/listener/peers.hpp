@@ -24,6 +24,9 @@ struct network {
     bool contains(const boost::asio::ip::address& a) const;
 };
 
+// Whether one of `networks` contains `a`.
+bool is_within(const std::vector<network>& networks, const boost::asio::ip::address& a);
+
 // Reads "10.0.0.0/8", "192.0.2.1", "2001:db8::/32" or "::1". Fails with config_invalid.
 result<network> parse_network(const std::string& text);
 

@@ -109,8 +109,7 @@ std::optional<ip::address> forwarded_for(std::string_view field,
         const auto address = ip::make_address(std::string{last}, ec);
         if (ec)
             return std::nullopt;
-        const auto is_proxy = [&address](const network& n) { return n.contains(address); };
-        if (std::none_of(trusted.begin(), trusted.end(), is_proxy))
+        if (!is_within(trusted, address))
             return address;
     }
     return std::nullopt;

@@ -4,7 +4,7 @@
 
 #include "listener/framing.hpp"
 
-#include "gateway/listener/listener.hpp"
+#include "gateway/listener/settings.hpp"
 
 #include <string>
 #include <string_view>

@@ -5,12 +5,8 @@
 
 #include "listener/chunked.hpp"
 #include "listener/connection.hpp"
-#include "listener/peers.hpp"
-#include "listener/receipts.hpp"
-#include "listener/refusal_log.hpp"
+#include "listener/listener_state.hpp"
 #include "listener/routing.hpp"
-
-#include "gateway/listener/listener.hpp"
 
 #include <boost/beast/core/flat_buffer.hpp>
 
@@ -24,46 +20,11 @@
 
 namespace gateway {
 
-class session;
 struct answer;
-
-using steady_time = std::chrono::steady_clock::time_point;
-
-// What requests are served by. Replaced as a whole: a request ends by the one it began with.
-struct service {
-    explicit service(listener_settings s);
-
-    bool trusts(const boost::asio::ip::address& a) const;
-
-    listener_settings settings;
-    std::vector<network> trusted;
-};
-
-// What the sessions of one listener share. Outlives them: each holds a reference.
-struct sessions {
-    sessions(const loop_executor& executor, listener_settings s)
-        : now_serving(std::make_shared<const service>(std::move(s))),
-          receipts(std::make_shared<receipt_queue>(executor)), emptied(executor)
-    {
-    }
-
-    std::size_t size() const { return busy.size() + idle.size(); }
-
-    std::shared_ptr<const service> now_serving; // shared with the requests under way
-    std::list<session*> busy;
-    std::list<session*> idle; // between requests, the longest idle first
-    peer_counts peers;
-    refusal_log refusals;
-    std::shared_ptr<receipt_queue> receipts;
-    std::string date;                      // of the answers, renewed by the sweep
-    bool draining = false;                 // tell the balancer, close after each answer
-    std::optional<steady_time> stopped_at; // no new connections; idle ones go soon
-    loop_timer emptied;                    // cancelled when the last session ends
-};
 
 class session {
 public:
-    session(std::shared_ptr<sessions> all, loop_socket socket,
+    session(std::shared_ptr<listener_state> all, loop_socket socket,
             const boost::asio::ip::address& peer);
     ~session();
     session(const session&) = delete;
@@ -88,7 +49,7 @@ private:
     enum class next { request, close_politely, close_silently };
 
     void enter(phase p);
-    void serve_by_newest();
+    void adopt_newest();
     std::chrono::milliseconds limit_of(phase p) const;
     std::string_view unread() const;
 
@@ -111,10 +72,12 @@ private:
     task<next> respond(answer a);
     task<bool> write(std::string_view bytes);
 
-    const listener_limits& limits() const { return served_by_->settings.limits; }
+    // How much the buffer holds: a header, and of a body what came with it.
+    std::size_t buffer_room() const { return limits().header_bytes_max + (8U << 10U); }
+    const listener_limits& limits() const { return terms_->settings.limits; }
 
-    std::shared_ptr<sessions> all_;
-    std::shared_ptr<const service> served_by_; // of the request under way
+    std::shared_ptr<listener_state> all_;
+    std::shared_ptr<const listener_terms> terms_; // of the request under way
     connection connection_;
     boost::asio::ip::address peer_;
     bool trusted_ = false; // a proxy: not counted, and believed on whose request it is

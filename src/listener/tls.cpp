@@ -1,9 +1,10 @@
 #include "gateway/listener/tls.hpp"
 
+#include "listener/openssl.hpp"
+
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ssl/context.hpp>
 
-#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
@@ -32,29 +33,15 @@ constexpr const char* curves = "X25519:prime256v1:secp384r1";
 constexpr std::string_view session_id_context = "attentive-gateway";
 constexpr std::size_t pem_bytes_max = 1U << 20U;
 
-template <class T, void (*release)(T*)>
-struct releaser {
-    void operator()(T* object) const { release(object); }
-};
-using x509 = std::unique_ptr<X509, releaser<X509, X509_free>>;
-using evp_key = std::unique_ptr<EVP_PKEY, releaser<EVP_PKEY, EVP_PKEY_free>>;
-using bio = std::unique_ptr<BIO, releaser<BIO, BIO_free_all>>;
-using extension = std::unique_ptr<X509_EXTENSION, releaser<X509_EXTENSION, X509_EXTENSION_free>>;
+using x509 = owned<X509, X509_free>;
+using evp_key = owned<EVP_PKEY, EVP_PKEY_free>;
+using bio = owned<BIO, BIO_free_all>;
+using extension = owned<X509_EXTENSION, X509_EXTENSION_free>;
 
 void require(bool ok)
 {
     if (!ok)
         std::abort(); // OpenSSL is out of memory or broken: not an outcome
-}
-
-std::string last_tls_error()
-{
-    char text[256] = "no reason given";
-    const unsigned long code = ERR_peek_error();
-    if (code != 0)
-        ERR_error_string_n(code, text, sizeof text);
-    ERR_clear_error();
-    return text;
 }
 
 error refused(const std::filesystem::path& file, const std::string& why)
@@ -169,7 +156,7 @@ result<void> use_private_key(ssl::context& context, const std::filesystem::path&
     const evp_key key{PEM_read_bio_PrivateKey(source.get(), nullptr, no_password, nullptr)};
     if (key == nullptr)
         return refused(file, "is not a whole PEM private key without a password (" +
-                                 last_tls_error() + ")");
+                                 reason_of_openssl() + ")");
     const X509* const leaf = SSL_CTX_get0_certificate(context.native_handle());
     if (EVP_PKEY_eq(X509_get0_pubkey(leaf), key.get()) != 1) {
         ERR_clear_error();
@@ -180,7 +167,7 @@ result<void> use_private_key(ssl::context& context, const std::filesystem::path&
                                  "; install the pair that was made together");
     }
     if (SSL_CTX_use_PrivateKey(context.native_handle(), key.get()) != 1)
-        return refused(file, "cannot be used (" + last_tls_error() + ")");
+        return refused(file, "cannot be used (" + reason_of_openssl() + ")");
     return ok();
 }
 

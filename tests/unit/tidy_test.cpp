@@ -79,8 +79,13 @@ const std::vector<library_rule> library_owners = {
 };
 
 // Headers that cost seconds to compile: in .cpp files only.
-const std::vector<std::string> heavy_includes = {"boost/beast", "nlohmann/json.hpp", "pqxx/",
-                                                 "spdlog/"};
+const std::vector<std::string> heavy_includes = {
+    "boost/asio", "boost/beast", "fmt/", "nlohmann/json.hpp", "pqxx/", "regex", "spdlog/"};
+
+// But for those that take or return Asio's own types: for whoever composes the process.
+const std::set<std::string> asio_headers = {"include/gateway/admin/admin.hpp",
+                                            "include/gateway/listener/address.hpp",
+                                            "include/gateway/listener/listener.hpp"};
 
 std::vector<std::string> lines_of(const fs::path& file)
 {
@@ -256,8 +261,10 @@ TEST(TidyTest, HeavyHeadersStayOutOfHeaders)
     for (const auto& file : sources_below(root / "include")) {
         for (const auto& line : lines_of(file)) {
             const std::string include = included_by(line);
-            for (const auto& heavy : heavy_includes)
-                EXPECT_NE(include.rfind(heavy, 0), 0U) << shown(file) << ": " << line;
+            for (const auto& heavy : heavy_includes) {
+                const bool allowed = heavy == "boost/asio" && asio_headers.count(shown(file)) != 0;
+                EXPECT_TRUE(allowed || include.rfind(heavy, 0) != 0) << shown(file) << ": " << line;
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 #include "app/commands/doctor.hpp"
 #include "app/config/checks.hpp"
 #include "app/config/secrets.hpp"
+#include "gateway/listener/address.hpp"
 #include "gateway/listener/listener.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -85,17 +86,15 @@ void check_admin_port(const config& c, const std::optional<std::string>& running
 
 std::optional<std::string> running_gateway(const std::string& admin_address)
 {
-    const auto colon = admin_address.rfind(':');
-    std::string host = admin_address.substr(0, colon);
-    std::erase_if(host, [](char b) { return b == '[' || b == ']'; });
-    boost::system::error_code ec;
-    auto ip = asio::ip::make_address(host, ec);
-    if (ip.is_unspecified())
-        ip = asio::ip::address_v4::loopback();
+    const auto asked = parse_listen_address(admin_address);
+    if (!asked)
+        return std::nullopt;
+    auto [host, port] = asked.value();
+    if (host.is_unspecified())
+        host = asio::ip::address_v4::loopback();
     asio::ip::tcp::iostream stream;
     stream.expires_after(patience); // of all: whatever listens there may never answer
-    stream.connect(asio::ip::tcp::endpoint{
-        ip, static_cast<unsigned short>(std::stoul(admin_address.substr(colon + 1)))});
+    stream.connect(asio::ip::tcp::endpoint{host, port});
     stream << "GET /readyz HTTP/1.1\r\nHost: doctor\r\nConnection: close\r\n\r\n" << std::flush;
     std::string answer(answer_bytes_max, '\0');
     stream.read(answer.data(), static_cast<std::streamsize>(answer.size()));

@@ -1,50 +1,19 @@
 #include "app/config/checks.hpp"
 
+#include "gateway/listener/address.hpp"
 #include "gateway/listener/limits.hpp"
 #include "gateway/store/connection_string.hpp"
 
-#include <boost/asio/ip/address.hpp>
-
 #include <algorithm>
-#include <charconv>
 
 namespace gateway {
 namespace {
-
-namespace ip = boost::asio::ip;
-
-struct host_port {
-    ip::address host;
-    std::uint16_t port;
-};
-
-// "127.0.0.1:80" or "[::1]:80": a literal address, because a listening socket needs one.
-std::optional<host_port> parse_address(const std::string& text)
-{
-    const auto colon = text.rfind(':');
-    if (colon == std::string::npos)
-        return std::nullopt;
-    std::string host = text.substr(0, colon);
-    const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
-    if (bracketed)
-        host = host.substr(1, host.size() - 2);
-    boost::system::error_code error;
-    const ip::address address = ip::make_address(host, error);
-    if (error || address.is_v6() != bracketed)
-        return std::nullopt;
-    std::uint16_t port = 0;
-    const char* const end = text.data() + text.size();
-    const auto [rest, failure] = std::from_chars(text.data() + colon + 1, end, port);
-    if (failure != std::errc{} || rest != end)
-        return std::nullopt;
-    return host_port{address, port};
-}
 
 std::optional<std::string> check_address(const std::string& text)
 {
     if (text.empty())
         return "is empty";
-    if (!parse_address(text))
+    if (!parse_listen_address(text))
         return "\"" + text + "\" is not an address with a port";
     return std::nullopt;
 }
@@ -121,16 +90,19 @@ const text_form endpoint_path_form{
 
 bool is_loopback(const std::string& address)
 {
-    const auto parsed = parse_address(address);
-    return parsed && parsed->host.is_loopback();
+    const auto parsed = parse_listen_address(address);
+    return parsed && parsed.value().host.is_loopback();
 }
 
 bool same_port(const std::string& address, const std::string& other)
 {
-    const auto a = parse_address(address);
-    const auto b = parse_address(other);
-    return a && b && a->port != 0 && a->port == b->port &&
-           (a->host == b->host || a->host.is_unspecified() || b->host.is_unspecified());
+    const auto a = parse_listen_address(address);
+    const auto b = parse_listen_address(other);
+    if (!a || !b || a.value().port == 0 || a.value().port != b.value().port)
+        return false;
+    const auto& host = a.value().host;
+    const auto& other_host = b.value().host;
+    return host == other_host || host.is_unspecified() || other_host.is_unspecified();
 }
 
 } // namespace gateway

@@ -12,6 +12,7 @@
 #include "gateway/admin/admin.hpp"
 #include "gateway/base/log.hpp"
 #include "gateway/base/worker.hpp"
+#include "gateway/listener/listener.hpp"
 #include "gateway/store/migrations.hpp"
 #include "gateway/store/observer.hpp"
 #include "gateway/store/projector.hpp"

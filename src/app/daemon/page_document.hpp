@@ -4,7 +4,7 @@
 
 #include "app/daemon/process_state.hpp"
 #include "gateway/base/time.hpp"
-#include "gateway/model/newest_deliveries.hpp"
+#include "gateway/store/newest_deliveries.hpp"
 #include "gateway/store/observer.hpp"
 
 #include <string>

@@ -4,7 +4,7 @@
 
 #include "app/config/config.hpp"
 #include "gateway/ingest/pipeline.hpp"
-#include "gateway/listener/listener.hpp"
+#include "gateway/listener/settings.hpp"
 
 #include <functional>
 #include <memory>

@@ -1,7 +1,7 @@
 #include "store/write/outcomes.hpp"
 #include "gateway/base/log.hpp"
 #include "gateway/base/log_limit.hpp"
-#include "gateway/model/newest_deliveries.hpp"
+#include "gateway/store/newest_deliveries.hpp"
 #include "gateway/store/writer.hpp"
 #include "store/write/pending.hpp"
 

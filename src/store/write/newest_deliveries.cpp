@@ -1,4 +1,4 @@
-#include "gateway/model/newest_deliveries.hpp"
+#include "gateway/store/newest_deliveries.hpp"
 
 #include <algorithm>
 

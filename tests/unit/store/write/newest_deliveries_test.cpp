@@ -1,5 +1,5 @@
 // What is remembered of deliveries: the newest, of both kinds, within bounds.
-#include "gateway/model/newest_deliveries.hpp"
+#include "gateway/store/newest_deliveries.hpp"
 
 #include <gtest/gtest.h>
 

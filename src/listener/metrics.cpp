@@ -1,4 +1,4 @@
-#include "listener/counts.hpp"
+#include "listener/metrics.hpp"
 
 #include "gateway/base/metrics.hpp"
 #include "gateway/listener/misdirected.hpp"
