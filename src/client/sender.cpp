@@ -3,6 +3,7 @@
 #include "client/bodies.hpp"
 #include "client/sender_connection.hpp"
 #include "client/sender_journal.hpp"
+#include "gateway/base/backoff.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
@@ -14,7 +15,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <random>
 
 namespace gateway {
 namespace {
@@ -51,28 +51,6 @@ std::chrono::microseconds percentile(const std::vector<std::uint32_t>& sorted, d
         static_cast<std::size_t>(std::ceil(share * static_cast<double>(sorted.size())));
     return std::chrono::microseconds{sorted[std::clamp<std::size_t>(rank, 1, sorted.size()) - 1]};
 }
-
-// Doubles with every failure in a row; the jitter keeps the connections from returning together.
-class backoff {
-public:
-    explicit backoff(std::uint64_t seed) : random_(static_cast<std::minstd_rand::result_type>(seed))
-    {
-    }
-
-    void reset() { next_ = backoff_min; }
-
-    milliseconds next()
-    {
-        const auto base = next_;
-        next_ = std::min(next_ * 2, backoff_max);
-        std::uniform_int_distribution<std::int64_t> jitter{base.count() / 2, base.count()};
-        return milliseconds{jitter(random_)};
-    }
-
-private:
-    std::minstd_rand random_;
-    milliseconds next_ = backoff_min;
-};
 
 // One run. Its coroutines share it without locks: a single thread runs them all.
 class sending {
@@ -129,7 +107,9 @@ private:
     {
         outgoing scratch;
         asio::steady_timer timer{io_};
-        backoff pause{request_.seed + index + 1};
+        // The jitter keeps the connections from returning together.
+        backoff pause{backoff_min, backoff_max,
+                      static_cast<std::uint32_t>(request_.seed + index + 1)};
         while (next_ < request_.count && !fatal_) {
             const std::uint64_t n = next_++;
             const auto due = due_time(n);

@@ -3,6 +3,7 @@
 #include "gateway/client/webhooks.hpp"
 
 #include "client/sender_connection.hpp"
+#include "gateway/base/backoff.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/url/encode.hpp>
@@ -11,7 +12,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <random>
 #include <thread>
 
 namespace gateway {
@@ -83,6 +83,7 @@ public:
     result<http_answer> call(const request& r)
     {
         const std::string text = text_of(r);
+        backoff pause{api_.first_pause, pause_max};
         for (int tries = 1;; ++tries) {
             const auto got = attempt(text);
             const bool limited = got && got.value().status == 429;
@@ -93,7 +94,7 @@ public:
             const error why = got ? refused(got.value()) : got.error();
             if (tries >= api_.tries_max)
                 return why;
-            wait(why.detail, got ? got.value().retry_after : std::string{}, tries);
+            wait(why.detail, got ? got.value().retry_after : std::string{}, pause.next());
         }
     }
 
@@ -142,12 +143,9 @@ private:
         got = co_await connection_.exchange(text);
     }
 
-    // Between half and all of the step, unless the server names a time.
-    void wait(const std::string& why, const std::string& retry_after, int tries)
+    // For `pause`, unless the server names a longer time.
+    void wait(const std::string& why, const std::string& retry_after, milliseconds pause)
     {
-        const auto step = std::min(api_.first_pause * (1 << std::min(tries - 1, 16)), pause_max);
-        std::uniform_int_distribution<milliseconds::rep> within{step.count() / 2, step.count()};
-        milliseconds pause{within(random_)};
         unsigned seconds = 0;
         const char* const end = retry_after.data() + retry_after.size();
         if (std::from_chars(retry_after.data(), end, seconds).ec == std::errc{})
@@ -162,7 +160,6 @@ private:
     const destination to_;
     asio::io_context io_;
     sender_connection connection_;
-    std::mt19937 random_{std::random_device{}()};
 };
 
 result<std::unique_ptr<api_connection>> connect(const webhook_api& api)
