@@ -26,6 +26,12 @@ prometheus::Labels to_labels(const metric_labels& labels)
     return made;
 }
 
+template <class Builder>
+auto& family(Builder builder, std::string_view name, std::string_view help)
+{
+    return builder.Name(std::string{name}).Help(std::string{help}).Register(registry());
+}
+
 } // namespace
 
 void counter::add(double n) const
@@ -65,22 +71,14 @@ void histogram::observe(std::chrono::steady_clock::duration time) const
 counter make_counter(std::string_view name, std::string_view help, const metric_labels& labels)
 {
     counter made;
-    made.on_ = &prometheus::BuildCounter()
-                    .Name(std::string{name})
-                    .Help(std::string{help})
-                    .Register(registry())
-                    .Add(to_labels(labels));
+    made.on_ = &family(prometheus::BuildCounter(), name, help).Add(to_labels(labels));
     return made;
 }
 
 gauge make_gauge(std::string_view name, std::string_view help, const metric_labels& labels)
 {
     gauge made;
-    made.on_ = &prometheus::BuildGauge()
-                    .Name(std::string{name})
-                    .Help(std::string{help})
-                    .Register(registry())
-                    .Add(to_labels(labels));
+    made.on_ = &family(prometheus::BuildGauge(), name, help).Add(to_labels(labels));
     return made;
 }
 
@@ -88,11 +86,7 @@ histogram make_histogram(std::string_view name, std::string_view help,
                          const std::vector<double>& buckets, const metric_labels& labels)
 {
     histogram made;
-    made.on_ = &prometheus::BuildHistogram()
-                    .Name(std::string{name})
-                    .Help(std::string{help})
-                    .Register(registry())
-                    .Add(to_labels(labels), buckets);
+    made.on_ = &family(prometheus::BuildHistogram(), name, help).Add(to_labels(labels), buckets);
     return made;
 }
 
