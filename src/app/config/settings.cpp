@@ -31,6 +31,9 @@ struct section {
         return {name, key, std::move(how), when.value_or(usual)};
     }
 };
+// clang 14 does not see it by itself.
+template <class Members>
+section(const char*, Members config::*, taken_up) -> section<Members>;
 
 std::vector<setting> listener_rows()
 {
