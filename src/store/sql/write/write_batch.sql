@@ -23,8 +23,7 @@ DECLARE
     v_ids         uuid[];
     v_kept        gateway.event_row[];
 BEGIN
-    -- "Stored" is a promise: a role or database whose commits do not wait for the disk, or where
-    -- the cluster has synchronous standbys not for theirs, is overruled.
+    -- A role or database whose commits wait for less than all of the cluster's disks is overruled.
     PERFORM set_config('synchronous_commit', 'on', true)
     WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply');
     -- Behind a pooler the session's own setting is not ours to make.
@@ -82,8 +81,7 @@ BEGIN
         VALUES (v_batch, p_writer, stored, v_given - stored, v_quarantined);
         batch_id := v_batch;
     ELSIF v_given > 0 AND cardinality(p_quarantine) = 0 THEN
-        -- All were there before, and nothing is written that a commit would wait for. But what
-        -- was there may be on no standby yet: its own commit waits, or was cancelled waiting.
+        -- All were there before, perhaps on no standby yet: the answer waits for a commit, too.
         PERFORM pg_logical_emit_message(true, 'attentive-gateway', 'duplicates');
     END IF;
 END $$;
