@@ -29,8 +29,7 @@ BEGIN
     -- Behind a pooler the session's own setting is not ours to make.
     PERFORM set_config('lock_timeout', '1s', true);
 
-    -- Nobody whom `erase` removed comes back by a retry, a replay or the spool: such rows count as
-    -- there before. As long as nobody was erased this costs one look at an empty table.
+    -- Whom `erase` removed comes back by no retry, replay or spool: such rows count as there before.
     IF gateway.has_erased() THEN
         v_kept := gateway.without_erased(p_events);
     END IF;
