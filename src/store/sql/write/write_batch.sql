@@ -29,7 +29,7 @@ BEGIN
     -- Behind a pooler the session's own setting is not ours to make.
     PERFORM set_config('lock_timeout', '1s', true);
 
-    -- Whom `erase` removed comes back by no retry, replay or spool: such rows count as there before.
+    -- Whom `erase` removed comes back by no retry, replay or spool: such rows count as repeated.
     IF gateway.has_erased() THEN
         v_kept := gateway.without_erased(p_events);
     END IF;
