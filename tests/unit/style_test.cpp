@@ -14,17 +14,21 @@ constexpr std::size_t line_length_max = 100;
 constexpr std::size_t function_lines_max = 70;
 constexpr std::size_t file_lines_max = 400;
 
+std::size_t columns_of(const std::string& line)
+{
+    const auto columns = std::count_if(line.begin(), line.end(), [](char c) {
+        return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; // UTF-8: lead bytes
+    });
+    return static_cast<std::size_t>(columns);
+}
+
 TEST(StyleTest, LinesFitTheScreen)
 {
     for (const auto& file : all_sources()) {
         std::size_t number = 0;
         for (const auto& line : lines_of(file)) {
             ++number;
-            const auto columns = std::count_if(line.begin(), line.end(), [](char c) {
-                return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; // UTF-8: lead bytes
-            });
-            EXPECT_LE(static_cast<std::size_t>(columns), line_length_max)
-                << shown(file) << ":" << number;
+            EXPECT_LE(columns_of(line), line_length_max) << shown(file) << ":" << number;
         }
     }
 }
@@ -67,6 +71,31 @@ TEST(StyleTest, SqlFitsTheScreenToo)
         }
         EXPECT_EQ(opened, 0U) << shown(file);
     }
+}
+
+// What opens a body stands at the margin and ends in "{"; "}" at the margin closes it.
+TEST(StyleTest, ScriptsFitTheScreenToo)
+{
+    std::size_t scripts = 0;
+    for (const auto& entry : fs::directory_iterator{root / "src/admin/page"}) {
+        if (entry.path().extension() != ".js")
+            continue;
+        ++scripts;
+        const auto lines = lines_of(entry.path());
+        EXPECT_LE(lines.size(), file_lines_max) << shown(entry.path());
+        EXPECT_EQ(lines.front().rfind("//", 0), 0U) << shown(entry.path());
+        std::size_t opened = 0;
+        for (std::size_t i = 0; i < lines.size(); ++i) {
+            const std::string& line = lines[i];
+            EXPECT_LE(columns_of(line), line_length_max) << shown(entry.path()) << ":" << i + 1;
+            if (!line.empty() && line.front() != ' ' && line.back() == '{')
+                opened = i;
+            if (!line.empty() && line.front() == '}') {
+                EXPECT_LE(i - opened + 1, function_lines_max) << shown(entry.path()) << ":" << i;
+            }
+        }
+    }
+    EXPECT_GT(scripts, 5U);
 }
 
 // Steps stay as they are while functions change: one that calls a function would mean another
