@@ -1,116 +1,81 @@
-#include "app/daemon/reload.hpp"
-
+// What is exchanged while the daemon serves: at SIGHUP all that the configuration says, and the
+// certificate whenever it is replaced on the disk.
 #include "app/config/secrets.hpp"
-#include "app/config/settings.hpp"
-
-#include <sys/stat.h>
+#include "app/console/log.hpp"
+#include "app/daemon/health.hpp"
+#include "app/daemon/implementation.hpp"
+#include "gateway/base/log.hpp"
 
 namespace gateway {
-namespace {
 
-bool same(const std::optional<secret_source>& a, const std::optional<secret_source>& b)
+listener_settings daemon::implementation::served_settings()
 {
-    if (!a || !b)
-        return a.has_value() == b.has_value();
-    return a->file == b->file && a->credential == b->credential && a->environment == b->environment;
+    return settings_of(serving, [this] { return writer->available(); });
 }
 
-// Whatever replaces a file gives it another inode or another time.
-std::string stamp_of(const std::filesystem::path& file)
+// All is read and checked first; a fault in any part keeps every part of the old.
+void daemon::implementation::reload()
 {
-    struct stat s {};
-    if (::stat(file.c_str(), &s) != 0)
-        return "absent";
-    return std::to_string(s.st_dev) + ":" + std::to_string(s.st_ino) + ":" +
-           std::to_string(s.st_size) + ":" + std::to_string(s.st_mtim.tv_sec) + "." +
-           std::to_string(s.st_mtim.tv_nsec);
-}
-
-} // namespace
-
-result<generation> prepare(const config& c, writer& w)
-{
-    generation g;
-    g.from = c;
-    g.certificate = certificate_watch{c}; // before it is read: what changes meanwhile is a change
-    if (!c.listener.tls_certificate.empty()) {
-        BOOST_OUTCOME_TRY(g.tls, load_certificate(c));
+    if (!reread || draining)
+        return;
+    notify_reloading();
+    auto next = [this]() -> result<generation> {
+        BOOST_OUTCOME_TRY(const auto c, reread());
+        return prepare(c, *writer);
+    }();
+    if (next) {
+        take(std::move(next).value());
+    } else {
+        reloads.refused.add();
+        write_log(
+            severity::error, "reload_refused",
+            "the configuration was not reloaded, the old one goes on as it is: "
+            "{error.message}",
+            {{"error.type", name(next.error().code)}, {"error.message", next.error().detail}});
     }
-    for (const auto& endpoint : c.endpoints) {
-        BOOST_OUTCOME_TRY(const auto keys, read_signing_keys(endpoint));
-        BOOST_OUTCOME_TRY(auto checks, verifier::make(keys));
-        std::vector<std::string> ids;
-        for (const auto& key : keys)
-            ids.push_back(key.id);
-        g.ways.push_back(
-            std::make_shared<const pipeline>(std::move(checks), w, endpoint.name, ids));
+    status = status_line(state());
+    notify_ready(next ? status : "Reload refused, see the log; " + status);
+}
+
+void daemon::implementation::take(generation next)
+{
+    for (const auto& key : left_for_restart(settings, next.from))
+        write_log(severity::warn, "restart_needed",
+                  "{attentive.config.key} has changed: it takes effect at the next restart",
+                  {{"attentive.config.key", key}});
+    serving = std::move(next);
+    set_log_level(serving.from.log.level);
+    watch_for.serve(serving.from);
+    serving_on.replace(served_settings());
+    reloads.taken.add();
+    write_log(severity::info, "reloaded",
+              "reloaded: certificate, endpoints, signing keys, limits and log level are those of "
+              "the files now");
+}
+
+void daemon::implementation::renew_certificate()
+{
+    if (!serving.certificate.changed())
+        return;
+    auto loaded = load_certificate(serving.from);
+    if (!loaded) {
+        if (!serving.certificate.worth_telling())
+            return;
+        reloads.refused.add();
+        write_log(
+            severity::error, "certificate_refused",
+            "the certificate on the disk was not taken, the old one goes on: {error.message}",
+            {{"error.type", name(loaded.error().code)}, {"error.message", loaded.error().detail}});
+        return;
     }
-    return g;
-}
-
-listener_settings settings_of(const generation& g, std::function<bool()> healthy)
-{
-    listener_settings s;
-    s.tls = g.tls;
-    s.limits = g.from.limits;
-    s.trusted_proxies = g.from.listener.trusted_proxies;
-    s.proxy_protocol = g.from.listener.proxy_protocol;
-    s.healthy = std::move(healthy);
-    for (std::size_t i = 0; i < g.from.endpoints.size(); ++i) {
-        s.routes.push_back(route{g.from.endpoints[i].path, g.from.endpoints[i].name,
-                                 std::string{signature_header},
-                                 [way = g.ways[i]](delivery d, completion done) {
-                                     way->accept(std::move(d), std::move(done));
-                                 }});
-    }
-    return s;
-}
-
-std::vector<std::string> left_for_restart(const config& running, const config& next)
-{
-    std::vector<std::string> keys;
-    for (const setting& s : settings()) {
-        if (s.when == taken_up::at_start && s.how.shown(running) != s.how.shown(next))
-            keys.push_back(s.path());
-    }
-    if (!same(running.database.password, next.database.password))
-        keys.emplace_back("database.password");
-    if (!same(running.admin.token, next.admin.token))
-        keys.emplace_back("admin.token");
-    return keys;
-}
-
-certificate_watch::certificate_watch(const config& c)
-    : certificate_(c.listener.tls_certificate), private_key_(c.listener.tls_private_key),
-      taken_(stamp())
-{
-}
-
-std::string certificate_watch::stamp() const
-{
-    if (certificate_.empty())
-        return {};
-    return stamp_of(certificate_) + " " + stamp_of(private_key_);
-}
-
-bool certificate_watch::changed()
-{
-    seen_ = stamp();
-    return seen_ != taken_;
-}
-
-void certificate_watch::taken()
-{
-    taken_ = seen_;
-    failed_.clear();
-    failures_ = 0;
-}
-
-bool certificate_watch::worth_telling()
-{
-    failures_ = seen_ == failed_ ? failures_ + 1 : 1;
-    failed_ = seen_;
-    return failures_ == 2;
+    serving.certificate.taken();
+    serving.tls = std::move(loaded).value();
+    serving_on.replace_tls(serving.tls);
+    reloads.taken.add();
+    write_log(severity::info, "certificate_taken",
+              "took the certificate that was replaced on the disk, valid until "
+              "{tls.server.not_after}",
+              {{"tls.server.not_after", to_string(expires_at(serving.tls))}});
 }
 
 } // namespace gateway

@@ -1,5 +1,5 @@
 // What a reload leaves for the next restart, and when a certificate on the disk is a new one.
-#include "app/daemon/reload.hpp"
+#include "app/daemon/generation.hpp"
 
 #include "support/process.hpp"
 
