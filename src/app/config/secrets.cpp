@@ -5,6 +5,7 @@
 
 #include <boost/url/encode.hpp>
 #include <boost/url/rfc/unreserved_chars.hpp>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -103,10 +104,10 @@ result<std::string> from_credential(const secret_source& source)
     if (directory == nullptr || *directory == '\0') {
         if (!source.credential_file.empty())
             return from_installed(source.credential_file);
-        return fail(errc::secret_invalid, "credential " + name +
-                                              ": CREDENTIALS_DIRECTORY is not set; systemd sets it "
-                                              "for a unit with LoadCredential=" +
-                                              name + ":/path");
+        return fail(errc::secret_invalid,
+                    fmt::format("credential {0}: CREDENTIALS_DIRECTORY is not set; systemd sets it "
+                                "for a unit with LoadCredential={0}:/path",
+                                name));
     }
     return from_file(std::filesystem::path{directory} / name, "credential");
 }
@@ -143,11 +144,11 @@ result<bare_signing_key> read_signing_key(const secret_source& source)
     const auto foreign = [](char b) { return b <= ' ' || b >= '\x7f'; };
     const auto at = std::find_if(out.key.begin(), out.key.end(), foreign);
     if (at != out.key.end())
-        return fail(errc::secret_invalid,
-                    "byte " + std::to_string(at - out.key.begin() + 1) + " of " +
-                        std::to_string(out.key.size()) +
-                        " is a blank or no ASCII, which no key of Attentive has: copy the key "
-                        "alone, in one line, from Attentive's app settings");
+        return fail(
+            errc::secret_invalid,
+            fmt::format("byte {} of {} is a blank or no ASCII, which no key of Attentive "
+                        "has: copy the key alone, in one line, from Attentive's app settings",
+                        at - out.key.begin() + 1, out.key.size()));
     return out;
 }
 
@@ -162,9 +163,9 @@ result<std::vector<signing_key>> read_signing_keys(const endpoint_config& endpoi
             return fail(errc::secret_invalid, where + bare.error().detail);
         if (bare.value().key.size() < signing_key_bytes_min) {
             return fail(errc::secret_invalid,
-                        where + "only " + std::to_string(bare.value().key.size()) +
-                            " bytes long, at least " + std::to_string(signing_key_bytes_min) +
-                            " are needed; copy the whole key from Attentive's app settings");
+                        fmt::format("{}only {} bytes long, at least {} are needed; copy the whole "
+                                    "key from Attentive's app settings",
+                                    where, bare.value().key.size(), signing_key_bytes_min));
         }
         keys.push_back(signing_key{key.id, std::move(bare).value().key});
     }
@@ -199,10 +200,9 @@ result<std::string> read_admin_token(const config& c)
     if (token.value().size() < admin_token_bytes_min ||
         !std::all_of(token.value().begin(), token.value().end(), fits))
         return fail(errc::secret_invalid,
-                    placed(*c.admin.token) + "admin.token: at least " +
-                        std::to_string(admin_token_bytes_min) +
-                        " printable ASCII characters without blanks are needed; make one: "
-                        "openssl rand -hex 16");
+                    fmt::format("{}admin.token: at least {} printable ASCII characters without "
+                                "blanks are needed; make one: openssl rand -hex 16",
+                                placed(*c.admin.token), admin_token_bytes_min));
     return token;
 }
 
