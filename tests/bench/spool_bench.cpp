@@ -1,6 +1,6 @@
-// Figures of the spool on this machine's disk: events appended a second by batch size and thread
-// count, read and removed a second, how long opening takes with 1 GB in it, and what one fsync
-// costs here, without which the others mean nothing. Usage: spool_bench [directory]
+// Figures of the spool on this machine's disk: events appended a second by batch size, read and
+// removed a second, how long opening takes with 1 GB in it, and what one fsync costs here, without
+// which the others mean nothing. Usage: spool_bench [directory]
 #include "gateway/store/spool.hpp"
 #include "support/process.hpp"
 #include "support/spool_events.hpp"
@@ -16,7 +16,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <string>
-#include <thread>
 #include <vector>
 
 namespace {
@@ -90,25 +89,15 @@ std::vector<double> append_for(spool& s, int batch, std::chrono::seconds time)
     return times;
 }
 
-void show_append(const fs::path& directory, int batch, int threads)
+void show_append(const fs::path& directory, int batch)
 {
     auto s = open_or_die(directory);
-    std::vector<std::vector<double>> times(static_cast<std::size_t>(threads));
-    std::vector<std::thread> running;
     const auto start = steady::now();
-    for (auto& mine : times)
-        running.emplace_back(
-            [&s, &mine, batch] { mine = append_for(s, batch, std::chrono::seconds{3}); });
-    for (auto& thread : running)
-        thread.join();
+    auto times = append_for(s, batch, std::chrono::seconds{3});
     const double seconds = seconds_since(start);
-    std::vector<double> all;
-    for (const auto& mine : times)
-        all.insert(all.end(), mine.begin(), mine.end());
-    std::printf("append, batches of %3d, %d thread(s): %7.0f events/s, p50 %.2f p99 %.2f max %.1f"
-                " ms a batch\n",
-                batch, threads, static_cast<double>(all.size()) * batch / seconds, at(all, 0.5),
-                at(all, 0.99), at(all, 1));
+    std::printf("append, batches of %3d: %7.0f events/s, p50 %.2f p99 %.2f max %.1f ms a batch\n",
+                batch, static_cast<double>(times.size()) * batch / seconds, at(times, 0.5),
+                at(times, 0.99), at(times, 1));
 }
 
 void show_drain(const fs::path& directory, std::size_t batch)
@@ -156,12 +145,10 @@ int main(int argc, char** argv)
     fs::create_directories(directory);
     show_fsync(directory);
     for (const int batch : {16, 64, 200}) {
-        for (const int threads : {1, 4}) {
-            show_append(directory, batch, threads);
-            fs::remove_all(directory);
-        }
+        show_append(directory, batch);
+        fs::remove_all(directory);
     }
-    show_append(directory, 200, 1);
+    show_append(directory, 200);
     show_drain(directory, 200);
     show_open(directory);
     show_drain(directory, 1'000);

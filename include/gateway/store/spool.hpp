@@ -74,11 +74,11 @@ public:
     spool& operator=(spool&&) noexcept;
     ~spool();
 
-    // Makes all of `deliveries` durable (fsync) or none. Calls that wait for each other share one
-    // transaction. Fails with spool_full when bytes_max would be passed or the disk is full,
-    // spool_failed on any other fault. A failed fsync is never retried on the same file: the batch
-    // goes to a fresh file once before this gives up. A batch that failed can still turn up in
-    // read(): whoever drains has to take duplicates.
+    // Makes all of `deliveries` durable (fsync) or none, in one transaction. Fails with spool_full
+    // when bytes_max would be passed or the disk is full, spool_failed on any other fault. A failed
+    // fsync is never retried on the same file: the batch goes to a fresh file once before this
+    // gives up. A batch that failed can still turn up in read(): whoever drains has to take
+    // duplicates.
     result<void> append(const std::vector<const verified_delivery*>& deliveries);
 
     // The oldest deliveries, at most `events_max` of one file and about `bytes_max` bytes, one

@@ -3,9 +3,9 @@
 // a running daemon and on damaged files alike.
 #include "gateway/base/digest.hpp"
 #include "gateway/store/spool.hpp"
+#include "store/spool/spool_blank.hpp"
+#include "store/spool/spool_carving.hpp"
 #include "store/spool/spool_directory.hpp"
-#include "store/spool/spool_file.hpp"
-#include "store/spool/spool_image.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>

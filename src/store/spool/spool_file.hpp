@@ -4,10 +4,9 @@
 // exclusive mode: no shared memory file, and nobody else can write behind our back.
 #pragma once
 
-#include "gateway/base/result.hpp"
 #include "gateway/base/time.hpp"
 #include "gateway/model/delivery.hpp"
-#include "store/spool/spool_image.hpp"
+#include "store/spool/sqlite.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -17,35 +16,7 @@
 #include <string>
 #include <vector>
 
-struct sqlite3;
-struct sqlite3_stmt;
-
 namespace gateway {
-
-// What went wrong decides what to do.
-enum class fault_kind {
-    full,       // wait for space
-    damaged,    // salvage
-    unreadable, // the disk does not give the bytes back: damage, if it stays that way
-    failed,     // anything else: says nothing of what is in the file
-};
-
-struct file_fault {
-    fault_kind kind;
-    std::string detail;
-};
-
-template <class T>
-using file_result = result<T, file_fault>;
-
-struct sqlite_close {
-    void operator()(sqlite3* connection) const;
-};
-struct statement_finalize {
-    void operator()(sqlite3_stmt* statement) const;
-};
-using sqlite_connection = std::unique_ptr<sqlite3, sqlite_close>;
-using sqlite_statement = std::unique_ptr<sqlite3_stmt, statement_finalize>;
 
 // Not thread-safe: whoever holds it sees to one call at a time.
 class spool_file {
@@ -99,15 +70,5 @@ private:
     std::int64_t last_ = 0;
     std::int64_t mark_ = 0;
 };
-
-// Makes an empty file of mode 0600 with its tables in it, durably but for the directory entry.
-// Fails with full or failed; what it left behind then may be removed.
-file_result<void> create_spool_file(const std::filesystem::path& file, const std::string& vfs);
-
-// Deletes through the VFS; a file that is not there is deleted already.
-file_result<void> delete_file(const std::filesystem::path& file, const std::string& vfs);
-
-// SQLite's own complaint about the structure of a database image, empty when there is none.
-std::string structure_fault(std::string database);
 
 } // namespace gateway

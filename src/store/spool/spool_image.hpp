@@ -1,13 +1,9 @@
-// Reads a spool file without SQLite, from its bytes: the pages of the database, the frames of the
-// WAL, the rows on leaf pages. SQLite refuses a whole file for one broken page, and a whole WAL
-// for one flipped bit near its start; every row carries a checksum of its own, so a row that
-// checks out may be believed wherever it was found. Source of the layout: sqlite.org/fileformat2.
-// Changes nothing, locks nothing, and every loop is bounded by the size of the image.
+// A spool file as bytes, without SQLite: the database, the frames of its WAL, and what of them is
+// committed. Source of the layout: sqlite.org/fileformat2. Changes nothing, locks nothing, and
+// every loop is bounded by the size of the image.
 #pragma once
 
-#include "gateway/base/digest.hpp"
 #include "gateway/base/result.hpp"
-#include "gateway/model/delivery.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -22,11 +18,6 @@ inline constexpr std::size_t spool_page_bytes = 4096;
 
 // A file larger than this was not written by the spool, and is not read into memory.
 inline constexpr std::uint64_t spool_image_bytes_max = 1ULL << 30U;
-
-// What a row's checksum column holds: SHA-256 over all other columns, with their lengths.
-digest256 row_checksum(std::int64_t seq, const verified_delivery& d);
-// What the checksum column of the mark (the number of the last removed row) holds.
-digest256 mark_checksum(std::int64_t removed_to);
 
 struct spool_image {
     std::string database;
@@ -56,20 +47,15 @@ wal_summary summarize_wal(std::string_view wal);
 // The database as SQLite sees it: the pages with the committed frames laid over them.
 std::string committed_view(const spool_image& image);
 
-struct spool_row {
-    std::int64_t seq;
-    verified_delivery content;
+// A page as one frame of a WAL has it, committed or not.
+struct page_image {
+    std::uint32_t number;
+    std::string_view bytes;
 };
 
-struct carved_rows {
-    std::vector<spool_row> rows; // whole and not removed, by seq, each once
-    std::int64_t mark = 0;       // rows up to here were removed; 0 when no mark is whole
-    bool mark_found = false;
-    std::uint64_t missing = 0; // gaps between the mark and the last whole row
-    std::uint64_t broken = 0;  // cells of the committed view that are no whole row
-};
+std::vector<page_image> frames_of(std::string_view wal);
 
-// Every whole row of `image`, whatever is broken around it.
-carved_rows carve(const spool_image& image);
+// The number in the `width` bytes (four at most) from `at`, which have to be there.
+std::uint32_t big_endian(std::string_view bytes, std::size_t at, std::size_t width);
 
 } // namespace gateway

@@ -3,6 +3,7 @@
 // or free space say of it is not enough: SQLite opens files by rules of its own.
 #include "gateway/store/spool.hpp"
 #include "gateway/store/stored_delivery.hpp"
+#include "store/spool/spool_blank.hpp"
 #include "store/spool/spool_directory.hpp"
 #include "store/spool/spool_file.hpp"
 

@@ -1,8 +1,8 @@
 // The spool on files that were damaged while it was away: it opens, gives back what is whole, keeps
 // the evidence under another name, and never gives back a byte that was not appended.
 #include "gateway/store/spool.hpp"
-#include "store/spool/spool_file.hpp"
-#include "store/spool/spool_image.hpp"
+#include "store/spool/spool_blank.hpp"
+#include "store/spool/spool_carving.hpp"
 #include "support/process.hpp"
 #include "support/spool_events.hpp"
 
