@@ -1,7 +1,7 @@
 // The writer with a fault at call N, for every N of its steps: connect, looks at the server, empty
 // batch, partitions, batch, search for poison, reconnect. The promise: what was answered stands in
 // the database or in the spool, once; with a spool everything is answered.
-#include "gateway/store/drain.hpp"
+#include "gateway/store/drain_by_hand.hpp"
 #include "gateway/store/spool.hpp"
 #include "support/cluster.hpp"
 #include "support/events.hpp"

@@ -4,7 +4,7 @@
 #include "app/config/config.hpp"
 #include "gateway/base/result.hpp"
 #include "gateway/store/batch_settings.hpp"
-#include "gateway/store/drain.hpp"
+#include "gateway/store/drain_by_hand.hpp"
 #include "gateway/store/embedded_cluster.hpp"
 #include "gateway/store/role.hpp"
 #include "gateway/store/spool.hpp"

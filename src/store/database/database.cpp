@@ -3,7 +3,7 @@
 #include "store/database/database.hpp"
 #include "gateway/base/encoding.hpp"
 #include "gateway/store/connection_string.hpp"
-#include "store/database/durability.hpp"
+#include "store/database/weak_database.hpp"
 
 #include <libpq-fe.h>
 #include <poll.h>

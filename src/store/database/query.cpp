@@ -21,15 +21,11 @@ query_table table_from(const pqxx::result& rows)
 result<query_table> query(const std::string& database_url, const std::string& sql)
 {
     try {
-        pqxx::connection connection{database_url};
-        pqxx::read_transaction transaction{connection};
+        database db{{.url = database_url, .application = "attentive-gateway"}};
+        pqxx::read_transaction transaction{db.connection()};
         return table_from(transaction.exec(sql));
-    } catch (const pqxx::broken_connection& e) {
-        return fail(errc::database_unavailable, e.what());
-    } catch (const pqxx::insufficient_privilege&) {
-        return to_error(current_failure(), database_url, database_role::writer);
-    } catch (const std::exception& e) {
-        return fail(errc::database_failed, e.what());
+    } catch (...) {
+        return to_error(current_failure(server_text::kept), database_url, database_role::writer);
     }
 }
 

@@ -108,10 +108,8 @@ void projector::implementation::project_with(pqxx::connection& connection, worke
         const call_deadlines::guard limit{deadlines, connection.sock(), settings.step_deadline};
         try {
             rest = after(take_step(connection, events_max));
-        } catch (const pqxx::broken_connection&) {
-            throw;
         } catch (...) {
-            if (!connection.is_open())
+            if (current_failure().kind == failure_kind::lost || !connection.is_open())
                 throw;
             failed();
             rest = failures.next();

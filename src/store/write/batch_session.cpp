@@ -1,8 +1,8 @@
 // What one batch says to the database: partitions if need be, then the one call. Every call stands
 // under the deadline.
 #include "store/write/batch_session.hpp"
-#include "store/database/durability.hpp"
 #include "store/database/schema.hpp"
+#include "store/database/weak_database.hpp"
 #include "store/write/batch_rows.hpp"
 #include "store/write/sabotage.hpp"
 
@@ -45,26 +45,61 @@ bool has_partition(timestamp t)
            t < timestamp{sys_days{std::chrono::year{2200} / 1 / 1}};
 }
 
+struct parts {
+    std::span<const unit> events;
+    std::span<const unit> refusals;
+};
+
+parts split(std::span<const unit> units)
+{
+    const auto border =
+        std::find_if(units.begin(), units.end(), [](const unit& u) { return !u.is_event(); });
+    const auto events = static_cast<std::size_t>(border - units.begin());
+    return {units.first(events), units.subspan(events)};
+}
+
 pqxx::binarystring binary(const std::string& value)
 {
     return pqxx::binarystring{value.data(), value.size()};
 }
 
-// "{1,17,204}": positions from 1, as PostgreSQL writes an array of integers.
-void mark_positions(std::string_view array, std::vector<bool>& marks)
+} // namespace
+
+const char* const prove_commit_query =
+    "SELECT pg_logical_emit_message(true, 'attentive-gateway', 'connected')";
+
+row_types read_row_types(pqxx::transaction_base& t)
 {
-    std::size_t position = 0;
-    for (const char c : array) {
-        if (c >= '0' && c <= '9') {
-            position = position * 10 + static_cast<std::size_t>(c - '0');
-        } else if (position != 0) {
-            marks.at(position - 1) = true;
-            position = 0;
-        }
-    }
+    const auto row = t.exec("SELECT 'gateway.event_row'::regtype::oid,"
+                            " 'gateway.delivery_row'::regtype::oid,"
+                            " 'gateway.quarantine_row'::regtype::oid")[0];
+    return {row[0].as<std::uint32_t>(), row[1].as<std::uint32_t>(), row[2].as<std::uint32_t>()};
 }
 
-} // namespace
+batch_written write_units(pqxx::transaction_base& t, const row_types& types,
+                          const std::string& instance, std::span<const unit> units)
+{
+    const auto [events, refusals] = split(units);
+    std::string statement = "SELECT stored, fresh FROM gateway.write_batch($1, $2, $3, $4, $5)";
+    if (sabotaged(sabotage::no_fsync)) // after the function, which insists on it
+        statement += " WHERE set_config('synchronous_commit', 'off', true) IS NOT NULL";
+    const auto written = t.exec_params(
+        statement, instance, GATEWAY_VERSION, binary(encode(event_columns(), types.event, events)),
+        binary(encode(delivery_columns(), types.delivery, events)),
+        binary(encode(quarantine_columns(), types.quarantine, refusals)))[0];
+    batch_written out;
+    out.fresh.assign(events.size(), written[1].is_null());
+    if (written[1].is_null()) // short for all of them
+        return out;
+    using juncture = pqxx::array_parser::juncture;
+    auto positions = written[1].as_array();
+    for (auto next = positions.get_next(); next.first != juncture::done;
+         next = positions.get_next()) {
+        if (next.first == juncture::string_value)
+            out.fresh.at(std::stoul(next.second) - 1) = true; // they count from 1
+    }
+    return out;
+}
 
 batch_session::batch_session(session_settings settings, call_deadlines& deadlines)
     : settings_(std::move(settings)), deadlines_(deadlines),
@@ -72,24 +107,22 @@ batch_session::batch_session(session_settings settings, call_deadlines& deadline
                  .application = "attentive-gateway",
                  .statement_timeout = settings_.deadline})
 {
-    check_durability();
+    // At each connect: the server may have been restarted with other settings.
+    refuse_weak(ask(durability_query)[0], settings_.accept_weak_durability);
     check_schema();
-    prove_commit();
-    read_row_types();
-    call({}, {});
+    ask(prove_commit_query);
+    types_ = in_time(read_row_types);
+    in_time([&](auto& t) { return write_units(t, types_, settings_.instance, {}); });
 }
 
 batch_written batch_session::write(std::span<const unit> units)
 {
-    const auto split =
-        std::find_if(units.begin(), units.end(), [](const unit& u) { return !u.is_event(); });
-    const auto events = units.first(static_cast<std::size_t>(split - units.begin()));
-    const auto refusals = units.subspan(events.size());
-    ensure_partitions(events);
+    ensure_partitions(split(units).events);
     for (int attempts = 1;; ++attempts) {
         try {
             const auto start = std::chrono::steady_clock::now();
-            auto written = call(events, refusals);
+            auto written =
+                in_time([&](auto& t) { return write_units(t, types_, settings_.instance, units); });
             commit_seconds.observe(std::chrono::steady_clock::now() - start);
             return written;
         } catch (...) {
@@ -125,19 +158,24 @@ unwritten batch_session::write_parts(
     });
 }
 
-pqxx::result batch_session::run(const std::string& sql,
-                                const std::vector<pqxx::binarystring>& parameters)
+// Runs `work` on a connection without a transaction block: each of its statements is one.
+template <class Work>
+auto batch_session::in_time(Work work) -> decltype(work(std::declval<pqxx::nontransaction&>()))
 {
     auto& connection = database_.connection();
     const call_deadlines::guard limit{deadlines_, connection.sock(), time_left()};
     try {
-        pqxx::nontransaction statement{connection};
-        return statement.exec_params(
-            sql, pqxx::prepare::make_dynamic_params(parameters.begin(), parameters.end()));
+        pqxx::nontransaction t{connection};
+        return work(t);
     } catch (...) {
         deadline_passed_ = limit.expired();
         throw;
     }
+}
+
+pqxx::result batch_session::ask(const char* sql)
+{
+    return in_time([sql](auto& t) { return t.exec(sql); });
 }
 
 std::chrono::milliseconds batch_session::time_left() const
@@ -149,56 +187,11 @@ std::chrono::milliseconds batch_session::time_left() const
     return std::clamp(left, std::chrono::milliseconds{0}, settings_.deadline);
 }
 
-// A server can answer and yet commit nothing, while a frozen process holds the lock on its WAL.
-// Events would be the ones to find out; this message is written and flushed, and read by nobody.
-void batch_session::prove_commit()
-{
-    run("SELECT pg_logical_emit_message(true, 'attentive-gateway', 'connected')", {});
-}
-
-// At each connect: the server may have been restarted with other settings.
-void batch_session::check_durability()
-{
-    refuse_weak(run(durability_query, {})[0], settings_.accept_weak_durability);
-}
-
 // A schema of another version may take a batch and keep something else than we mean.
 void batch_session::check_schema()
 {
-    const bool exists = run(history_exists_query, {})[0][0].as<bool>();
-    refuse_unfit(exists ? run(history_query, {}) : pqxx::result{});
-}
-
-// Row types are made by a migration, so their object ids differ from database to database.
-void batch_session::read_row_types()
-{
-    const auto row = run("SELECT 'gateway.event_row'::regtype::oid,"
-                         " 'gateway.delivery_row'::regtype::oid,"
-                         " 'gateway.quarantine_row'::regtype::oid",
-                         {})[0];
-    event_type_ = row[0].as<std::uint32_t>();
-    delivery_type_ = row[1].as<std::uint32_t>();
-    quarantine_type_ = row[2].as<std::uint32_t>();
-}
-
-batch_written batch_session::call(std::span<const unit> events, std::span<const unit> refusals)
-{
-    std::string statement = "SELECT stored, fresh FROM gateway.write_batch($1, $2, $3, $4, $5)";
-    if (sabotaged(sabotage::no_fsync)) // after the function, which insists on it
-        statement += " WHERE set_config('synchronous_commit', 'off', true) IS NOT NULL";
-    const auto written =
-        run(statement, {binary(settings_.instance), binary(GATEWAY_VERSION),
-                        binary(encode(event_columns(), event_type_, events)),
-                        binary(encode(delivery_columns(), delivery_type_, events)),
-                        binary(encode(quarantine_columns(), quarantine_type_, refusals))})[0];
-    batch_written out;
-    if (written[1].is_null()) {
-        out.fresh.assign(events.size(), true);
-    } else {
-        out.fresh.assign(events.size(), false);
-        mark_positions(written[1].c_str(), out.fresh);
-    }
-    return out;
+    const bool exists = ask(history_exists_query)[0][0].as<bool>();
+    refuse_unfit(exists ? ask(history_query) : pqxx::result{});
 }
 
 void batch_session::ensure_partitions(std::span<const unit> events)
@@ -232,15 +225,9 @@ void batch_session::ensure(const char* table, const std::set<sys_days>& starts,
             times += (times.empty() ? "{" : ",") + to_string(timestamp{start});
     }
     try {
-        auto& connection = database_.connection();
-        const call_deadlines::guard limit{deadlines_, connection.sock(), time_left()};
-        try {
-            pqxx::nontransaction{connection}.exec_params("SELECT gateway.ensure_partitions($1, $2)",
-                                                         table, times + "}");
-        } catch (...) {
-            deadline_passed_ = limit.expired();
-            throw;
-        }
+        in_time([&](auto& t) {
+            return t.exec_params("SELECT gateway.ensure_partitions($1, $2)", table, times + "}");
+        });
         known.insert(starts.begin(), starts.end());
     } catch (...) {
         const failure f = current_failure();

@@ -25,8 +25,25 @@ struct session_settings {
 };
 
 struct batch_written {
-    std::vector<bool> fresh; // by position in the units: the event was not there before
+    std::vector<bool> fresh; // by position among the events: it was not there before
 };
+
+// Object ids of the types in which rows travel: made by a migration, so they differ from database
+// to database.
+struct row_types {
+    std::uint32_t event = 0;
+    std::uint32_t delivery = 0;
+    std::uint32_t quarantine = 0;
+};
+row_types read_row_types(pqxx::transaction_base& t);
+
+// A message of its own, written and flushed, and read by nobody: a server can answer and yet commit
+// nothing, while a frozen process holds the lock on its WAL. Events would be the ones to find out.
+extern const char* const prove_commit_query;
+
+// The one call of a batch, for units in key order, in a transaction that ends elsewhere.
+batch_written write_units(pqxx::transaction_base& t, const row_types& types,
+                          const std::string& instance, std::span<const unit> units);
 
 // One thread. After any failure of kind lost the object is of no more use.
 class batch_session {
@@ -53,25 +70,21 @@ public:
     bool deadline_passed() const { return deadline_passed_; }
 
 private:
-    void check_durability();
     void check_schema();
-    void prove_commit();
-    void read_row_types();
     std::chrono::milliseconds time_left() const;
+    template <class Work>
+    auto in_time(Work work) -> decltype(work(std::declval<pqxx::nontransaction&>()));
+    pqxx::result ask(const char* sql);
     void ensure_partitions(std::span<const unit> events);
     void ensure(const char* table, const std::set<std::chrono::sys_days>& starts,
                 std::set<std::chrono::sys_days>& known);
-    batch_written call(std::span<const unit> events, std::span<const unit> refusals);
-    pqxx::result run(const std::string& sql, const std::vector<pqxx::binarystring>& parameters);
 
     session_settings settings_;
     call_deadlines& deadlines_;
     database database_;
     std::chrono::steady_clock::time_point by_ = no_limit; // of the batch under way
     bool deadline_passed_ = false;
-    std::uint32_t event_type_ = 0;
-    std::uint32_t delivery_type_ = 0;
-    std::uint32_t quarantine_type_ = 0;
+    row_types types_;
     std::set<std::chrono::sys_days> months_known_;             // of source_event, by first day
     std::set<std::chrono::sys_days> days_known_;               // of delivery
     std::chrono::steady_clock::time_point partitions_again_{}; // after a failure, not before

@@ -3,7 +3,7 @@
 
 #include "store/database/call_deadlines.hpp"
 #include "store/database/missing_grant.hpp"
-#include "store/write/batch_rows.hpp"
+#include "store/write/batch_session.hpp"
 #include "store/write/pending.hpp"
 
 #include <algorithm>
@@ -88,29 +88,6 @@ database_fault fault_of(const failure& f, const std::string& url)
     return {said, "see the log of PostgreSQL", f.kind != failure_kind::lost};
 }
 
-pqxx::binarystring as_binary(const std::string& value)
-{
-    return pqxx::binarystring{value.data(), value.size()};
-}
-
-// What batch_session does, in a transaction that its caller ends.
-void write_units(pqxx::transaction_base& t, std::span<const unit> units)
-{
-    const auto type = t.exec("SELECT 'gateway.event_row'::regtype::oid,"
-                             " 'gateway.delivery_row'::regtype::oid,"
-                             " 'gateway.quarantine_row'::regtype::oid")[0];
-    const auto split =
-        std::find_if(units.begin(), units.end(), [](const unit& u) { return !u.is_event(); });
-    const auto events = units.first(static_cast<std::size_t>(split - units.begin()));
-    const auto refusals = units.subspan(events.size());
-    const auto rows = [&type](std::span<const column> columns, int of, std::span<const unit> from) {
-        return as_binary(encode(columns, type[of].as<std::uint32_t>(), from));
-    };
-    t.exec_params("SELECT stored, fresh FROM gateway.write_batch($1, $2, $3, $4, $5)", "doctor",
-                  GATEWAY_VERSION, rows(event_columns(), 0, events),
-                  rows(delivery_columns(), 1, events), rows(quarantine_columns(), 2, refusals));
-}
-
 } // namespace
 
 struct database_trial::implementation {
@@ -154,25 +131,17 @@ std::optional<database_fault> database_trial::write_batch(std::vector<verified_d
                                                           const mapping_function& map,
                                                           std::chrono::milliseconds limit)
 {
-    std::vector<std::unique_ptr<pending>> all;
-    for (auto& d : deliveries) {
-        auto what = map(d);
-        all.push_back(std::make_unique<pending>(
-            pending{std::move(d), [](const result<receipt>&) {}, std::move(what)}));
-    }
-    const auto units = group(std::move(all));
+    const auto units = units_of(std::move(deliveries), map);
     auto& connection = implementation_->connected->connection();
     const char* doing = "a batch was not written: ";
     try {
         call_deadlines deadlines;
         const call_deadlines::guard until{deadlines, connection.sock(),
                                           2 * limit + std::chrono::seconds{1}};
-        // Committed, and flushed to its disk: a server can answer and yet commit nothing.
-        pqxx::nontransaction{connection}.exec(
-            "SELECT pg_logical_emit_message(true, 'attentive-gateway', 'connected')");
+        pqxx::nontransaction{connection}.exec(prove_commit_query);
         pqxx::work t{connection};
         t.exec("SET LOCAL statement_timeout = " + std::to_string(limit.count()));
-        write_units(t, units);
+        write_units(t, read_row_types(t), "doctor", units);
         doing = "a batch was written, but not projected: ";
         t.exec("SELECT is_active FROM gateway.project(1)");
         t.abort();

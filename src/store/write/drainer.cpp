@@ -2,7 +2,6 @@
 #include "gateway/base/backoff.hpp"
 #include "gateway/base/log.hpp"
 #include "gateway/base/metrics.hpp"
-#include "gateway/store/drain.hpp"
 #include "store/database/missing_grant.hpp"
 #include "store/write/pending.hpp"
 
@@ -19,18 +18,6 @@ constexpr std::chrono::milliseconds idle_pause{200};
 // from rate() and increase().
 const counter drained = make_counter("attentive_gateway_spool_drained_total",
                                      "Deliveries that went from the spool into the database.");
-
-std::vector<unit> units_of(std::vector<verified_delivery> deliveries, const mapping_function& map)
-{
-    std::vector<std::unique_ptr<pending>> all;
-    all.reserve(deliveries.size());
-    for (auto& d : deliveries) {
-        auto what = map(d);
-        all.push_back(std::make_unique<pending>(
-            pending{std::move(d), [](const result<receipt>&) {}, std::move(what)}));
-    }
-    return group(std::move(all));
-}
 
 } // namespace
 
@@ -137,34 +124,6 @@ result<std::size_t> drain_batch(batch_session& session, spool& from, spool_batch
     }
     BOOST_OUTCOME_TRY(from.remove(batch));
     return kept.size();
-}
-
-result<drain_report> drain(spool& from, const drain_settings& settings)
-{
-    call_deadlines deadlines;
-    drain_report report;
-    try {
-        batch_session session{{settings.database_url, "drain by hand", settings.batch_deadline,
-                               settings.accept_weak_durability},
-                              deadlines};
-        // What was refused for good stands at the end: when nothing else is left, this is done.
-        while (report.kept == 0 || from.status().events > report.kept) {
-            BOOST_OUTCOME_TRY(auto batch,
-                              from.read(settings.batch_events_max, settings.batch_bytes_max));
-            if (batch.deliveries.empty())
-                break;
-            const std::size_t rows = batch.deliveries.size();
-            BOOST_OUTCOME_TRY(const auto kept,
-                              drain_batch(session, from, std::move(batch), settings.map));
-            report.kept += kept;
-            report.drained += rows - kept;
-            if (settings.progress)
-                settings.progress(report.drained);
-        }
-        return report;
-    } catch (...) {
-        return to_error(current_failure(), settings.database_url, database_role::writer);
-    }
 }
 
 } // namespace gateway

@@ -106,6 +106,18 @@ void map_all(std::vector<std::unique_ptr<pending>>& batch, const mapping_functio
     std::erase(batch, nullptr);
 }
 
+std::vector<unit> units_of(std::vector<verified_delivery> deliveries, const mapping_function& map)
+{
+    std::vector<std::unique_ptr<pending>> all;
+    all.reserve(deliveries.size());
+    for (auto& d : deliveries) {
+        auto what = map(d);
+        all.push_back(std::make_unique<pending>(
+            pending{std::move(d), [](const result<receipt>&) {}, std::move(what)}));
+    }
+    return group(std::move(all));
+}
+
 std::vector<unit> group(std::vector<std::unique_ptr<pending>> given)
 {
     std::vector<identified> sorted;

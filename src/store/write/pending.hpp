@@ -54,6 +54,9 @@ struct unit {
 // Units in key order, events before refusals; members keep the order they came in.
 std::vector<unit> group(std::vector<std::unique_ptr<pending>> given);
 
+// The same for deliveries that nobody waits for.
+std::vector<unit> units_of(std::vector<verified_delivery> deliveries, const mapping_function& map);
+
 enum class verdict {
     written,  // committed; the attempt has answered the senders
     rejected, // PostgreSQL refused a value: some unit of these is poison, none was written

@@ -67,7 +67,7 @@ void spooler::append(std::vector<std::unique_ptr<pending>> taken)
                        held_back_field(*held_back)});
     }
     for (const auto& p : taken) {
-        outcomes_.count(*p, durable.has_error() ? outcome::refused : outcome::spooled);
+        metrics_.count(*p, durable.has_error() ? outcome::refused : outcome::spooled);
         if (durable.has_error())
             p->done(durable.error());
         else

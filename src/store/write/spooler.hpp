@@ -7,7 +7,7 @@
 #include "gateway/base/worker.hpp"
 #include "gateway/store/spool.hpp"
 #include "store/write/inbox.hpp"
-#include "store/write/outcomes.hpp"
+#include "store/write/metrics.hpp"
 #include "store/write/pending.hpp"
 
 #include <chrono>
@@ -45,7 +45,7 @@ private:
     const bounds batch_;
     const mapping_function map_;
     log_limit refused_log_;
-    outcomes outcomes_; // the thread's own
+    delivery_metrics metrics_; // the thread's own
     worker thread_{"spooler", [this](worker& self) { run(self); }};
 };
 

@@ -8,7 +8,7 @@
 #include "store/write/batch_session.hpp"
 #include "store/write/drainer.hpp"
 #include "store/write/inbox.hpp"
-#include "store/write/outcomes.hpp"
+#include "store/write/metrics.hpp"
 #include "store/write/pending.hpp"
 #include "store/write/sabotage.hpp"
 #include "store/write/spooler.hpp"
@@ -57,7 +57,7 @@ outcome outcome_of(disposition d)
 }
 
 // The first of equal events is what was stored, if it was new; the others are its duplicates.
-void answer_written(std::span<unit> units, const batch_written& written, outcomes& counts)
+void answer_written(std::span<unit> units, const batch_written& written, delivery_metrics& metrics)
 {
     for (std::size_t i = 0; i < units.size(); ++i) {
         unit& u = units[i];
@@ -68,7 +68,7 @@ void answer_written(std::span<unit> units, const batch_written& written, outcome
             receipt r{.what = what, .id = u.id, .reason = std::nullopt};
             if (!u.is_event())
                 r.reason = member->refusal().reason;
-            counts.count(*member, outcome_of(what));
+            metrics.count(*member, outcome_of(what));
             answer(*member, r);
             if (u.is_event())
                 what = disposition::duplicate;
@@ -81,7 +81,7 @@ void answer_written(std::span<unit> units, const batch_written& written, outcome
 struct writer::implementation {
     explicit implementation(writer_settings s)
         : settings(std::move(s)), box({settings.inbox_events_max, settings.inbox_bytes_max}),
-          counts(settings.threads), serving(settings.threads)
+          metrics(settings.threads), serving(settings.threads)
     {
     }
 
@@ -105,12 +105,12 @@ struct writer::implementation {
     log_limit batch_log;
     log_limit poison_log;
     log_limit late_log;
-    std::vector<outcomes> counts; // one for each thread
+    std::vector<delivery_metrics> metrics; // one for each thread
     std::mutex trouble_mutex;
     std::optional<error> trouble; // of the last connection tried
     bool login_refused = false;
     std::mutex refused_mutex; // refusals happen on any thread, and seldom
-    outcomes refused;
+    delivery_metrics refused;
     std::atomic<std::size_t> connected{0};
     // Threads that have a connection or may have one at once. At zero nothing is queued for them:
     // submissions go to the spool, or are refused, and so does what was in the inbox.
@@ -213,7 +213,7 @@ std::optional<failure> writer::implementation::store(batch_session& session,
         group(std::move(taken)),
         [&, this](std::span<unit> units, const batch_written& written) {
             self.beat();
-            answer_written(units, written, counts[thread]);
+            answer_written(units, written, metrics[thread]);
         },
         last, by);
 

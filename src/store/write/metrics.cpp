@@ -1,4 +1,4 @@
-#include "store/write/outcomes.hpp"
+#include "store/write/metrics.hpp"
 #include "gateway/base/log.hpp"
 #include "gateway/base/log_limit.hpp"
 #include "gateway/store/newest_deliveries.hpp"
@@ -61,10 +61,7 @@ void note(bool kept)
 // field has another shape than yesterday.
 void log_quarantined(const quarantined& q)
 {
-    struct ten_seconds : log_limit {
-        ten_seconds() : log_limit(std::chrono::seconds{10}) {}
-    };
-    static std::array<ten_seconds, 8> limits;
+    static std::array<log_limit, 8> limits;
     const auto left_out = limits.at(static_cast<std::size_t>(q.reason)).pass();
     if (!left_out || q.faults.empty())
         return;
@@ -122,8 +119,8 @@ void announce_deliveries(const std::string& endpoint, const std::vector<std::str
     counters_of(endpoint, unmapped_type);
 }
 
-const std::array<counter, outcomes::kinds>& outcomes::handles(const std::string& endpoint,
-                                                              const std::string& type)
+const std::array<counter, delivery_metrics::kinds>&
+delivery_metrics::handles(const std::string& endpoint, const std::string& type)
 {
     auto& types = counters_[endpoint];
     const auto found = types.find(type);
@@ -132,7 +129,7 @@ const std::array<counter, outcomes::kinds>& outcomes::handles(const std::string&
     return types.emplace(type, counters_of(endpoint, type)).first->second;
 }
 
-void outcomes::heard_of(const pending& p)
+void delivery_metrics::heard_of(const pending& p)
 {
     const source_event& e = p.event();
     auto company = last_.find(e.company_id);
@@ -161,7 +158,7 @@ void outcomes::heard_of(const pending& p)
     type->second.set(seconds(p.delivery.received_at()));
 }
 
-void outcomes::count(const pending& p, outcome what)
+void delivery_metrics::count(const pending& p, outcome what)
 {
     const bool event = is_mapped_event(p);
     note(what != outcome::refused);

@@ -1,7 +1,7 @@
-#include "gateway/store/durability.hpp"
+#include "store/database/weak_database.hpp"
 #include "gateway/base/log.hpp"
+#include "gateway/store/durability.hpp"
 #include "store/database/database.hpp"
-#include "store/database/durability.hpp"
 
 #include <string>
 

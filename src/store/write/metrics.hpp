@@ -23,7 +23,7 @@ enum class outcome { stored, duplicate, quarantined, spooled, refused };
 std::optional<timestamp> refusing_since();
 
 // One thread.
-class outcomes {
+class delivery_metrics {
 public:
     // `p` became `what`. One that was not mapped counts as type "unknown".
     void count(const pending& p, outcome what);
