@@ -2,33 +2,18 @@
 #include "gateway/base/digest.hpp"
 #include "gateway/base/log.hpp"
 #include "store/cluster/child_process.hpp"
+#include "store/cluster/cluster_directory.hpp"
 #include "store/database/database.hpp"
 
 #include <libpq-fe.h>
 
-#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
-#include <fstream>
-#include <sstream>
 #include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
-
-#include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
-
-// Inside the directory: `data` (the cluster), the socket, `lock` (held while a gateway runs it),
-// `initdb.log` and `postgres.log`. Connections are trusted, because nobody but root and the
-// server's own user can reach the socket: the directory's mode 0700 is the guard.
 
 namespace gateway {
 
@@ -41,159 +26,6 @@ constexpr auto start_limit = 120s; // crash recovery replays what a checkpoint h
 constexpr auto stop_limit = 30s;
 constexpr auto kill_limit = 10s;
 constexpr auto poll_pause = 30ms;
-
-constexpr std::string_view socket_name = "/.s.PGSQL.5432";
-constexpr std::string_view install_hint = "install PostgreSQL: apt-get install postgresql";
-
-class file_descriptor {
-public:
-    explicit file_descriptor(int fd) : fd_(fd) {}
-    ~file_descriptor()
-    {
-        if (fd_ >= 0)
-            ::close(fd_);
-    }
-    file_descriptor(file_descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    file_descriptor& operator=(file_descriptor&&) = delete;
-    int get() const { return fd_; }
-
-private:
-    int fd_;
-};
-
-std::string first_word(const fs::path& file)
-{
-    std::ifstream in{file};
-    std::string word;
-    in >> word;
-    return word;
-}
-
-bool runs(const fs::path& program)
-{
-    std::error_code ignored;
-    return fs::is_regular_file(program, ignored) && ::access(program.c_str(), X_OK) == 0;
-}
-
-// The folder with `initdb` and `postgres`: of version `wanted` when the cluster exists already,
-// else from PATH, else the highest that Debian's packages installed.
-result<fs::path> find_binaries(const std::string& wanted)
-{
-    const fs::path installed = "/usr/lib/postgresql";
-    if (!wanted.empty()) {
-        const fs::path of_version = installed / wanted / "bin";
-        if (runs(of_version / "postgres"))
-            return of_version;
-    }
-    std::istringstream path{std::getenv("PATH") == nullptr ? "" : std::getenv("PATH")};
-    for (std::string folder; std::getline(path, folder, ':');) {
-        if (runs(fs::path{folder} / "initdb") && runs(fs::path{folder} / "postgres"))
-            return fs::path{folder};
-    }
-    if (!wanted.empty())
-        return fail(errc::process_failed, "the cluster was made by PostgreSQL " + wanted +
-                                              ": apt-get install postgresql-" + wanted);
-    int highest = 0;
-    std::error_code ignored;
-    for (const auto& entry : fs::directory_iterator{installed, ignored}) {
-        if (runs(entry.path() / "bin/initdb"))
-            highest = std::max(highest, std::atoi(entry.path().filename().c_str()));
-    }
-    if (highest == 0)
-        return fail(errc::process_failed,
-                    std::string{"no PostgreSQL server found: "} + std::string{install_hint});
-    return installed / std::to_string(highest) / "bin";
-}
-
-// User postgres when we are root, who may not run a server; nobody else otherwise.
-result<std::optional<identity>> server_identity()
-{
-    if (::geteuid() != 0)
-        return std::nullopt;
-    const passwd* user = ::getpwnam("postgres");
-    if (user == nullptr)
-        return fail(errc::process_failed, "root may not run PostgreSQL, and there is no user "
-                                          "`postgres` to run it: " +
-                                              std::string{install_hint});
-    identity who{user->pw_uid, user->pw_gid, std::vector<gid_t>(64), user->pw_name};
-    int count = static_cast<int>(who.groups.size());
-    if (::getgrouplist(user->pw_name, user->pw_gid, who.groups.data(), &count) < 0)
-        count = 0;
-    who.groups.resize(static_cast<std::size_t>(count));
-    return who;
-}
-
-// A path that fits into a socket address and into PostgreSQL's list of socket directories.
-result<fs::path> usable_path(const fs::path& directory)
-{
-    std::error_code fault;
-    fs::path path = fs::absolute(directory, fault).lexically_normal();
-    if (!path.has_filename())
-        path = path.parent_path();
-    const std::string text = path.string();
-    const std::size_t longest = sizeof(sockaddr_un::sun_path) - 1 - socket_name.size();
-    if (fault || text.empty())
-        return fail(errc::io_failed, "the cluster's directory is not a path");
-    if (text.size() > longest)
-        return fail(errc::io_failed,
-                    text + " is too long for a unix socket: " + std::to_string(text.size()) +
-                        " bytes of at most " + std::to_string(longest) + "; choose a shorter one");
-    const auto awkward = [](char c) {
-        return c == ',' || c == '"' || c == '\'' || static_cast<unsigned char>(c) < 0x20;
-    };
-    if (std::any_of(text.begin(), text.end(), awkward))
-        return fail(errc::io_failed, text + ": commas, quotes and control characters do not work "
-                                            "in a socket's path; choose another");
-    return path;
-}
-
-error system_failure(const std::string& what)
-{
-    return fail(errc::io_failed, what + ": " + std::strerror(errno));
-}
-
-// Makes the directory ours: 0700, owned by the server's user. A directory with other things in it
-// is left alone: a mistyped path must not change the owner of /var/lib.
-result<void> prepare_directory(const fs::path& directory, const std::optional<identity>& who)
-{
-    std::error_code fault;
-    if (fs::exists(directory, fault) && !fs::is_empty(directory, fault) &&
-        !fs::exists(directory / "lock", fault))
-        return fail(errc::io_failed, directory.string() +
-                                         " holds other files than a private cluster: choose an "
-                                         "empty or new directory");
-    fs::create_directories(directory, fault);
-    if (fault)
-        return fail(errc::io_failed,
-                    "cannot create " + directory.string() + ": " + fault.message());
-    if (::chmod(directory.c_str(), 0700) != 0)
-        return system_failure("cannot set the mode of " + directory.string());
-    if (!who)
-        return ok();
-    if (::chown(directory.c_str(), who->user, who->group) != 0)
-        return system_failure("cannot give " + directory.string() + " to user " + who->name);
-    if (const auto closed = closed_to(*who, directory); !closed.empty())
-        return fail(errc::io_failed, "user " + who->name +
-                                         ", who has to run PostgreSQL for root, "
-                                         "may not enter " +
-                                         closed.string() +
-                                         ": choose a directory elsewhere, such as "
-                                         "/var/lib/attentive-gateway/postgres");
-    return ok();
-}
-
-// Two gateways on one cluster would stop each other's server.
-result<file_descriptor> lock_directory(const fs::path& directory)
-{
-    const fs::path file = directory / "lock";
-    file_descriptor lock{::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)};
-    if (lock.get() < 0)
-        return system_failure("cannot open " + file.string());
-    if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
-        return fail(errc::process_failed, "another process runs the cluster in " +
-                                              directory.string() + ": stop it first");
-    return lock;
-}
 
 // Runs to the end; the log's last line explains a failure.
 result<void> run(child_command command, std::chrono::milliseconds limit)
@@ -388,7 +220,7 @@ result<embedded_cluster> embedded_cluster::start(const fs::path& given)
 {
     BOOST_OUTCOME_TRY(auto directory, usable_path(given));
     BOOST_OUTCOME_TRY(auto who, server_identity());
-    BOOST_OUTCOME_TRY(auto binaries, find_binaries(first_word(directory / "data/PG_VERSION")));
+    BOOST_OUTCOME_TRY(auto binaries, find_binaries(directory / "data"));
     BOOST_OUTCOME_TRY(prepare_directory(directory, who));
     BOOST_OUTCOME_TRY(auto lock, lock_directory(directory));
     BOOST_OUTCOME_TRY(create_cluster(directory, binaries, who));

@@ -1,5 +1,25 @@
-// What one batch says to the database: partitions if need be, then the one call. Every call stands
-// under the deadline.
+// What one batch says to the database: partitions if need be, then the one call of
+// gateway.write_batch, which is one round trip and one transaction, with no session state, so that
+// a transaction pooler may stand between.
+//
+// Format: three arrays of composite types (events, their raw bytes, refusals) in binary, as
+// batch_rows.cpp encodes them; the answer is how many rows were stored, and which events were new,
+// as positions from 1 (nothing: all of them).
+//
+// Invariants:
+// - Units come in key order, events before refusals: two writers with the same rows would deadlock
+//   otherwise, and halves of a batch that is searched for poison keep the order.
+// - Every statement stands under a deadline, kept by another thread that shuts the socket down:
+//   nothing in libpq frees a call on a frozen backend. What the deadline ended is in doubt.
+// - Only a conflict is tried again as it is (SQLSTATE 40, which libpqxx may give without its code),
+//   and 23514 once: a partition was attached between routing a row to DEFAULT and inserting it.
+// - A connection takes events only after it committed a message of its own, to a server that keeps
+//   what it commits, with a schema that is ours.
+// - Partitions are made apart from the batch: their lock ends with them, and a failure there is
+//   none of the batch, whose rows wait in DEFAULT.
+//
+// Tried and left: an array for each of the columns. Arrays of rows are a fifth cheaper for
+// PostgreSQL.
 #include "store/write/batch_session.hpp"
 #include "store/database/schema.hpp"
 #include "store/database/weak_database.hpp"

@@ -1,3 +1,19 @@
+// The way back from the spool into the database, beside new events that go there directly.
+//
+// A step reads the oldest rows of the oldest file, maps their bytes with the mapping of the day,
+// writes them as any batch is written, and only then removes them from the spool: a crash in
+// between writes them again, and the content key makes that one row. So order is by age as far as
+// the spool has it, not by time of the event, and nothing behind waits for new events or holds them
+// up for longer than one batch; the rate is bounded (drain_rate_max), since what waited for hours
+// can wait for seconds.
+//
+// Invariants:
+// - The drainer connects only while a writer's thread has a connection: it never is the one to find
+//   out that the database is back, and so needs no deadline of a sender's.
+// - What failed stays where it is, whole; only the batch that was written is removed.
+// - What the database refuses even as a quarantine row goes to the end of the spool: it blocks
+//   nothing, and meets whatever is better by the time it comes round. Then the drainer pauses, or
+//   it would turn in circles over those rows alone.
 #include "store/write/drainer.hpp"
 #include "gateway/base/backoff.hpp"
 #include "gateway/base/log.hpp"

@@ -1,23 +1,11 @@
 #include "store/write/spooler.hpp"
 #include "gateway/base/log.hpp"
+#include "store/write/answers.hpp"
 
 #include <chrono>
 #include <utility>
 
 namespace gateway {
-
-namespace {
-
-// What the sender may be told of a delivery that lies in the spool: it will be the row or the
-// quarantine row that its content names, once, whenever the database has it.
-receipt receipt_of(const pending& p)
-{
-    if (p.is_event())
-        return receipt{disposition::stored, p.event().event_id, std::nullopt};
-    return receipt{disposition::quarantined, quarantine_id(p.delivery), p.refusal().reason};
-}
-
-} // namespace
 
 spooler::spooler(spool& into, bounds limit, bounds batch, mapping_function map)
     : spool_(into), box_(limit), batch_(batch), map_(std::move(map))
@@ -71,7 +59,7 @@ void spooler::append(std::vector<std::unique_ptr<pending>> taken)
         if (durable.has_error())
             p->done(durable.error());
         else
-            p->done(receipt_of(*p));
+            p->done(receipt_of_spooled(*p));
     }
 }
 

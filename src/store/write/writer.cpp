@@ -1,3 +1,26 @@
+// The promise of the store, kept by threads that share an inbox: a completion says "stored" only
+// after COMMIT here, or after an fsync in the spool, and every completion runs, once.
+//
+//   submit -> inbox -> thread: map_all -> group -> batch_session -> answer_written
+//               |                 |                     |
+//               +-----------------+---------------------+--> divert -> spooler, or refused
+//
+// Invariants:
+// - Whoever holds a `pending` owes its sender an answer: it is moved on, or its completion is
+//   called; there is no third way out of a function here.
+// - A batch in doubt (the connection broke, the deadline passed) counts as not written. It goes to
+//   the spool or back to the sender, and may so be written twice: the content key makes one row.
+// - `serving` is the only switch between database and spool. Nothing waits in the inbox while it is
+//   zero: submit() looks before its push and again behind it, and the thread that brings it to zero
+//   empties the inbox.
+// - With a spool a sender is answered within batch_deadline, counted from when it was heard;
+// without
+//   one nothing is gained by giving up early.
+//
+// Tried and left: mapping on the thread that read the delivery, where one took twice the time it
+// takes in a row with others. A second batch beside the first whenever anything queued: small
+// batches cost PostgreSQL a third more an event at 64 connections. A deadline counted from the
+// start of a batch: with both backends frozen, p99.9 was 4.7 s and is 2.0 s.
 #include "gateway/store/writer.hpp"
 #include "gateway/base/backoff.hpp"
 #include "gateway/base/log.hpp"
@@ -5,6 +28,7 @@
 #include "gateway/base/worker.hpp"
 #include "store/database/call_deadlines.hpp"
 #include "store/database/missing_grant.hpp"
+#include "store/write/answers.hpp"
 #include "store/write/batch_session.hpp"
 #include "store/write/drainer.hpp"
 #include "store/write/inbox.hpp"
@@ -39,41 +63,6 @@ std::string instance_name(std::size_t thread)
         host[0] = '?';
     return std::string{host.data()} + "/" + std::to_string(::getpid()) + "/" +
            std::to_string(thread);
-}
-
-void answer(pending& p, result<receipt> r)
-{
-    p.done(std::move(r));
-}
-
-outcome outcome_of(disposition d)
-{
-    switch (d) {
-    case disposition::stored: return outcome::stored;
-    case disposition::duplicate: return outcome::duplicate;
-    case disposition::quarantined: return outcome::quarantined;
-    }
-    return outcome::refused;
-}
-
-// The first of equal events is what was stored, if it was new; the others are its duplicates.
-void answer_written(std::span<unit> units, const batch_written& written, delivery_metrics& metrics)
-{
-    for (std::size_t i = 0; i < units.size(); ++i) {
-        unit& u = units[i];
-        disposition what = disposition::quarantined;
-        if (u.is_event())
-            what = written.fresh[i] ? disposition::stored : disposition::duplicate;
-        for (auto& member : u.members) {
-            receipt r{.what = what, .id = u.id, .reason = std::nullopt};
-            if (!u.is_event())
-                r.reason = member->refusal().reason;
-            metrics.count(*member, outcome_of(what));
-            answer(*member, r);
-            if (u.is_event())
-                what = disposition::duplicate;
-        }
-    }
 }
 
 } // namespace
@@ -272,7 +261,7 @@ void writer::implementation::refuse(std::unique_ptr<pending> p, const error& why
         const std::lock_guard lock{refused_mutex};
         refused.count(*p, outcome::refused);
     }
-    answer(*p, why);
+    p->done(why);
 }
 
 // With a spool, a sender is answered within the deadline, counted from when it was heard. Without
