@@ -1,10 +1,8 @@
 // The spool on files that were damaged while it was away: it opens, gives back what is whole, keeps
 // the evidence under another name, and never gives back a byte that was not appended.
 #include "gateway/store/spool.hpp"
-#include "store/spool/spool_blank.hpp"
 #include "store/spool/spool_carving.hpp"
-#include "support/process.hpp"
-#include "support/spool_events.hpp"
+#include "unit/store/spool/spooled_files.hpp"
 
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
@@ -25,78 +23,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int events = 300;
-constexpr int long_events = 4; // each over several pages
-const std::string first_file = "spool-000000000001.db";
-
-using file_set = std::map<std::string, std::string>; // name to bytes
-
-file_set files_of(const fs::path& directory)
-{
-    file_set out;
-    for (const auto& entry : fs::directory_iterator{directory}) {
-        const std::string name = entry.path().filename().string();
-        if (name != "spool.lock")
-            out[name] = read_file(entry.path());
-    }
-    return out;
-}
-
-void put_files(const fs::path& directory, const file_set& files)
-{
-    fs::create_directories(directory);
-    for (const auto& [name, bytes] : files)
-        write_file(directory / name, bytes);
-}
-
-spool_settings settings_of(const fs::path& directory)
-{
-    spool_settings s;
-    s.directory = directory;
-    s.any_file_system = true;
-    return s;
-}
-
-void append_all(spool& s)
-{
-    for (int i = 0; i < events; i += 50)
-        EXPECT_TRUE(append_numbers(s, i, 50));
-    EXPECT_TRUE(append_numbers(s, events, long_events, 20'000));
-}
-
-// One file with everything in the database and nothing in the WAL.
-const file_set& closed_files()
-{
-    static const file_set files = [] {
-        const memory_directory home;
-        {
-            auto s = spool::open(settings_of(home / "spool")).value();
-            append_all(s);
-        }
-        file_set out = files_of(home / "spool");
-        out.erase(first_file + "-wal");
-        return out;
-    }();
-    return files;
-}
-
-// As a killed process leaves it: everything in the WAL.
-const file_set& crashed_files()
-{
-    static const file_set files = [] {
-        const memory_directory home;
-        const pid_t child = ::fork();
-        if (child == 0) {
-            auto s = spool::open(settings_of(home / "spool")).value();
-            append_all(s);
-            ::_exit(0);
-        }
-        ::waitpid(child, nullptr, 0);
-        return files_of(home / "spool");
-    }();
-    return files;
-}
-
 struct outcome {
     std::set<int> found;
     spool_status status;
@@ -114,7 +40,7 @@ protected:
         const memory_directory home;
         put_files(home / "spool", files);
         outcome out;
-        auto opened = spool::open(settings_of(home / "spool"));
+        auto opened = spool::open(damage_settings(home / "spool"));
         EXPECT_TRUE(opened);
         if (!opened)
             return out;
@@ -304,7 +230,7 @@ TEST_F(SpoolDamageTest, ADirectoryOrLinkInAFilesPlaceIsSetAside)
     fs::create_directories(home / "spool" / first_file);
     fs::create_symlink("/dev/zero", home / "spool" / "spool-000000000002.db");
 
-    auto s = spool::open(settings_of(home / "spool")).value();
+    auto s = spool::open(damage_settings(home / "spool")).value();
 
     EXPECT_EQ(s.status().damaged.size(), 2U);
     EXPECT_TRUE(append_numbers(s, 0, 1));
@@ -315,7 +241,7 @@ TEST_F(SpoolDamageTest, EvidenceIsNeverReplacedAndNumbersNeverReused)
     const memory_directory home;
     put_files(home / "spool", {{first_file, "bad"}, {first_file + ".damaged", "older evidence"}});
 
-    auto s = spool::open(settings_of(home / "spool")).value();
+    auto s = spool::open(damage_settings(home / "spool")).value();
     ASSERT_TRUE(append_numbers(s, 0, 1));
 
     const auto left = files_of(home / "spool");
@@ -328,9 +254,9 @@ TEST_F(SpoolDamageTest, DamageIsReportedAgainAfterARestartButSalvagedOnce)
 {
     const memory_directory home;
     put_files(home / "spool", {{first_file, closed_files().at(first_file).substr(0, 100'000)}});
-    const auto first = spool::open(settings_of(home / "spool")).value().status();
+    const auto first = spool::open(damage_settings(home / "spool")).value().status();
 
-    const auto second = spool::open(settings_of(home / "spool")).value().status();
+    const auto second = spool::open(damage_settings(home / "spool")).value().status();
 
     EXPECT_GT(first.events, 100U);
     EXPECT_EQ(second.events, first.events);
@@ -341,7 +267,7 @@ TEST_F(SpoolDamageTest, RemovedEventsStayRemovedInASalvage)
 {
     const memory_directory home;
     {
-        auto s = spool::open(settings_of(home / "spool")).value();
+        auto s = spool::open(damage_settings(home / "spool")).value();
         append_all(s);
         ASSERT_TRUE(s.remove(s.read(100, 1U << 20U).value()));
     }
@@ -349,7 +275,7 @@ TEST_F(SpoolDamageTest, RemovedEventsStayRemovedInASalvage)
     bytes.resize(bytes.size() - 5'000);
     write_file(home / "spool" / first_file, bytes);
 
-    auto s = spool::open(settings_of(home / "spool")).value();
+    auto s = spool::open(damage_settings(home / "spool")).value();
 
     const auto drained = drain_numbers(s);
     EXPECT_EQ(*std::min_element(drained.begin(), drained.end()), 100);
@@ -360,7 +286,7 @@ TEST_F(SpoolDamageTest, RunningOutOfDescriptorsIsNotTakenForDamage)
     const memory_directory home;
     put_files(home / "spool", {{first_file, closed_files().at(first_file)},
                                {"spool-000000000002.db", std::string(9'000, 'x')}});
-    auto s = spool::open(settings_of(home / "spool")).value();
+    auto s = spool::open(damage_settings(home / "spool")).value();
     rlimit before{};
     ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
     rlimit none = before;
@@ -395,26 +321,6 @@ TEST_F(SpoolDamageTest, VerifySaysWhatIsDamaged)
         << reports[0].detail;
     EXPECT_FALSE(reports[1].whole);
     EXPECT_EQ(verify_spool(home / "nowhere").error().code, errc::io_failed);
-}
-
-// Every byte of the format reader meets every kind of nonsense; the sanitizers watch.
-TEST_F(SpoolDamageTest, NoImageMakesTheReaderStumble)
-{
-    std::mt19937 random{17};
-    const std::string database = closed_files().at(first_file);
-    const std::string wal = crashed_files().at(first_file + "-wal");
-    for (int round = 0; round < 100; ++round) {
-        spool_image image{database, wal};
-        for (int flips = 0; flips < 200; ++flips) {
-            image.database[random() % database.size()] = static_cast<char>(random());
-            image.wal[random() % wal.size()] = static_cast<char>(random());
-        }
-        image.database.resize(random() % (database.size() + 1));
-
-        for (const auto& row : carve(image).rows)
-            ASSERT_NE(number_of(row.content), -1);
-        (void)structure_fault(committed_view(image));
-    }
 }
 
 } // namespace
