@@ -138,7 +138,7 @@ result<void> prepare_directory(const fs::path& directory, const std::optional<id
     if (::chmod(directory.c_str(), 0700) != 0)
         return system_failure("cannot set the mode of " + directory.string());
     if (!who)
-        return boost::outcome_v2::success();
+        return ok();
     if (::chown(directory.c_str(), who->user, who->group) != 0)
         return system_failure("cannot give " + directory.string() + " to user " + who->name);
     if (const auto closed = closed_to(*who, directory); !closed.empty())
@@ -148,7 +148,7 @@ result<void> prepare_directory(const fs::path& directory, const std::optional<id
                                          closed.string() +
                                          ": choose a directory elsewhere, such as "
                                          "/var/lib/attentive-gateway/postgres");
-    return boost::outcome_v2::success();
+    return ok();
 }
 
 result<file_descriptor> lock_directory(const fs::path& directory)

@@ -48,7 +48,6 @@
 namespace gateway {
 namespace {
 
-using boost::outcome_v2::success;
 using steady = std::chrono::steady_clock;
 using deliveries_view = std::vector<const verified_delivery*>;
 
@@ -103,7 +102,7 @@ struct spool::implementation {
 result<void> spool::implementation::append(const deliveries_view& deliveries)
 {
     if (deliveries.empty())
-        return success();
+        return ok();
     const std::lock_guard turn{appending};
     if (!files.fits(bytes_needed(payload_of(deliveries))))
         return fail(errc::spool_full, "spool: bytes_max is reached");

@@ -12,7 +12,6 @@ namespace gateway {
 namespace {
 
 namespace fs = std::filesystem;
-using boost::outcome_v2::success;
 
 // spool_carving.cpp reads these columns without SQLite: change both, and the versions.
 constexpr const char* schema = R"(
@@ -89,7 +88,7 @@ file_result<void> write_through(sqlite3_vfs* vfs, sqlite3_filename name, sqlite3
     errno = at_fault;
     if (code != SQLITE_OK)
         return failed(code, what);
-    return success();
+    return ok();
 }
 
 } // namespace
@@ -134,7 +133,7 @@ file_result<void> delete_file(const fs::path& file, const std::string& vfs_name)
     const int code = vfs == nullptr ? SQLITE_ERROR : vfs->xDelete(vfs, file.c_str(), 0);
     if (code != SQLITE_OK && code != SQLITE_IOERR_DELETE_NOENT)
         return file_fault{fault_kind::failed, std::string{"delete: "} + sqlite3_errstr(code)};
-    return success();
+    return ok();
 }
 
 std::string structure_fault(std::string database)

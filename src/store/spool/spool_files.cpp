@@ -11,7 +11,6 @@ namespace gateway {
 namespace {
 
 namespace fs = std::filesystem;
-using boost::outcome_v2::success;
 using steady = std::chrono::steady_clock;
 
 // Rows a salvage writes in one transaction.
@@ -56,7 +55,7 @@ result<void> spool_files::take_in()
     }
     sweep();
     keeper_.emplace("spool keeper", [this](worker& self) { keep(self); });
-    return success();
+    return ok();
 }
 
 // Opens the file once, to count and to check it, and closes it again: only the one that is being
@@ -130,7 +129,7 @@ file_result<void> spool_files::fill(const std::string& name, const std::vector<s
 {
     BOOST_OUTCOME_TRY(create_spool_file(directory_ / name, settings_.vfs));
     if (rows.empty())
-        return success();
+        return ok();
     {
         BOOST_OUTCOME_TRY(const auto file, spool_file::open(directory_ / name, settings_.vfs));
         std::vector<const verified_delivery*> chunk;
@@ -173,7 +172,7 @@ void spool_files::seal(spool_member& m, const file_fault& why)
 file_result<void> spool_files::ensure_open(spool_member& m)
 {
     if (m.file != nullptr)
-        return success();
+        return ok();
     BOOST_OUTCOME_TRY(auto file, spool_file::open(directory_ / m.name, settings_.vfs));
     std::int64_t mark = 0;
     {
@@ -189,7 +188,7 @@ file_result<void> spool_files::ensure_open(spool_member& m)
     const std::lock_guard lock{mutex_};
     m.oldest = oldest;
     m.file = std::move(file);
-    return success();
+    return ok();
 }
 
 void spool_files::measure(spool_member& m)

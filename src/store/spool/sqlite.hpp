@@ -27,8 +27,7 @@ struct file_fault {
 };
 
 template <class T>
-using file_result =
-    boost::outcome_v2::basic_result<T, file_fault, boost::outcome_v2::policy::terminate>;
+using file_result = result<T, file_fault>;
 
 struct sqlite_close {
     void operator()(sqlite3* connection) const;
