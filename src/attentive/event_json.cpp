@@ -5,6 +5,8 @@
 #include "attentive/json_document.hpp"
 #include "gateway/base/encoding.hpp"
 
+#include <type_traits>
+
 namespace gateway {
 namespace {
 
@@ -110,76 +112,60 @@ void print_identifiers(json_printer& p, const identifier_map& identifiers)
     p.close('}');
 }
 
-struct text_column {
-    std::string_view name;
-    std::string source_event::*column;
-};
+void member(json_printer& p, std::string_view name, const std::string& text)
+{
+    p.text_member(name, text);
+}
 
-constexpr text_column columns_before_subscriber[] = {
-    {"event_name", &source_event::event_name},
-    {"channel", &source_event::channel},
-    {"action", &source_event::action},
-    {"source", &source_event::source},
-    {"source_event_type", &source_event::source_event_type},
-    {"company_name", &source_event::company_name},
-};
+void member(json_printer& p, std::string_view name, const std::vector<std::string>& values)
+{
+    if (!values.empty()) {
+        p.key(name);
+        print_strings(p, values);
+    }
+}
 
-constexpr text_column columns_behind_subscriber[] = {
-    {"subscription_type", &source_event::subscription_type},
-    {"creative_name", &source_event::creative_name},
-    {"creative_type", &source_event::creative_type},
-    {"creative_subtype", &source_event::creative_subtype},
-    {"message_id", &source_event::message_id},
-    {"message_key", &source_event::message_key},
-    {"message_type", &source_event::message_type},
-    {"message_name", &source_event::message_name},
-    {"message_subject", &source_event::message_subject},
-    {"message_text", &source_event::message_text},
-    {"message_channel", &source_event::message_channel},
-    {"business_address", &source_event::business_address},
-    {"recipient_address", &source_event::recipient_address},
-    {"keyword_class", &source_event::keyword_class},
-    {"link_id", &source_event::link_id},
-    {"link_url", &source_event::link_url},
-    {"link_host", &source_event::link_host},
-    {"link_path", &source_event::link_path},
-    {"utm_source", &source_event::utm_source},
-    {"utm_medium", &source_event::utm_medium},
-    {"utm_campaign", &source_event::utm_campaign},
-    {"utm_content", &source_event::utm_content},
-    {"utm_term", &source_event::utm_term},
-    {"attribute_id", &source_event::attribute_id},
-    {"attribute_name", &source_event::attribute_name},
-    {"attribute_value", &source_event::attribute_value},
-};
+void member(json_printer& p, std::string_view name, const identifier_map& identifiers)
+{
+    if (!identifiers.empty()) {
+        p.key(name);
+        print_identifiers(p, identifiers);
+    }
+}
+
+void member(json_printer& p, std::string_view name, int number)
+{
+    p.key(name);
+    p.token(std::to_string(number));
+}
+
+template <class Scalar> // a time or an id
+void member(json_printer& p, std::string_view name, const Scalar& scalar)
+{
+    p.text_member(name, to_string(scalar));
+}
+
+void member(json_printer& p, std::string_view name, const std::optional<uuid>& id)
+{
+    p.text_member(name, id ? to_string(*id) : std::string{});
+}
 
 void print(json_printer& p, const source_event& e)
 {
+    const auto print_column = [&](std::string_view name, auto value) {
+        if constexpr (std::is_same_v<decltype(value), json_text>) {
+            const auto parsed = parse_json(e.*value.member);
+            if (const auto* document = std::get_if<json_document>(&parsed)) {
+                p.key(name);
+                print(p, document->root());
+            }
+        } else if constexpr (!std::is_same_v<decltype(value), received_time>) {
+            member(p, name, e.*value);
+        }
+    };
     p.open('{');
-    p.text_member("company_id", e.company_id);
-    p.text_member("occurred_at", to_string(e.occurred_at));
-    p.text_member("event_id", to_string(e.event_id));
-    for (const auto& [name, column] : columns_before_subscriber)
-        p.text_member(name, e.*column);
-    if (e.subscriber_id)
-        p.text_member("subscriber_id", to_string(*e.subscriber_id));
-    if (!e.identifiers.empty()) {
-        p.key("identifiers");
-        print_identifiers(p, e.identifiers);
-    }
-    for (const auto& [name, column] : columns_behind_subscriber)
-        p.text_member(name, e.*column);
-    p.key("mapping_version");
-    p.token(std::to_string(e.mapping_version));
-    if (!e.quality_flags.empty()) {
-        p.key("quality_flags");
-        print_strings(p, e.quality_flags);
-    }
-    const auto extra = parse_json(e.extra);
-    if (const auto* document = std::get_if<json_document>(&extra)) {
-        p.key("extra");
-        print(p, document->root());
-    }
+    for (const auto& column : source_event_columns)
+        std::visit([&](auto value) { print_column(column.name, value); }, column.value);
     p.close('}');
 }
 

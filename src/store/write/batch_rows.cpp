@@ -1,62 +1,84 @@
 // The mapping of fields to columns as data: three tables, and one loop that encodes any of them.
-// A new column is a row here and in a migration.
+// That of events is made of source_event_columns, so that a new column of theirs needs nothing
+// here.
 #include "store/write/batch_rows.hpp"
 
 #include "gateway/base/encoding.hpp"
 
 #include <algorithm>
+#include <array>
+#include <type_traits>
+#include <utility>
+#include <variant>
 
 namespace gateway {
 
 namespace {
 
-template <std::string source_event::*Field>
-void text(row_encoder& out, const unit& u)
+void received_at(row_encoder& out, const unit& u)
 {
-    out.text(u.first().event().*Field);
+    out.time(u.first().delivery.received_at());
 }
 
-void occurred_at(row_encoder& out, const unit& u)
+template <class Value, class Member>
+constexpr bool holds = std::is_same_v<Value, Member source_event::*>;
+
+// Column I of source_event_columns, whose kind of value the compiler knows.
+template <std::size_t I>
+void event_value(row_encoder& out, const unit& u)
 {
-    out.time(u.first().event().occurred_at);
+    constexpr auto& column_value = source_event_columns[I].value;
+    constexpr auto value = std::get<column_value.index()>(column_value);
+    using kind = std::remove_const_t<decltype(value)>;
+    const auto& event = u.first().event();
+    if constexpr (std::is_same_v<kind, received_time>)
+        received_at(out, u);
+    else if constexpr (std::is_same_v<kind, json_text>)
+        out.jsonb(event.*value.member);
+    else if constexpr (holds<kind, std::string>)
+        out.text(event.*value);
+    else if constexpr (holds<kind, timestamp>)
+        out.time(event.*value);
+    else if constexpr (holds<kind, uuid>)
+        out.id(event.*value);
+    else if constexpr (holds<kind, identifier_map>)
+        out.jsonb(to_json(event.*value));
+    else if constexpr (holds<kind, int>)
+        out.integer(event.*value);
+    else if constexpr (holds<kind, std::vector<std::string>>)
+        out.text_array(event.*value);
+    else if (event.*value) // what may be absent
+        out.id(*(event.*value));
+    else
+        out.null();
+}
+
+// By the alternatives of event_column::value.
+constexpr column_type types_of_values[] = {
+    column_type::text,    column_type::jsonb,      column_type::timestamptz,
+    column_type::uuid,    column_type::uuid,       column_type::jsonb,
+    column_type::integer, column_type::text_array, column_type::timestamptz,
+};
+
+template <std::size_t... I>
+constexpr auto table_of_events(std::index_sequence<I...> /*positions*/)
+{
+    return std::array{column{source_event_columns[I].name,
+                             types_of_values[source_event_columns[I].value.index()],
+                             event_value<I>}...};
+}
+
+constexpr auto event_table =
+    table_of_events(std::make_index_sequence<std::size(source_event_columns)>{});
+
+void company_id(row_encoder& out, const unit& u)
+{
+    out.text(u.first().event().company_id);
 }
 
 void id(row_encoder& out, const unit& u)
 {
     out.id(u.id);
-}
-
-void subscriber_id(row_encoder& out, const unit& u)
-{
-    if (const auto& subscriber = u.first().event().subscriber_id)
-        out.id(*subscriber);
-    else
-        out.null();
-}
-
-void identifiers(row_encoder& out, const unit& u)
-{
-    out.jsonb(to_json(u.first().event().identifiers));
-}
-
-void mapping_version(row_encoder& out, const unit& u)
-{
-    out.integer(u.first().event().mapping_version);
-}
-
-void quality_flags(row_encoder& out, const unit& u)
-{
-    out.text_array(u.first().event().quality_flags);
-}
-
-void extra(row_encoder& out, const unit& u)
-{
-    out.jsonb(u.first().event().extra);
-}
-
-void received_at(row_encoder& out, const unit& u)
-{
-    out.time(u.first().delivery.received_at());
 }
 
 void last_received_at(row_encoder& out, const unit& u)
@@ -108,52 +130,8 @@ void deliveries(row_encoder& out, const unit& u)
     out.integer(static_cast<std::int32_t>(u.members.size()));
 }
 
-constexpr column event_table[] = {
-    {"company_id", column_type::text, text<&source_event::company_id>},
-    {"occurred_at", column_type::timestamptz, occurred_at},
-    {"event_id", column_type::uuid, id},
-    {"event_name", column_type::text, text<&source_event::event_name>},
-    {"channel", column_type::text, text<&source_event::channel>},
-    {"action", column_type::text, text<&source_event::action>},
-    {"source", column_type::text, text<&source_event::source>},
-    {"source_event_type", column_type::text, text<&source_event::source_event_type>},
-    {"company_name", column_type::text, text<&source_event::company_name>},
-    {"subscriber_id", column_type::uuid, subscriber_id},
-    {"identifiers", column_type::jsonb, identifiers},
-    {"subscription_type", column_type::text, text<&source_event::subscription_type>},
-    {"creative_name", column_type::text, text<&source_event::creative_name>},
-    {"creative_type", column_type::text, text<&source_event::creative_type>},
-    {"creative_subtype", column_type::text, text<&source_event::creative_subtype>},
-    {"message_id", column_type::text, text<&source_event::message_id>},
-    {"message_key", column_type::text, text<&source_event::message_key>},
-    {"message_type", column_type::text, text<&source_event::message_type>},
-    {"message_name", column_type::text, text<&source_event::message_name>},
-    {"message_subject", column_type::text, text<&source_event::message_subject>},
-    {"message_text", column_type::text, text<&source_event::message_text>},
-    {"message_channel", column_type::text, text<&source_event::message_channel>},
-    {"business_address", column_type::text, text<&source_event::business_address>},
-    {"recipient_address", column_type::text, text<&source_event::recipient_address>},
-    {"keyword_class", column_type::text, text<&source_event::keyword_class>},
-    {"link_id", column_type::text, text<&source_event::link_id>},
-    {"link_url", column_type::text, text<&source_event::link_url>},
-    {"link_host", column_type::text, text<&source_event::link_host>},
-    {"link_path", column_type::text, text<&source_event::link_path>},
-    {"utm_source", column_type::text, text<&source_event::utm_source>},
-    {"utm_medium", column_type::text, text<&source_event::utm_medium>},
-    {"utm_campaign", column_type::text, text<&source_event::utm_campaign>},
-    {"utm_content", column_type::text, text<&source_event::utm_content>},
-    {"utm_term", column_type::text, text<&source_event::utm_term>},
-    {"attribute_id", column_type::text, text<&source_event::attribute_id>},
-    {"attribute_name", column_type::text, text<&source_event::attribute_name>},
-    {"attribute_value", column_type::text, text<&source_event::attribute_value>},
-    {"received_at", column_type::timestamptz, received_at},
-    {"mapping_version", column_type::integer, mapping_version},
-    {"quality_flags", column_type::text_array, quality_flags},
-    {"extra", column_type::jsonb, extra},
-};
-
 constexpr column delivery_table[] = {
-    {"company_id", column_type::text, text<&source_event::company_id>},
+    {"company_id", column_type::text, company_id},
     {"received_at", column_type::timestamptz, received_at},
     {"event_id", column_type::uuid, id},
     {"endpoint", column_type::text, endpoint},

@@ -1,5 +1,5 @@
 // Which field of an event goes to which column: one table row a column, in the order of the row
-// types of migration write_batch. A test compares these tables with the database's types.
+// types that gateway.write_batch takes. A test compares these tables with the database's types.
 #pragma once
 
 #include "store/write/pending.hpp"
