@@ -129,7 +129,8 @@ TEST_F(UpgradeTest, TheProgramOfYesterdayServesASchemaThatOnlyAdded)
     const std::string url = test::fresh_database();
     gateway_process gateway{with_spool(url)};
 
-    add_unknown_migration(url, 1);
+    add_unknown_migration(url, 1); // with functions of its own
+    test::query(url, "UPDATE gateway.schema_file SET sha256 = 'x', program = '{9999}'");
     EXPECT_THAT(statuses_of(gateway, 30, "3"), HasSubstr("status 200       30\n"));
     gateway.child().signal(SIGTERM);
     EXPECT_EQ(gateway.child().wait(upgrade_patience), 0);
@@ -139,6 +140,26 @@ TEST_F(UpgradeTest, TheProgramOfYesterdayServesASchemaThatOnlyAdded)
     EXPECT_THAT(statuses_of(gateway, 30, "4"), HasSubstr("status 200       30\n"));
     EXPECT_TRUE(has_stored(url, "60"));
     EXPECT_THAT(gateway.child().errors(), Not(HasSubstr("newer than")));
+}
+
+TEST_F(UpgradeTest, FunctionsAreAppliedAgainBeneathARunningProgram)
+{
+    const std::string url = test::fresh_database();
+    gateway_process gateway{with_spool(url)};
+    ASSERT_TRUE(metric_becomes(gateway, "attentive_gateway_database_taking_events 1"));
+
+    std::thread upgrades{[&] {
+        for (int n = 0; n < 5; ++n) {
+            test::query(url, "UPDATE gateway.schema_file SET sha256 = 'x' WHERE place = 0");
+            EXPECT_EQ(run({GATEWAY_BINARY, "migrate", "--url", url}).exit_code, 0);
+        }
+    }};
+    const auto statuses = statuses_of(gateway, 2000, "10");
+    upgrades.join();
+
+    EXPECT_THAT(statuses, HasSubstr("status 200     2000\n"));
+    EXPECT_TRUE(has_stored(url, "2000"));
+    EXPECT_TRUE(metric_becomes(gateway, "attentive_gateway_schema_unfit 0"));
 }
 
 TEST_F(UpgradeTest, ASchemaThatServesThisProgramNoMoreIsSpooledBefore)

@@ -1,4 +1,5 @@
 #include "support/gateway_process.hpp"
+#include "store/database/query.hpp"
 #include "support/cluster.hpp"
 
 #include "gateway/listener/tls.hpp"

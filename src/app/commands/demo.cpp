@@ -14,7 +14,7 @@
 #include "gateway/client/sender.hpp"
 #include "gateway/demo/samples.hpp"
 #include "gateway/listener/listener.hpp"
-#include "gateway/store/query.hpp"
+#include "gateway/store/showcase.hpp"
 #include "gateway/store/spool.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -65,31 +65,6 @@ drain_delay = "0s"
 level = "warn"
 format = "text"
 )";
-
-constexpr std::string_view rows_query = R"(
-SELECT event_name,
-       to_char(occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS') AS occurred_at_utc,
-       company_name AS company,
-       identifiers->'attentive_external_id'->>0 AS external_id,
-       concat_ws(' · ',
-           nullif(concat_ws(' via ', subscription_type, creative_name), ''),
-           nullif(concat_ws(' ', message_key, message_type), ''),
-           message_name, message_subject, message_text,
-           link_host || link_path, 'campaign ' || utm_campaign,
-           attribute_name || ' = ' || attribute_value) AS context
-  FROM gateway.source_event
- WHERE source = 'attentive' AND company_name IS DISTINCT FROM 'Maple & Moss'
- ORDER BY occurred_at, event_name
- LIMIT 30)";
-
-// The person who spent most, day by day.
-constexpr std::string_view timeline_query = R"(
-SELECT to_char(occurred_at, 'YYYY-MM-DD HH24:MI') AS occurred_at_utc, summary
-  FROM report.subscriber_timeline
- WHERE profile_id = (SELECT profile_id FROM report.attributed_orders WHERE touch IS NOT NULL
-                      GROUP BY 1 ORDER BY sum(order_value) DESC, 1 LIMIT 1)
- ORDER BY occurred_at DESC, event_id
- LIMIT 14)";
 
 void step(const std::string& text)
 {
@@ -217,10 +192,8 @@ result<void> await_projection(const std::string& database_url)
 {
     constexpr int tries = 50;
     for (int n = 0; n < tries; ++n) {
-        BOOST_OUTCOME_TRY(const auto waiting,
-                          query(database_url, "SELECT 1 FROM gateway.batch"
-                                              " WHERE projected_at IS NULL LIMIT 1"));
-        if (waiting.rows.empty())
+        BOOST_OUTCOME_TRY(const bool projected, is_projected(database_url));
+        if (projected)
             break;
         std::this_thread::sleep_for(std::chrono::milliseconds{100});
     }
@@ -230,11 +203,8 @@ result<void> await_projection(const std::string& database_url)
 // Once for each directory: the story ends when it is told.
 result<void> post_story(const fs::path& directory, const daemon_addresses& addresses)
 {
-    BOOST_OUTCOME_TRY(const auto told,
-                      query(addresses.database_url, "SELECT 1 FROM gateway.source_event"
-                                                    " WHERE company_id = '" +
-                                                        story_company_id(0) + "' LIMIT 1"));
-    if (!told.rows.empty())
+    BOOST_OUTCOME_TRY(const bool told, has_events_of(addresses.database_url, story_company_id(0)));
+    if (told)
         return ok();
     story_settings settings;
     settings.until = now();
@@ -290,11 +260,10 @@ std::string for_terminal(const query_table& table)
 result<void> show(const fs::path& directory, const daemon_addresses& addresses)
 {
     BOOST_OUTCOME_TRY(post_documented_events(directory, url_of(addresses)));
-    BOOST_OUTCOME_TRY(const auto rows, query(addresses.database_url, std::string{rows_query}));
+    BOOST_OUTCOME_TRY(const auto rows, demo_events(addresses.database_url, story_company_id(0)));
     print_out("\n{}({} rows of gateway.source_event)\n", for_terminal(rows), rows.rows.size());
     BOOST_OUTCOME_TRY(post_story(directory, addresses));
-    BOOST_OUTCOME_TRY(const auto timeline,
-                      query(addresses.database_url, std::string{timeline_query}));
+    BOOST_OUTCOME_TRY(const auto timeline, demo_timeline(addresses.database_url));
     print_out("\n{}(the latest of report.subscriber_timeline, for the best customer)\n",
               for_terminal(timeline));
     print_next_steps(directory, addresses);

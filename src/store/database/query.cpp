@@ -1,4 +1,4 @@
-#include "gateway/store/query.hpp"
+#include "store/database/query.hpp"
 
 #include "store/database/database.hpp"
 #include "store/database/missing_grant.hpp"
@@ -18,12 +18,14 @@ query_table table_from(const pqxx::result& rows)
     return table;
 }
 
-result<query_table> query(const std::string& database_url, const std::string& sql)
+result<query_table> query(const std::string& database_url, const std::string& sql,
+                          const std::vector<std::string>& parameters)
 {
     try {
         database db{{.url = database_url, .application = "attentive-gateway"}};
         pqxx::read_transaction transaction{db.connection()};
-        return table_from(transaction.exec(sql));
+        return table_from(transaction.exec_params(
+            sql, pqxx::prepare::make_dynamic_params(parameters.begin(), parameters.end())));
     } catch (...) {
         return to_error(current_failure(server_text::kept), database_url, database_role::writer);
     }

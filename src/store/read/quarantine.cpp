@@ -5,6 +5,7 @@
 #include "store/database/call_deadlines.hpp"
 #include "store/database/database.hpp"
 #include "store/database/missing_grant.hpp"
+#include "store/database/query.hpp"
 #include "store/write/batch_session.hpp"
 #include "store/write/pending.hpp"
 
