@@ -2,11 +2,36 @@
 -- session state and no prepared statement, so it works behind a transaction pooler; the plans stay
 -- cached in the function.
 
+-- Returns how many are new; one that was there before counts the new deliveries.
+CREATE OR REPLACE FUNCTION gateway.keep_refused(
+    p_batch bigint, p_version text, p_quarantine gateway.quarantine_row[])
+RETURNS integer
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_new integer;
+BEGIN
+    WITH kept AS (
+        INSERT INTO gateway.quarantine AS q (
+            quarantine_id, endpoint, reason, detail, http_status, body, body_sha256, key_id,
+            version, batch_id, received_at, last_received_at, deliveries)
+        SELECT
+            quarantine_id, endpoint, reason, detail, http_status, body, body_sha256, key_id,
+            p_version, p_batch, received_at, last_received_at, deliveries
+        FROM unnest(p_quarantine)
+        ON CONFLICT (quarantine_id) DO UPDATE SET
+            deliveries = q.deliveries + excluded.deliveries,
+            last_received_at = greatest(q.last_received_at, excluded.last_received_at)
+        RETURNING q.batch_id)
+    SELECT count(*) INTO v_new FROM kept WHERE kept.batch_id = p_batch;
+    RETURN v_new;
+END $$;
+COMMENT ON FUNCTION gateway.keep_refused IS 'Writes the quarantine rows of a batch.';
+
 -- Writes one batch. p_deliveries[i] is the delivery that brought p_events[i]; no two events share
 -- a key, and each array is in key order: two writers with the same rows would deadlock otherwise.
 -- stored is how many events were new; fresh lists their positions in p_events, from 1, and is null
--- when all of them were. batch_id is null when there was nothing new. A quarantine row that was
--- there before counts the new deliveries.
+-- when all of them were. batch_id is null when there was nothing new.
 CREATE OR REPLACE FUNCTION gateway.write_batch(
     p_writer text, p_version text, p_events gateway.event_row[],
     p_deliveries gateway.delivery_row[], p_quarantine gateway.quarantine_row[],
@@ -60,19 +85,7 @@ BEGIN
     END IF;
 
     IF cardinality(p_quarantine) > 0 THEN
-        WITH kept AS (
-            INSERT INTO gateway.quarantine AS q (
-                quarantine_id, endpoint, reason, detail, http_status, body, body_sha256, key_id,
-                version, batch_id, received_at, last_received_at, deliveries)
-            SELECT
-                quarantine_id, endpoint, reason, detail, http_status, body, body_sha256, key_id,
-                p_version, v_batch, received_at, last_received_at, deliveries
-            FROM unnest(p_quarantine)
-            ON CONFLICT (quarantine_id) DO UPDATE SET
-                deliveries = q.deliveries + excluded.deliveries,
-                last_received_at = greatest(q.last_received_at, excluded.last_received_at)
-            RETURNING q.batch_id)
-        SELECT count(*) INTO v_quarantined FROM kept WHERE kept.batch_id = v_batch;
+        v_quarantined := gateway.keep_refused(v_batch, p_version, p_quarantine);
     END IF;
 
     IF stored > 0 OR v_quarantined > 0 THEN
