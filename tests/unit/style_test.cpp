@@ -33,6 +33,12 @@ TEST(StyleTest, LinesFitTheScreen)
     }
 }
 
+TEST(StyleTest, FilesHaveAnEnd)
+{
+    for (const auto& file : all_sources())
+        EXPECT_LE(lines_of(file).size(), file_lines_max) << shown(file);
+}
+
 // A body opens with "{" alone at the margin and closes with "}" there: clang-format sees to that.
 TEST(StyleTest, FunctionsFitOneScreen)
 {

@@ -14,7 +14,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::HasSubstr;
-using testing::Not;
 
 // A sound file with room for `listener`, `endpoint`, `database` and further lines.
 struct parts {
@@ -313,7 +312,7 @@ TEST(ConfigTest, RefusesSecretsInTheFileAndDoesNotRepeatThem)
           head + "signing_keys = [ { id = \"x\", key = \"hunter2\" } ]\n"}) {
         const std::string faults = faults_of({.endpoint = line});
         EXPECT_THAT(faults, HasSubstr("a secret never stands in this file")) << line;
-        EXPECT_THAT(faults, Not(HasSubstr("hunter2"))) << line;
+        EXPECT_THAT(faults, testing::Not(HasSubstr("hunter2"))) << line;
     }
 }
 
@@ -324,7 +323,7 @@ TEST(ConfigTest, RefusesADatabasePasswordInTheFile)
                             "host=h password=hunter2", "host=h password = 'hunter2'"}) {
         const std::string faults = faults_of({.database = "url = \"" + std::string{url} + "\"\n"});
         EXPECT_THAT(faults, HasSubstr("database.url: holds a password; take it out")) << url;
-        EXPECT_THAT(faults, Not(HasSubstr("ter2"))) << url;
+        EXPECT_THAT(faults, testing::Not(HasSubstr("ter2"))) << url;
     }
     EXPECT_THAT(faults_of({.database = "url = \"postgresql:///x\"\npassword = \"hunter2\"\n"}),
                 HasSubstr("database.password: a secret never stands in this file"));
