@@ -157,7 +157,7 @@ TEST_F(UpgradeTest, FunctionsAreAppliedAgainBeneathARunningProgram)
     const auto statuses = statuses_of(gateway, 2000, "10");
     upgrades.join();
 
-    EXPECT_THAT(statuses, HasSubstr("status 200     2000\n"));
+    EXPECT_THAT(statuses, HasSubstr("status 200       2000\n"));
     EXPECT_TRUE(has_stored(url, "2000"));
     EXPECT_TRUE(metric_becomes(gateway, "attentive_gateway_schema_unfit 0"));
 }
