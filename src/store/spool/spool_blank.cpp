@@ -40,7 +40,7 @@ const empty_file& blank()
         sqlite3_prepare_v2(connection.get(), "INSERT INTO mark VALUES (1, 0, ?)", -1, &raw,
                            nullptr);
         const sqlite_statement insert{raw};
-        bind(raw, 1, mark_checksum(0));
+        bind_digest(raw, 1, mark_checksum(0));
         sqlite3_step(raw);
         sqlite3_int64 size = 0;
         unsigned char* bytes = sqlite3_serialize(connection.get(), "main", &size, 0);

@@ -167,7 +167,7 @@ file_result<void> spool_file::insert(std::int64_t seq, const verified_delivery& 
     sqlite3_bind_int64(s, 2, d.received_at().time_since_epoch().count());
     bind_text(s, 3, d.endpoint());
     bind_text(s, 4, d.key_id());
-    bind(s, 5, row_checksum(seq, d));
+    bind_digest(s, 5, row_checksum(seq, d));
     bind_blob(s, 6, d.body());
     if (sqlite3_step(s) != SQLITE_DONE)
         return fault("insert");
@@ -233,7 +233,7 @@ file_result<void> spool_file::remove_to(std::int64_t seq)
     sqlite3_stmt* s = update_mark_.get();
     const scoped_reset reset{s};
     sqlite3_bind_int64(s, 1, seq);
-    bind(s, 2, mark_checksum(seq));
+    bind_digest(s, 2, mark_checksum(seq));
     if (sqlite3_step(s) != SQLITE_DONE)
         return fault("move the mark");
     mark_ = seq;

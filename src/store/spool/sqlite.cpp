@@ -61,7 +61,7 @@ void bind_blob(sqlite3_stmt* s, int index, const std::string& bytes)
     sqlite3_bind_blob64(s, index, bytes.data(), bytes.size(), SQLITE_STATIC);
 }
 
-void bind(sqlite3_stmt* s, int index, const digest256& digest)
+void bind_digest(sqlite3_stmt* s, int index, const digest256& digest)
 {
     sqlite3_bind_blob(s, index, digest.data(), static_cast<int>(digest.size()), SQLITE_TRANSIENT);
 }

@@ -49,7 +49,9 @@ std::string single_text(sqlite3* connection, const char* sql);
 // The bytes are not copied: they have to stay until the statement is stepped or reset.
 void bind_text(sqlite3_stmt* s, int index, const std::string& text);
 void bind_blob(sqlite3_stmt* s, int index, const std::string& bytes);
-void bind(sqlite3_stmt* s, int index, const digest256& digest);
+// Not `bind`: a digest is a std::array, and where <functional> is included std::bind fits it
+// better.
+void bind_digest(sqlite3_stmt* s, int index, const digest256& digest);
 std::string column_text(sqlite3_stmt* s, int index);
 bool column_equals(sqlite3_stmt* s, int index, const digest256& digest);
 
