@@ -13,7 +13,7 @@ using namespace test;
 using rows = std::vector<std::vector<std::string>>;
 using test::identified;
 using test::profiles;
-using test::project_all;
+using test::project_step_by_step;
 using test::query; // not the product's
 using test::store;
 
@@ -28,10 +28,10 @@ TEST(IdentityTest, AHubJoinsNobodyAndUndoesWhatItJoined)
     store(url, identified("2026-03-06", "9", R"({"custom:shoe": ["44"]})"));
     store(url, identified("2026-03-06", "a", R"({"custom:shoe": ["44"]})"));
 
-    project_all(url);
+    project_step_by_step(url);
     const auto five = profiles(url);
     store(url, identified("2026-03-07", "6", phone));
-    project_all(url);
+    project_step_by_step(url);
 
     EXPECT_EQ(five, "1=1 2=1 3=1 4=1 5=1 7=7 8=8 9=9 a=a");
     EXPECT_EQ(profiles(url), "1=1 2=2 3=3 4=4 5=5 6=6 7=7 8=8 9=9 a=a");
@@ -43,11 +43,11 @@ TEST(IdentityTest, TheFirstSeenSurvivesAlsoWhenThatIsLearntLate)
     store(url, identified("2026-03-02", "1", R"({"email": ["a@mail.org"]})"));
     store(url, identified("2026-03-03", "2", R"({"email": ["a@mail.org"], "phone": ["+4930"]})"));
     store(url, identified("2026-03-03", "3", R"({"phone": ["+4930"]})"));
-    project_all(url);
+    project_step_by_step(url);
     const auto early = profiles(url);
 
     store(url, {.at = "2026-03-01", .action = "subscribed", .subscriber = "3"});
-    project_all(url);
+    project_step_by_step(url);
 
     EXPECT_EQ(early, "1=1 2=1 3=1");
     EXPECT_EQ(profiles(url), "1=3 2=3 3=3");
@@ -59,7 +59,7 @@ TEST(IdentityTest, ASplitTakesASubscriberOutForGoodAndCanBeTakenBack)
     store(url, identified("2026-03-01", "1", R"({"email": ["a@mail.org"]})"));
     store(url, identified("2026-03-02", "2", R"({"email": ["a@mail.org"], "phone": ["+4930"]})"));
     store(url, identified("2026-03-03", "3", R"({"phone": ["+4930"]})"));
-    project_all(url);
+    project_step_by_step(url);
     identity_split split{.company = "C",
                          .subscriber = *uuid_from_text("00000000-0000-0000-0000-000000000002"),
                          .kind = "email"};
@@ -67,7 +67,7 @@ TEST(IdentityTest, ASplitTakesASubscriberOutForGoodAndCanBeTakenBack)
     const auto concerned = split_identity(url, split).value();
     const auto apart = profiles(url);
     store(url, identified("2026-03-04", "2", R"({"email": ["a@mail.org"], "klaviyo_id": ["k"]})"));
-    project_all(url);
+    project_step_by_step(url);
     const auto rebuilt = rebuild({.database_url = url}).value();
     const auto still_apart = profiles(url);
     split.undo = true;
@@ -90,7 +90,7 @@ TEST(IdentityTest, ExplainsTheChainWithoutValuesInClear)
     store(url, identified("2026-03-02", "2",
                           R"({"email": ["anna@mail.org"], "phone": ["+49301234567"]})"));
     store(url, identified("2026-03-03", "3", R"({"phone": ["+49301234567"]})"));
-    project_all(url);
+    project_step_by_step(url);
 
     const auto chain =
         explain_identity(url, "C", *uuid_from_text("00000000-0000-0000-0000-000000000003")).value();

@@ -51,7 +51,7 @@ inline std::string count(const std::string& url, const std::string& what)
     return value(url, "SELECT count(*) FROM " + what);
 }
 
-inline void project_all(const std::string& url, int events_max = 100)
+inline void project_step_by_step(const std::string& url, int events_max = 100)
 {
     while (value(url, "SELECT batches FROM gateway.project(" + std::to_string(events_max) + ")") !=
            "0") {

@@ -40,7 +40,7 @@ TEST(ProjectorTest, ABatchWithARefusedValueIsSetAsideAndBlocksNothing)
     const auto messages = count(url, "gateway.message");
     query(url, "ALTER TABLE gateway.message DROP CONSTRAINT no_poison");
     const bool rebuilt = rebuild({.database_url = url}).has_value();
-    project_all(url);
+    project_step_by_step(url);
 
     EXPECT_EQ(step, (rows{{"t", "9", "9", "1"}}));
     EXPECT_EQ(aside, "23514 no_poison");
@@ -60,7 +60,7 @@ TEST(ProjectorTest, WhatIsNoFaultOfABatchSetsNothingAside)
     EXPECT_ANY_THROW(query(url, "SELECT gateway.project()"));
     query(url, "ALTER TABLE gateway.elsewhere RENAME TO consent");
     const auto waiting = value(url, "SELECT batches FROM gateway.projection_lag()");
-    project_all(url);
+    project_step_by_step(url);
 
     EXPECT_EQ(waiting, "1");
     EXPECT_EQ(count(url, "gateway.consent"), "1");

@@ -93,11 +93,11 @@ TEST(MessageTest, EmailSendsAreJoinedBySubjectOnlyOnStrongEvidence)
     open("5", "2026-03-01 11:00", "Message:9");
     open("1", "2026-03-01 11:00", "Message:7");
     open("2", "2026-03-01 11:00", "Message:7");
-    project_all(url);
+    project_step_by_step(url);
     const auto weak = query(url, report);
 
     open("3", "2026-03-01 12:00", "Message:7");
-    project_all(url);
+    project_step_by_step(url);
 
     EXPECT_EQ(weak, (rows{{"Message:7", "NULL", "0", "0", "2", "NULL", "f"},
                           {"Message:9", "NULL", "0", "0", "1", "NULL", "f"},
@@ -132,7 +132,7 @@ TEST(MessageTest, RecipientsOfSeveralSubjectLinesOfOneMessageAreCountedOnce)
         send_and_open(who, "2026-03-01", "Spring");
     for (const std::string who : {"1", "4", "5"})
         send_and_open(who, "2026-03-05", "Spring again");
-    project_all(url);
+    project_step_by_step(url);
 
     EXPECT_EQ(query(url, "SET ROLE gateway_reader; SELECT message_key, sent, recipients, opens,"
                          " unique_openers, open_rate FROM report.message_performance"),
@@ -152,11 +152,11 @@ TEST(MessageTest, AnOptOutIsChargedToTheLastMessageBeforeItAlsoWhenThatComesLate
                                " unsubscribed_7d FROM report.message_performance ORDER BY 1";
     send("2026-03-01 10:00", "Message:1");
     store(url, {.at = "2026-03-06 10:00", .action = "unsubscribed"});
-    project_all(url);
+    project_step_by_step(url);
     const auto first = query(url, report);
 
     send("2026-03-04 10:00", "Message:2");
-    project_all(url);
+    project_step_by_step(url);
 
     EXPECT_EQ(first, (rows{{"Message:1", "0", "0", "1"}}));
     EXPECT_EQ(query(url, report),
@@ -193,7 +193,7 @@ TEST(EngagementTest, DisbelievesClocksThatRunADayAhead)
     store(url, {.at = "2026-03-01 10:00", .action = "sent"});
     store(url, {.at = "2099-01-01 10:00", .action = "sent"});
 
-    project_all(url);
+    project_step_by_step(url);
 
     EXPECT_EQ(value(url, "SELECT sent_at = '{2026-03-01 10:00+00}' FROM gateway.engagement"), "t");
 }
@@ -202,14 +202,14 @@ TEST(TimezoneTest, MovesTheDaysOfOneCompany)
 {
     const std::string url = fresh_database();
     store(url, {.at = "2026-03-01 02:00", .action = "subscribed"});
-    project_all(url);
+    project_step_by_step(url);
     const std::string day = "SELECT day FROM report.consent_movement_daily";
     const auto utc = value(url, day);
 
     query(url, "SELECT gateway.set_timezone('C', 'America/New_York')");
     const auto local = value(url, day);
     store(url, {.at = "2026-03-02 02:00", .action = "unsubscribed"});
-    project_all(url);
+    project_step_by_step(url);
 
     EXPECT_EQ(utc, "2026-03-01");
     EXPECT_EQ(local, "2026-02-28");

@@ -36,7 +36,7 @@ std::string story_database(int seed, int order, bool step_by_step)
     const std::string url = fresh_database();
     make_story(url, seed);
     deliver(url, order, step_by_step);
-    project_all(url);
+    project_step_by_step(url);
     return url;
 }
 
