@@ -185,6 +185,7 @@ TEST(LogTest, NeverHoldsABodyAnIdentifierAKeyOrASignature)
 
 TEST(DemoTest, ShowsElevenRowsOfElevenTypes)
 {
+    const test::machine_lock port{"demo"};
     const test::temporary_directory directory;
 
     const auto first =
@@ -209,6 +210,7 @@ TEST(DemoTest, ShowsElevenRowsOfElevenTypes)
 
 TEST(DemoTest, ASecondOneLeavesTheFilesOfTheFirstAlone)
 {
+    const test::machine_lock port{"demo"};
     const test::temporary_directory home;
     const auto directory = home / "demo";
     test::process first{{GATEWAY_BINARY, "demo", "--directory", directory.string()}};

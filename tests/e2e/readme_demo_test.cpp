@@ -33,6 +33,7 @@ class ReadmeDemoTest : public testing::Test {
 protected:
     static void SetUpTestSuite()
     {
+        const test::machine_lock port{"demo"};
         demo_ = std::make_unique<test::temporary_directory>();
         told_ = test::run({GATEWAY_BINARY, "demo", "--once", "--directory", demo_->path()}, {},
                           minutes{4});

@@ -10,6 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <map>
 #include <thread>
 
@@ -259,6 +260,23 @@ TEST(StandbyTest, ADuplicateIsAnsweredOnlyWhenItsOriginalIsOnTheStandbyToo)
     ASSERT_EQ(before.count(disposition::stored), 1U);
 
     wait_for_standby("away");
+    const auto end_waiting = [&url] {
+        query(url, "SELECT pg_cancel_backend(pid) FROM pg_stat_activity"
+                   " WHERE wait_event = 'SyncRep'");
+    };
+    ASSERT_TRUE(becomes([&] { // the server's checkpointer takes it up in its own time
+        std::atomic<bool> committed = false;
+        std::thread commits{[&] {
+            query(url, "SELECT pg_logical_emit_message(true, 'test', '')");
+            committed = true;
+        }};
+        bool waits = false;
+        while (!waits && !committed)
+            waits = waiting() != "0";
+        end_waiting();
+        commits.join();
+        return waits;
+    }));
     answers refused_once;
     refused_once.submit(w, click(1));
     ASSERT_TRUE(becomes([&] { return waiting() != "0"; }));

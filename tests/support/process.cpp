@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdexcept>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,6 +14,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
+#include <stdexcept>
 #include <thread>
 
 extern char** environ; // NOLINT(readability-redundant-declaration): POSIX has no header for it
@@ -151,6 +154,19 @@ temporary_directory::~temporary_directory()
 {
     std::error_code ignored; // a leftover in /tmp fails no test
     std::filesystem::remove_all(path_, ignored);
+}
+
+machine_lock::machine_lock(const std::string& name)
+    : file_{::open(("/tmp/gateway-test-" + name + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC,
+                   0666)}
+{
+    if (file_ < 0 || ::flock(file_, LOCK_EX) != 0)
+        throw std::runtime_error{"no lock named " + name};
+}
+
+machine_lock::~machine_lock()
+{
+    ::close(file_);
 }
 
 void write_file(const std::filesystem::path& file, const std::string& text)

@@ -72,6 +72,19 @@ private:
     std::filesystem::path path_;
 };
 
+// One test on this machine at a time has it; waits for the others. For what there is one of, such
+// as the demonstration's port.
+class machine_lock {
+public:
+    explicit machine_lock(const std::string& name);
+    ~machine_lock();
+    machine_lock(const machine_lock&) = delete;
+    machine_lock& operator=(const machine_lock&) = delete;
+
+private:
+    int file_;
+};
+
 void write_file(const std::filesystem::path& file, const std::string& text);
 std::string read_file(const std::filesystem::path& file);
 
