@@ -296,7 +296,9 @@ def spool_is_emptied_by_hand(operator):
     stored = operator.stored()
     send = (f"attentive-gateway send --url {URL} --key-file /etc/attentive-gateway/signing-key"
             " --unique --seed 1000000")
-    operator.type(f"systemctl stop postgresql; {send}; attentive-gateway spool export --to DIR")
+    # Debian's postgresql.service ends before the server that it stops.
+    operator.type(f"systemctl stop postgresql; while pg_isready -q; do sleep 0.1; done; {send};"
+                  " attentive-gateway spool export --to DIR")
     operator.type("systemctl stop attentive-gateway.socket attentive-gateway.service;"
                   " systemctl start postgresql")
     drained = operator.type("attentive-gateway spool drain")
