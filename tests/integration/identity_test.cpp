@@ -11,26 +11,28 @@ namespace {
 using namespace test;
 using namespace test;
 using rows = std::vector<std::vector<std::string>>;
+using test::append_event;
 using test::identified;
 using test::profiles;
 using test::project_step_by_step;
 using test::query; // not the product's
-using test::store;
 
 TEST(IdentityTest, AHubJoinsNobodyAndUndoesWhatItJoined)
 {
     const std::string url = fresh_database();
     const std::string phone = R"({"phone": ["+49301234567"]})";
     for (int i = 1; i <= 5; ++i)
-        store(url, identified("2026-03-0" + std::to_string(i), std::to_string(i), phone));
-    store(url, identified("2026-03-06", "7", R"({"phone": ["+15555555555"], "email": ["-"]})"));
-    store(url, identified("2026-03-06", "8", R"({"phone": ["+15555555555"], "email": ["-"]})"));
-    store(url, identified("2026-03-06", "9", R"({"custom:shoe": ["44"]})"));
-    store(url, identified("2026-03-06", "a", R"({"custom:shoe": ["44"]})"));
+        append_event(url, identified("2026-03-0" + std::to_string(i), std::to_string(i), phone));
+    append_event(url,
+                 identified("2026-03-06", "7", R"({"phone": ["+15555555555"], "email": ["-"]})"));
+    append_event(url,
+                 identified("2026-03-06", "8", R"({"phone": ["+15555555555"], "email": ["-"]})"));
+    append_event(url, identified("2026-03-06", "9", R"({"custom:shoe": ["44"]})"));
+    append_event(url, identified("2026-03-06", "a", R"({"custom:shoe": ["44"]})"));
 
     project_step_by_step(url);
     const auto five = profiles(url);
-    store(url, identified("2026-03-07", "6", phone));
+    append_event(url, identified("2026-03-07", "6", phone));
     project_step_by_step(url);
 
     EXPECT_EQ(five, "1=1 2=1 3=1 4=1 5=1 7=7 8=8 9=9 a=a");
@@ -40,13 +42,14 @@ TEST(IdentityTest, AHubJoinsNobodyAndUndoesWhatItJoined)
 TEST(IdentityTest, TheFirstSeenSurvivesAlsoWhenThatIsLearntLate)
 {
     const std::string url = fresh_database();
-    store(url, identified("2026-03-02", "1", R"({"email": ["a@mail.org"]})"));
-    store(url, identified("2026-03-03", "2", R"({"email": ["a@mail.org"], "phone": ["+4930"]})"));
-    store(url, identified("2026-03-03", "3", R"({"phone": ["+4930"]})"));
+    append_event(url, identified("2026-03-02", "1", R"({"email": ["a@mail.org"]})"));
+    append_event(url,
+                 identified("2026-03-03", "2", R"({"email": ["a@mail.org"], "phone": ["+4930"]})"));
+    append_event(url, identified("2026-03-03", "3", R"({"phone": ["+4930"]})"));
     project_step_by_step(url);
     const auto early = profiles(url);
 
-    store(url, {.at = "2026-03-01", .action = "subscribed", .subscriber = "3"});
+    append_event(url, {.at = "2026-03-01", .action = "subscribed", .subscriber = "3"});
     project_step_by_step(url);
 
     EXPECT_EQ(early, "1=1 2=1 3=1");
@@ -56,9 +59,10 @@ TEST(IdentityTest, TheFirstSeenSurvivesAlsoWhenThatIsLearntLate)
 TEST(IdentityTest, ASplitTakesASubscriberOutForGoodAndCanBeTakenBack)
 {
     const std::string url = fresh_database();
-    store(url, identified("2026-03-01", "1", R"({"email": ["a@mail.org"]})"));
-    store(url, identified("2026-03-02", "2", R"({"email": ["a@mail.org"], "phone": ["+4930"]})"));
-    store(url, identified("2026-03-03", "3", R"({"phone": ["+4930"]})"));
+    append_event(url, identified("2026-03-01", "1", R"({"email": ["a@mail.org"]})"));
+    append_event(url,
+                 identified("2026-03-02", "2", R"({"email": ["a@mail.org"], "phone": ["+4930"]})"));
+    append_event(url, identified("2026-03-03", "3", R"({"phone": ["+4930"]})"));
     project_step_by_step(url);
     identity_split split{.company = "C",
                          .subscriber = *uuid_from_text("00000000-0000-0000-0000-000000000002"),
@@ -66,7 +70,8 @@ TEST(IdentityTest, ASplitTakesASubscriberOutForGoodAndCanBeTakenBack)
 
     const auto concerned = split_identity(url, split).value();
     const auto apart = profiles(url);
-    store(url, identified("2026-03-04", "2", R"({"email": ["a@mail.org"], "klaviyo_id": ["k"]})"));
+    append_event(
+        url, identified("2026-03-04", "2", R"({"email": ["a@mail.org"], "klaviyo_id": ["k"]})"));
     project_step_by_step(url);
     const auto rebuilt = rebuild({.database_url = url}).value();
     const auto still_apart = profiles(url);
@@ -86,10 +91,10 @@ TEST(IdentityTest, ASplitTakesASubscriberOutForGoodAndCanBeTakenBack)
 TEST(IdentityTest, ExplainsTheChainWithoutValuesInClear)
 {
     const std::string url = fresh_database();
-    store(url, identified("2026-03-01", "1", R"({"email": ["anna@mail.org"]})"));
-    store(url, identified("2026-03-02", "2",
-                          R"({"email": ["anna@mail.org"], "phone": ["+49301234567"]})"));
-    store(url, identified("2026-03-03", "3", R"({"phone": ["+49301234567"]})"));
+    append_event(url, identified("2026-03-01", "1", R"({"email": ["anna@mail.org"]})"));
+    append_event(url, identified("2026-03-02", "2",
+                                 R"({"email": ["anna@mail.org"], "phone": ["+49301234567"]})"));
+    append_event(url, identified("2026-03-03", "3", R"({"phone": ["+49301234567"]})"));
     project_step_by_step(url);
 
     const auto chain =

@@ -73,7 +73,7 @@ inline std::string subscriber_id(const std::string& digits)
     return std::string(32 - digits.size(), '0') + digits;
 }
 
-inline void store(const std::string& url, const event& e)
+inline void append_event(const std::string& url, const event& e)
 {
     static int number = 0;
     ++number;

@@ -26,11 +26,11 @@ TEST(ProjectorTest, ABatchWithARefusedValueIsSetAsideAndBlocksNothing)
     query(url, "ALTER TABLE gateway.message ADD CONSTRAINT no_poison"
                " CHECK (message_name <> 'poison')");
     for (int i = 0; i < 9; ++i)
-        store(url, {.at = "2026-03-01 10:00:0" + std::to_string(i),
-                    .action = "link_clicked",
-                    .more_columns = ", message_key, message_name",
-                    .more_values = ", 'Message:" + std::to_string(i) + "', '" +
-                                   (i == 4 ? "poison" : "good") + "'"});
+        append_event(url, {.at = "2026-03-01 10:00:0" + std::to_string(i),
+                           .action = "link_clicked",
+                           .more_columns = ", message_key, message_name",
+                           .more_values = ", 'Message:" + std::to_string(i) + "', '" +
+                                          (i == 4 ? "poison" : "good") + "'"});
 
     const auto step = query(url, "SELECT is_active, batches, events, set_aside"
                                  " FROM gateway.project()");
@@ -54,7 +54,7 @@ TEST(ProjectorTest, ABatchWithARefusedValueIsSetAsideAndBlocksNothing)
 TEST(ProjectorTest, WhatIsNoFaultOfABatchSetsNothingAside)
 {
     const std::string url = fresh_database();
-    store(url, {.at = "2026-03-01 10:00", .action = "subscribed"});
+    append_event(url, {.at = "2026-03-01 10:00", .action = "subscribed"});
     query(url, "ALTER TABLE gateway.consent RENAME TO elsewhere");
 
     EXPECT_ANY_THROW(query(url, "SELECT gateway.project()"));
@@ -69,7 +69,7 @@ TEST(ProjectorTest, WhatIsNoFaultOfABatchSetsNothingAside)
 TEST(ProjectorTest, OneSessionProjectsAtATime)
 {
     const std::string url = fresh_database();
-    store(url, {.at = "2026-03-01 10:00", .action = "subscribed"});
+    append_event(url, {.at = "2026-03-01 10:00", .action = "subscribed"});
     std::thread holder{[&url] {
         query(url, "BEGIN; SELECT pg_advisory_xact_lock(gateway.projection_lock());"
                    " SELECT pg_sleep(1.5); COMMIT");
@@ -98,11 +98,11 @@ TEST(ProjectorTest, TheThreadKeepsUpSurvivesALostConnectionAndStopsAtOnce)
     auto running = std::make_unique<projector>(projector_settings{.database_url = url});
     auto standing_by = std::make_unique<projector>(projector_settings{.database_url = url});
 
-    store(url, {.at = "2026-03-01 10:00", .action = "subscribed"});
+    append_event(url, {.at = "2026-03-01 10:00", .action = "subscribed"});
     EXPECT_TRUE(projected("1"));
     query(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname ="
                " current_database() AND application_name = 'attentive-gateway projector'");
-    store(url, {.at = "2026-03-02 10:00", .action = "unsubscribed"});
+    append_event(url, {.at = "2026-03-02 10:00", .action = "unsubscribed"});
     EXPECT_TRUE(projected("2"));
     const auto start = std::chrono::steady_clock::now();
     running.reset();
@@ -146,8 +146,8 @@ TEST(ProjectorTest, TheDaemonProjectsAndTheCommandsWorkBesideIt)
     };
     const std::vector<std::string> who = {"--company", "C", "--subscriber",
                                           "00000000-0000-0000-0000-000000000002"};
-    store(url, identified("2026-03-01", "1", R"({"email": ["anna@mail.org"]})"));
-    store(url, identified("2026-03-02", "2", R"({"email": ["anna@mail.org"]})"));
+    append_event(url, identified("2026-03-01", "1", R"({"email": ["anna@mail.org"]})"));
+    append_event(url, identified("2026-03-02", "2", R"({"email": ["anna@mail.org"]})"));
     for (int i = 0; i < 200 && profiles(url) != "1=1 2=1"; ++i)
         std::this_thread::sleep_for(std::chrono::milliseconds{50});
 

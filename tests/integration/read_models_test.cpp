@@ -68,21 +68,21 @@ TEST(MessageTest, EmailSendsAreJoinedBySubjectOnlyOnStrongEvidence)
     const std::string url = fresh_database();
     const auto send = [&url](const std::string& who, const std::string& at,
                              const std::string& subject) {
-        store(url, {.at = at,
-                    .action = "sent",
-                    .subscriber = who,
-                    .channel = "email",
-                    .more_columns = ", message_subject",
-                    .more_values = ", '" + subject + "'"});
+        append_event(url, {.at = at,
+                           .action = "sent",
+                           .subscriber = who,
+                           .channel = "email",
+                           .more_columns = ", message_subject",
+                           .more_values = ", '" + subject + "'"});
     };
     const auto open = [&url](const std::string& who, const std::string& at,
                              const std::string& message) {
-        store(url, {.at = at,
-                    .action = "opened",
-                    .subscriber = who,
-                    .channel = "email",
-                    .more_columns = ", message_key",
-                    .more_values = ", '" + message + "'"});
+        append_event(url, {.at = at,
+                           .action = "opened",
+                           .subscriber = who,
+                           .channel = "email",
+                           .more_columns = ", message_key",
+                           .more_values = ", '" + message + "'"});
     };
     const std::string report =
         "SELECT message_key, message_subject, sent, recipients, unique_openers, open_rate,"
@@ -114,18 +114,18 @@ TEST(MessageTest, RecipientsOfSeveralSubjectLinesOfOneMessageAreCountedOnce)
     const std::string url = fresh_database();
     const auto send_and_open = [&url](const std::string& who, const std::string& day,
                                       const std::string& subject) {
-        store(url, {.at = day + " 10:00",
-                    .action = "sent",
-                    .subscriber = who,
-                    .channel = "email",
-                    .more_columns = ", message_subject",
-                    .more_values = ", '" + subject + "'"});
-        store(url, {.at = day + " 11:00",
-                    .action = "opened",
-                    .subscriber = who,
-                    .channel = "email",
-                    .more_columns = ", message_key",
-                    .more_values = ", 'Message:7'"});
+        append_event(url, {.at = day + " 10:00",
+                           .action = "sent",
+                           .subscriber = who,
+                           .channel = "email",
+                           .more_columns = ", message_subject",
+                           .more_values = ", '" + subject + "'"});
+        append_event(url, {.at = day + " 11:00",
+                           .action = "opened",
+                           .subscriber = who,
+                           .channel = "email",
+                           .more_columns = ", message_key",
+                           .more_values = ", 'Message:7'"});
     };
 
     for (const std::string who : {"1", "2", "3"})
@@ -143,15 +143,15 @@ TEST(MessageTest, AnOptOutIsChargedToTheLastMessageBeforeItAlsoWhenThatComesLate
 {
     const std::string url = fresh_database();
     const auto send = [&url](const std::string& at, const std::string& message) {
-        store(url, {.at = at,
-                    .action = "sent",
-                    .more_columns = ", message_key",
-                    .more_values = ", '" + message + "'"});
+        append_event(url, {.at = at,
+                           .action = "sent",
+                           .more_columns = ", message_key",
+                           .more_values = ", '" + message + "'"});
     };
     const std::string report = "SELECT message_key, unsubscribed_1d, unsubscribed_3d,"
                                " unsubscribed_7d FROM report.message_performance ORDER BY 1";
     send("2026-03-01 10:00", "Message:1");
-    store(url, {.at = "2026-03-06 10:00", .action = "unsubscribed"});
+    append_event(url, {.at = "2026-03-06 10:00", .action = "unsubscribed"});
     project_step_by_step(url);
     const auto first = query(url, report);
 
@@ -190,8 +190,8 @@ TEST(EngagementTest, KeepsTheNewestTimesWhateverTheirOrder)
 TEST(EngagementTest, DisbelievesClocksThatRunADayAhead)
 {
     const std::string url = fresh_database();
-    store(url, {.at = "2026-03-01 10:00", .action = "sent"});
-    store(url, {.at = "2099-01-01 10:00", .action = "sent"});
+    append_event(url, {.at = "2026-03-01 10:00", .action = "sent"});
+    append_event(url, {.at = "2099-01-01 10:00", .action = "sent"});
 
     project_step_by_step(url);
 
@@ -201,14 +201,14 @@ TEST(EngagementTest, DisbelievesClocksThatRunADayAhead)
 TEST(TimezoneTest, MovesTheDaysOfOneCompany)
 {
     const std::string url = fresh_database();
-    store(url, {.at = "2026-03-01 02:00", .action = "subscribed"});
+    append_event(url, {.at = "2026-03-01 02:00", .action = "subscribed"});
     project_step_by_step(url);
     const std::string day = "SELECT day FROM report.consent_movement_daily";
     const auto utc = value(url, day);
 
     query(url, "SELECT gateway.set_timezone('C', 'America/New_York')");
     const auto local = value(url, day);
-    store(url, {.at = "2026-03-02 02:00", .action = "unsubscribed"});
+    append_event(url, {.at = "2026-03-02 02:00", .action = "unsubscribed"});
     project_step_by_step(url);
 
     EXPECT_EQ(utc, "2026-03-01");
