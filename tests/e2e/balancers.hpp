@@ -29,7 +29,7 @@ inline std::string free_port()
     return found.output;
 }
 
-inline std::string port_of(const std::string& url)
+inline std::string port_in_url(const std::string& url)
 {
     std::smatch match;
     std::regex_search(url, match, std::regex{":([0-9]+)/"});
@@ -62,8 +62,8 @@ public:
     {
         auto config = read_file(source_directory / "config/haproxy.cfg");
         config = replaced(config, "bind :443", "bind 127.0.0.1:" + port_);
-        config = replaced(config, "127.0.0.1:8443", "127.0.0.1:" + port_of(first.url()));
-        config = replaced(config, "127.0.0.1:8444", "127.0.0.1:" + port_of(second.url()));
+        config = replaced(config, "127.0.0.1:8443", "127.0.0.1:" + port_in_url(first.url()));
+        config = replaced(config, "127.0.0.1:8444", "127.0.0.1:" + port_in_url(second.url()));
         config = replaced(config, "inter 500ms", "inter 100ms");
         config = replaced(config, "maxconn 5000", "maxconn 5000\n    stats socket " + control());
         write_file(directory_ / "haproxy.cfg", config);
@@ -118,8 +118,8 @@ public:
         const gateway_process& last = *gateways.back();
         auto config = read_file(source_directory / "config/nginx.conf");
         config = replaced(config, "listen 443", "listen 127.0.0.1:" + port_);
-        config = replaced(config, "127.0.0.1:8443", "127.0.0.1:" + port_of(gateways[0]->url()));
-        config = replaced(config, "127.0.0.1:8444", "127.0.0.1:" + port_of(last.url()));
+        config = replaced(config, "127.0.0.1:8443", "127.0.0.1:" + port_in_url(gateways[0]->url()));
+        config = replaced(config, "127.0.0.1:8444", "127.0.0.1:" + port_in_url(last.url()));
         config = replaced(config, "/etc/nginx/tls/fullchain.pem", last.certificate());
         config = replaced(config, "/etc/nginx/tls/privkey.pem", last.private_key());
         write_file(directory_ / "nginx.conf",

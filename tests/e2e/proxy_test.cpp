@@ -21,7 +21,7 @@ using test::gateway_process;
 using test::haproxy_before;
 using test::installed;
 using test::nginx_before;
-using test::port_of;
+using test::port_in_url;
 using test::replaced;
 using test::run;
 
@@ -31,7 +31,7 @@ void keep_port(const gateway_process& gateway)
     const auto text = test::read_file(gateway.config_file());
     const auto at = text.find("127.0.0.1:0");
     test::write_file(gateway.config_file(),
-                     std::string{text}.replace(at, 11, "127.0.0.1:" + port_of(gateway.url())));
+                     std::string{text}.replace(at, 11, "127.0.0.1:" + port_in_url(gateway.url())));
 }
 
 TEST(ProxyTest, FiftyRestartsBehindHaproxyFailNoRequest)
@@ -88,7 +88,7 @@ TEST(ProxyTest, OneClientOfHaproxyHasItsShareAndLeavesTheRest)
     ASSERT_TRUE(haproxy.says(1, "UP") && haproxy.says(2, "UP")) << haproxy.errors();
     ASSERT_TRUE(answers(haproxy.url(), 60s)) << haproxy.errors();
     test::client_options greedy;
-    greedy.port = static_cast<std::uint16_t>(std::stoul(port_of(haproxy.url())));
+    greedy.port = static_cast<std::uint16_t>(std::stoul(port_in_url(haproxy.url())));
     greedy.source = "127.0.0.2";
     greedy.timeout = 60s;
     const auto is_served = [](test::tls_client& client) {

@@ -27,7 +27,7 @@ using test::gateway_process;
 using test::haproxy_before;
 using test::installed;
 using test::nginx_before;
-using test::port_of;
+using test::port_in_url;
 using test::run;
 
 // What strangers ask: health checkers, scanners, a sender that is set up wrongly. None has a body.
@@ -150,7 +150,7 @@ void expect_own_answers(const std::string& url, const std::vector<gateway_proces
     request.insecure = true;
     request.timeout = 60s;
 
-    strangers_at asking{static_cast<std::uint16_t>(std::stoul(port_of(url))), true};
+    strangers_at asking{static_cast<std::uint16_t>(std::stoul(port_in_url(url))), true};
     const auto sent = send(request);
     asking.wait();
 
