@@ -44,6 +44,11 @@ std::string everything_blocked()
 
 TEST(ThreadsTest, AllButTheMainOneHaveANameAndTakeNoSignal)
 {
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+    GTEST_SKIP() << "ThreadSanitizer has a thread of its own in the daemon";
+#endif
+#endif
     const test::temporary_directory spool;
     test::gateway_process gateway{
         {.configuration =
