@@ -151,7 +151,8 @@ TEST_F(UpgradeTest, FunctionsAreAppliedAgainBeneathARunningProgram)
     std::thread upgrades{[&] {
         for (int n = 0; n < 5; ++n) {
             test::query(url, "UPDATE gateway.schema_file SET sha256 = 'x' WHERE place = 0");
-            EXPECT_EQ(run({GATEWAY_BINARY, "migrate", "--url", url}).exit_code, 0);
+            const auto migrated = run({GATEWAY_BINARY, "migrate", "--url", url});
+            EXPECT_EQ(migrated.exit_code, 0) << migrated.errors;
         }
     }};
     const auto statuses = statuses_of(gateway, 2000, "10");

@@ -4,10 +4,13 @@
 #include "gateway/store/migrations.hpp"
 #include "support/cluster.hpp"
 #include "support/process.hpp"
+#include "support/waiting.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <future>
+#include <pqxx/pqxx>
 #include <sstream>
 
 namespace gateway {
@@ -116,6 +119,33 @@ TEST(SchemaFilesTest, OneThatFailsLeavesNothingOfTheWholeMigration)
                          " 'gateway'::regnamespace"),
               "0");
     EXPECT_EQ(value(url, "SELECT to_regnamespace('report')"), "NULL");
+}
+
+// A daemon that makes a partition locks tables in an order of its own.
+TEST(SchemaFilesTest, AreAppliedOnceMoreAfterADeadlock)
+{
+    const std::string url = fresh_database();
+    forget(url, "write/log");
+    pqxx::connection other{url};
+    pqxx::work holder{other};
+    holder.exec("SET deadlock_timeout = '1min'"); // the other one is ended
+    holder.exec("LOCK TABLE gateway.delivery IN SHARE UPDATE EXCLUSIVE MODE");
+
+    auto migrating = std::async(std::launch::async, [&] { return migrate(url); });
+    const auto is_waited_for = [&] {
+        return value(url, "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation ="
+                          " 'gateway.delivery'::regclass") == "1";
+    };
+    ASSERT_TRUE(becomes(is_waited_for));
+    holder.exec("LOCK TABLE gateway.source_event IN SHARE UPDATE EXCLUSIVE MODE");
+    holder.commit();
+
+    const auto migrated = migrating.get();
+    ASSERT_TRUE(migrated.has_value()) << migrated.error().detail;
+    EXPECT_TRUE(check_schema(url).has_value());
+    EXPECT_EQ(value(url, "SELECT deadlocks FROM pg_stat_database WHERE datname ="
+                         " current_database()"),
+              "1");
 }
 
 TEST(SchemaFilesTest, OfANewerProgramStay)

@@ -26,6 +26,10 @@ namespace {
 // Any number, the same in every replica; transaction-level, so that it works behind a pooler.
 constexpr const char* lock_statement = "SELECT pg_advisory_xact_lock(4702111234474983745)";
 
+// Statements that describe and grant lock the tables one after the other, and a daemon that makes a
+// partition locks them in an order of its own: the server ends one of the two.
+constexpr int tries_max = 10;
+
 constexpr const char* remedy =
     "run `attentive-gateway migrate --url URL` as the user who owns the schema";
 
@@ -251,11 +255,15 @@ void expect_schema(pqxx::connection& connection)
 
 result<std::vector<std::string>> migrate(const std::string& database_url)
 {
-    try {
-        database db{settings_for(database_url)};
-        return apply_missing(db.connection());
-    } catch (...) {
-        return to_error(current_failure(server_text::kept), database_url, database_role::owner);
+    for (int tries = 1;; ++tries) {
+        try {
+            database db{settings_for(database_url)};
+            return apply_missing(db.connection());
+        } catch (...) {
+            const failure f = current_failure(server_text::kept);
+            if (f.kind != failure_kind::conflict || tries == tries_max)
+                return to_error(f, database_url, database_role::owner);
+        }
     }
 }
 
