@@ -6,6 +6,7 @@
 #include "support/events.hpp"
 #include "support/gateway_process.hpp"
 #include "support/servers.hpp"
+#include "support/waiting.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -19,20 +20,7 @@ namespace {
 
 using namespace test;
 using namespace std::chrono_literals;
-using std::chrono::steady_clock;
-using test::query; // not the product's
 using testing::HasSubstr;
-
-bool becomes(const std::function<bool()>& condition)
-{
-    const auto until = steady_clock::now() + 20s;
-    while (!condition()) {
-        if (steady_clock::now() > until)
-            return false;
-        std::this_thread::sleep_for(20ms);
-    }
-    return true;
-}
 
 // Lets every batch tell how its commit will wait.
 void record_commits(const std::string& url)
@@ -234,65 +222,108 @@ TEST(StandbyTest, IsPassedByUntilItIsPromoted)
     EXPECT_EQ(value(standby_url, "SELECT count(*) FROM gateway.source_event"), "2");
 }
 
-// A commit that waits for a standby is ended by an administrator, and stands on one machine then.
-// The sender, refused, sends again.
-TEST(StandbyTest, ADuplicateIsAnsweredOnlyWhenItsOriginalIsOnTheStandbyToo)
-{
-    const postgres_server server;
-    query(server.url("postgres"), "CREATE DATABASE gateway");
-    const auto url = server.url("gateway");
-    ASSERT_TRUE(migrate(url).has_value());
-    const auto wait_for_standby = [&url](const std::string& name) {
-        query(url, "ALTER SYSTEM SET synchronous_standby_names = '" + name + "'");
-        query(url, "SELECT pg_reload_conf()");
-    };
-    const auto waiting = [&url] {
-        return value(url, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
-    };
-    writer w{settings_for(url, 2)};
-    ASSERT_TRUE(becomes([&] {
-        return value(url, "SELECT count(*) FROM pg_stat_activity WHERE usename = current_user"
-                          " AND state = 'idle' AND query LIKE '%write_batch%'") == "2";
-    }));
+// A server whose commits wait for a standby that is away, for as long as a test likes: what an
+// administrator ends then stands on one machine.
+class AwayStandbyTest : public testing::Test {
+protected:
+    void SetUp() override
+    {
+        query(server_.url("postgres"), "CREATE DATABASE gateway");
+        ASSERT_TRUE(migrate(url_).has_value());
+    }
 
+    void set_standby(const std::string& name) const
+    {
+        query(url_, "ALTER SYSTEM SET synchronous_standby_names = '" + name + "'");
+        query(url_, "SELECT pg_reload_conf()");
+    }
+
+    bool somebody_waits() const
+    {
+        return value(url_, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") !=
+               "0";
+    }
+
+    void end_waiting() const
+    {
+        query(url_, "SELECT pg_cancel_backend(pid) FROM pg_stat_activity"
+                    " WHERE wait_event = 'SyncRep'");
+    }
+
+    // Whether a transaction with `statement` waited, and stands on this machine by now.
+    bool waits(const std::string& statement) const
+    {
+        std::atomic<bool> committed = false;
+        std::thread commits{[&] {
+            query(url_, statement);
+            committed = true;
+        }};
+        bool waited = false;
+        while (!waited && !committed)
+            waited = somebody_waits();
+        end_waiting();
+        commits.join();
+        return waited;
+    }
+
+    // The server's checkpointer takes it up in its own time.
+    void lose_standby() const
+    {
+        set_standby("away");
+        ASSERT_TRUE(
+            becomes([&] { return waits("SELECT pg_logical_emit_message(true, 'test', '')"); }));
+    }
+
+    const postgres_server server_;
+    const std::string url_ = server_.url("gateway");
+};
+
+// The sender, refused, sends again.
+TEST_F(AwayStandbyTest, ADuplicateIsAnsweredOnlyWhenItsOriginalIsOnTheStandbyToo)
+{
+    writer w{settings_for(url_, 2)};
+    ASSERT_TRUE(becomes([&] {
+        return value(url_, "SELECT count(*) FROM pg_stat_activity WHERE usename = current_user"
+                           " AND state = 'idle' AND query LIKE '%write_batch%'") == "2";
+    }));
     answers before; // so that the month has its partition
     before.submit(w, click(2));
     ASSERT_EQ(before.count(disposition::stored), 1U);
 
-    wait_for_standby("away");
-    const auto end_waiting = [&url] {
-        query(url, "SELECT pg_cancel_backend(pid) FROM pg_stat_activity"
-                   " WHERE wait_event = 'SyncRep'");
-    };
-    ASSERT_TRUE(becomes([&] { // the server's checkpointer takes it up in its own time
-        std::atomic<bool> committed = false;
-        std::thread commits{[&] {
-            query(url, "SELECT pg_logical_emit_message(true, 'test', '')");
-            committed = true;
-        }};
-        bool waits = false;
-        while (!waits && !committed)
-            waits = waiting() != "0";
-        end_waiting();
-        commits.join();
-        return waits;
-    }));
+    lose_standby();
     answers refused_once;
     refused_once.submit(w, click(1));
-    ASSERT_TRUE(becomes([&] { return waiting() != "0"; }));
+    ASSERT_TRUE(becomes([&] { return somebody_waits(); }));
     EXPECT_EQ(refused_once.failed(), 1U);
-    query(url, "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+    end_waiting();
     ASSERT_TRUE(
-        becomes([&] { return value(url, "SELECT count(*) FROM gateway.source_event") == "2"; }));
+        becomes([&] { return value(url_, "SELECT count(*) FROM gateway.source_event") == "2"; }));
     answers again;
     again.submit(w, click(1));
     EXPECT_EQ(again.failed(), 1U) << "the event is on no standby";
 
-    wait_for_standby("");
+    set_standby("");
     await_available(w);
     answers at_last;
     at_last.submit(w, click(1));
     EXPECT_EQ(at_last.count(disposition::duplicate), 1U);
+}
+
+// A shop may repeat a call it is not sure of, too.
+TEST_F(AwayStandbyTest, ARecordedEventIsRepeatedOnlyWhenItsOriginalIsOnTheStandbyToo)
+{
+    const auto record = [](const char* page) {
+        return std::string{"SELECT gateway.record_event('shop', 'page.viewed', 'C',"
+                           " '2026-03-01 10:00Z', '{\"email\": \"a@mail.org\"}',"
+                           " 'https://shop.example.com/"} +
+               page + "')";
+    };
+    query(url_, record("first")); // so that the month has its partition
+    lose_standby();
+    ASSERT_TRUE(waits(record("second")));
+    ASSERT_EQ(value(url_, "SELECT count(*) FROM gateway.source_event"), "2");
+
+    EXPECT_TRUE(waits(record("second"))) << "the event is on no standby";
 }
 
 TEST(StandbyTest, ADatabaseThatIsReadOnlyByDefaultIsAnOutageUntilItIsNot)

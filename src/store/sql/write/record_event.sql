@@ -96,6 +96,8 @@ BEGIN
         ON CONFLICT (batch_id) DO UPDATE SET events = b.events + 1,
             committed_at = clock_timestamp();
         PERFORM set_config('gateway.recorded_batch', v_batch::text, true);
+    ELSE -- perhaps on no standby yet: see write_batch
+        PERFORM pg_logical_emit_message(true, 'attentive-gateway', 'duplicate');
     END IF;
     RETURN v_event;
 END $$;
