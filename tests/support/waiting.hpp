@@ -1,5 +1,5 @@
-#pragma once
 // Waiting for what a test needs, instead of for a time that is long enough on some machine.
+#pragma once
 #include <chrono>
 #include <functional>
 #include <thread>
