@@ -22,56 +22,68 @@ CREATE TABLE gateway.schema_file (
     applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
--- First what the database adds, or gateway.record_event alone gives, then gateway.event_row column
--- for column: a batch is written as SELECT v_batch, NULL, NULL, NULL, e.*.
+-- An event as a writer sends it, in binary: rows are measured a fifth cheaper than an array for
+-- each column.
+CREATE TYPE gateway.event_row AS (
+    company_id        text,
+    occurred_at       timestamptz(3),
+    event_id          uuid,
+    event_name        text,
+    channel           text,
+    action            text,
+    source            text,
+    source_event_type text,
+    company_name      text,
+    subscriber_id     uuid,
+    identifiers       jsonb,
+    subscription_type text,
+    creative_name     text,
+    creative_type     text,
+    creative_subtype  text,
+    message_id        text,
+    message_key       text,
+    message_type      text,
+    message_name      text,
+    message_subject   text,
+    message_text      text,
+    message_channel   text,
+    business_address  text,
+    recipient_address text,
+    keyword_class     text,
+    link_id           text,
+    link_url          text,
+    link_host         text,
+    link_path         text,
+    utm_source        text,
+    utm_medium        text,
+    utm_campaign      text,
+    utm_content       text,
+    utm_term          text,
+    attribute_id      text,
+    attribute_name    text,
+    attribute_value   text,
+    received_at       timestamptz(3),
+    mapping_version   integer,
+    quality_flags     text[],
+    extra             jsonb
+);
+COMMENT ON TYPE gateway.event_row IS
+    'A source event as a writer sends it: gateway.source_event without what the database adds.';
+
+-- First what the database adds, or gateway.record_event alone gives, then what a writer sends: a
+-- batch is written as SELECT v_batch, NULL, NULL, NULL, e.*.
 CREATE TABLE gateway.source_event (
-    batch_id            bigint         NOT NULL,
-    order_id            text,
-    order_value         numeric,
-    currency            text,
-    company_id          text           NOT NULL,
-    occurred_at         timestamptz(3) NOT NULL,
-    event_id            uuid           NOT NULL,
-    event_name          text           NOT NULL,
-    channel             text,
-    action              text           NOT NULL,
-    source              text           NOT NULL,
-    source_event_type   text           NOT NULL,
-    company_name        text,
-    subscriber_id       uuid,
-    identifiers         jsonb,
-    subscription_type   text,
-    creative_name       text,
-    creative_type       text,
-    creative_subtype    text,
-    message_id          text,
-    message_key         text,
-    message_type        text,
-    message_name        text,
-    message_subject     text,
-    message_text        text,
-    message_channel     text,
-    business_address    text,
-    recipient_address   text,
-    keyword_class       text,
-    link_id             text,
-    link_url            text,
-    link_host           text,
-    link_path           text,
-    utm_source          text,
-    utm_medium          text,
-    utm_campaign        text,
-    utm_content         text,
-    utm_term            text,
-    attribute_id        text,
-    attribute_name      text,
-    attribute_value     text,
-    received_at         timestamptz(3) NOT NULL,
-    mapping_version     integer        NOT NULL,
-    quality_flags       text[]         NOT NULL,
-    extra               jsonb,
+    batch_id    bigint NOT NULL,
+    order_id    text,
+    order_value numeric,
+    currency    text,
+    LIKE gateway.event_row,
     PRIMARY KEY (company_id, occurred_at, event_id)
 ) PARTITION BY RANGE (occurred_at);
+ALTER TABLE gateway.source_event
+    ALTER event_name SET NOT NULL, ALTER action SET NOT NULL, ALTER source SET NOT NULL,
+    ALTER source_event_type SET NOT NULL, ALTER received_at SET NOT NULL,
+    ALTER mapping_version SET NOT NULL, ALTER quality_flags SET NOT NULL;
 
 CREATE INDEX source_event_subscriber ON gateway.source_event
     (company_id, subscriber_id, occurred_at);
@@ -133,53 +145,7 @@ CREATE INDEX quarantine_reason ON gateway.quarantine (reason, received_at);
 CREATE INDEX quarantine_waiting ON gateway.quarantine (received_at, quarantine_id)
     WHERE replayed_at IS NULL;
 
--- Rows as writers send them, in binary: measured a fifth cheaper than an array for each column.
-CREATE TYPE gateway.event_row AS (
-    company_id        text,
-    occurred_at       timestamptz,
-    event_id          uuid,
-    event_name        text,
-    channel           text,
-    action            text,
-    source            text,
-    source_event_type text,
-    company_name      text,
-    subscriber_id     uuid,
-    identifiers       jsonb,
-    subscription_type text,
-    creative_name     text,
-    creative_type     text,
-    creative_subtype  text,
-    message_id        text,
-    message_key       text,
-    message_type      text,
-    message_name      text,
-    message_subject   text,
-    message_text      text,
-    message_channel   text,
-    business_address  text,
-    recipient_address text,
-    keyword_class     text,
-    link_id           text,
-    link_url          text,
-    link_host         text,
-    link_path         text,
-    utm_source        text,
-    utm_medium        text,
-    utm_campaign      text,
-    utm_content       text,
-    utm_term          text,
-    attribute_id      text,
-    attribute_name    text,
-    attribute_value   text,
-    received_at       timestamptz,
-    mapping_version   integer,
-    quality_flags     text[],
-    extra             jsonb
-);
-COMMENT ON TYPE gateway.event_row IS
-    'A source event as a writer sends it: gateway.source_event without what the database adds.';
-
+-- What else a writer sends.
 CREATE TYPE gateway.delivery_row AS (
     company_id  text,
     received_at timestamptz,
