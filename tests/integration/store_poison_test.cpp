@@ -62,7 +62,10 @@ TEST(PoisonTest, NoBatchLosesAnInnocentRowNorAPoisonOneNorCostsManyStatements)
 {
     const std::string url = fresh_database();
     call_deadlines deadlines;
-    batch_session session{{url, "poison", std::chrono::seconds{20}}, deadlines};
+    batch_settings settings;
+    settings.database_url = url;
+    settings.batch_deadline = std::chrono::seconds{20};
+    batch_session session{settings, "poison", deadlines};
     std::mt19937 random{20'261'121};
     int events = 0;
     std::size_t poison_rows = 0;

@@ -104,10 +104,7 @@ public:
         : settings_(settings), database_(settings_for(settings.database_url))
     {
         if (!settings_.dry_run)
-            session_.emplace(session_settings{settings_.database_url, "quarantine replay",
-                                              settings_.batch_deadline,
-                                              settings_.accept_weak_durability},
-                             deadlines_);
+            session_.emplace(settings_, "quarantine replay", deadlines_);
     }
 
     replay_report run()

@@ -121,18 +121,19 @@ batch_written write_units(pqxx::transaction_base& t, const row_types& types,
     return out;
 }
 
-batch_session::batch_session(session_settings settings, call_deadlines& deadlines)
-    : settings_(std::move(settings)), deadlines_(deadlines),
-      database_({.url = settings_.url,
+batch_session::batch_session(const batch_settings& settings, std::string instance,
+                             call_deadlines& deadlines)
+    : deadline_(settings.batch_deadline), instance_(std::move(instance)), deadlines_(deadlines),
+      database_({.url = settings.database_url,
                  .application = "attentive-gateway",
-                 .statement_timeout = settings_.deadline})
+                 .statement_timeout = settings.batch_deadline})
 {
     // At each connect: the server may have been restarted with other settings.
-    refuse_weak(ask(durability_query)[0], settings_.accept_weak_durability);
+    refuse_weak(ask(durability_query)[0], settings.accept_weak_durability);
     check_schema();
     ask(prove_commit_query);
     types_ = in_time(read_row_types);
-    in_time([&](auto& t) { return write_units(t, types_, settings_.instance, {}); });
+    in_time([&](auto& t) { return write_units(t, types_, instance_, {}); });
 }
 
 batch_written batch_session::write(std::span<const unit> units)
@@ -142,7 +143,7 @@ batch_written batch_session::write(std::span<const unit> units)
         try {
             const auto start = std::chrono::steady_clock::now();
             auto written =
-                in_time([&](auto& t) { return write_units(t, types_, settings_.instance, units); });
+                in_time([&](auto& t) { return write_units(t, types_, instance_, units); });
             commit_seconds.observe(std::chrono::steady_clock::now() - start);
             return written;
         } catch (...) {
@@ -201,10 +202,10 @@ pqxx::result batch_session::ask(const char* sql)
 std::chrono::milliseconds batch_session::time_left() const
 {
     if (by_ == no_limit)
-        return settings_.deadline;
+        return deadline_;
     const auto left =
         std::chrono::ceil<std::chrono::milliseconds>(by_ - std::chrono::steady_clock::now());
-    return std::clamp(left, std::chrono::milliseconds{0}, settings_.deadline);
+    return std::clamp(left, std::chrono::milliseconds{0}, deadline_);
 }
 
 // A schema of another version may take a batch and keep something else than we mean.

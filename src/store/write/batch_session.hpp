@@ -3,6 +3,7 @@
 // the batch needs beforehand, in a transaction of their own.
 #pragma once
 
+#include "gateway/store/batch_settings.hpp"
 #include "store/database/call_deadlines.hpp"
 #include "store/database/database.hpp"
 #include "store/write/pending.hpp"
@@ -16,13 +17,6 @@
 #include <vector>
 
 namespace gateway {
-
-struct session_settings {
-    std::string url;
-    std::string instance; // who writes, in gateway.batch: "host/1234/0"
-    std::chrono::milliseconds deadline;
-    bool accept_weak_durability = false; // see refuse_weak()
-};
 
 struct batch_written {
     std::vector<bool> fresh; // by position among the events: it was not there before
@@ -51,7 +45,8 @@ public:
     // Connects, looks whether the server keeps what it commits and has a schema of ours, and proves
     // with a commit and an empty batch that it can be written to. Throws what database,
     // refuse_weak() and refuse_unfit() throw.
-    batch_session(session_settings settings, call_deadlines& deadlines);
+    // `instance` is who writes, in gateway.batch: "host/1234/0".
+    batch_session(const batch_settings& settings, std::string instance, call_deadlines& deadlines);
 
     // Writes `units`, which stand in key order. Throws what libpqxx throws; conflicts were tried
     // again by then. When the deadline passes, the connection is gone and the batch in doubt:
@@ -79,7 +74,8 @@ private:
     void ensure(const char* table, const std::set<std::chrono::sys_days>& starts,
                 std::set<std::chrono::sys_days>& known);
 
-    session_settings settings_;
+    const std::chrono::milliseconds deadline_;
+    const std::string instance_;
     call_deadlines& deadlines_;
     database database_;
     std::chrono::steady_clock::time_point by_ = no_limit; // of the batch under way

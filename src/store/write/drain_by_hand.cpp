@@ -12,9 +12,7 @@ result<drain_report> drain(spool& from, const drain_settings& settings)
     call_deadlines deadlines;
     drain_report report;
     try {
-        batch_session session{{settings.database_url, "drain by hand", settings.batch_deadline,
-                               settings.accept_weak_durability},
-                              deadlines};
+        batch_session session{settings, "drain by hand", deadlines};
         // What was refused for good stands at the end: when nothing else is left, this is done.
         while (report.kept == 0 || from.status().events > report.kept) {
             BOOST_OUTCOME_TRY(auto batch,

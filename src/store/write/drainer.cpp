@@ -37,9 +37,10 @@ const counter drained = make_counter("attentive_gateway_spool_drained_total",
 
 } // namespace
 
-drainer::drainer(drainer_settings settings, call_deadlines& deadlines,
-                 std::function<bool()> worth_trying)
-    : settings_(std::move(settings)), deadlines_(deadlines), worth_trying_(std::move(worth_trying))
+drainer::drainer(const batch_settings& settings, spool_link link, std::string instance,
+                 call_deadlines& deadlines, std::function<bool()> worth_trying)
+    : settings_(settings), link_(link), instance_(std::move(instance)), deadlines_(deadlines),
+      worth_trying_(std::move(worth_trying))
 {
 }
 
@@ -47,18 +48,18 @@ void drainer::run(worker& self)
 {
     backoff failures;
     while (self.rest(idle_pause)) {
-        if (!worth_trying_() || settings_.link.to->status().events == 0)
+        if (!worth_trying_() || link_.to->status().events == 0)
             continue;
         try {
             self.beat();
-            batch_session session{settings_.session, deadlines_};
+            batch_session session{settings_, instance_, deadlines_};
             if (drain_with(session, self)) {
                 failures.reset();
                 continue;
             }
         } catch (...) {
             const error why =
-                to_error(current_failure(), settings_.session.url, database_role::writer);
+                to_error(current_failure(), settings_.database_url, database_role::writer);
             if (const auto held_back = failed_log_.pass())
                 write_log(severity::warn, "spool_not_drained",
                           "the spool is not drained for now: {error.message}",
@@ -75,14 +76,14 @@ void drainer::run(worker& self)
 bool drainer::drain_with(batch_session& session, worker& self)
 {
     using namespace std::chrono;
-    const auto events = settings_.link.to->status().events;
+    const auto events = link_.to->status().events;
     write_log(severity::info, "spool_drain_begun",
               "draining {attentive.event.count} events from the spool",
               {{"attentive.event.count", events}});
     for (;;) {
         self.beat();
         const auto start = steady_clock::now();
-        auto batch = settings_.link.to->read(settings_.batch_events_max, settings_.batch_bytes_max);
+        auto batch = link_.to->read(settings_.batch_events_max, settings_.batch_bytes_max);
         if (batch.has_error()) {
             write_log(severity::error, "spool_unreadable",
                       "the spool cannot be read: {error.message}",
@@ -95,8 +96,7 @@ bool drainer::drain_with(batch_session& session, worker& self)
             return true;
         }
         const std::size_t rows = batch.value().deliveries.size();
-        const auto kept =
-            drain_batch(session, *settings_.link.to, std::move(batch).value(), settings_.map);
+        const auto kept = drain_batch(session, *link_.to, std::move(batch).value(), settings_.map);
         if (kept.has_error()) {
             if (const auto held_back = failed_log_.pass())
                 write_log(severity::warn, "spool_batch_kept",
@@ -110,7 +110,7 @@ bool drainer::drain_with(batch_session& session, worker& self)
         if (kept.value() > 0)
             return false;
         drained.add(static_cast<double>(rows));
-        const auto due = start + microseconds{rows * 1'000'000 / settings_.link.drain_rate_max};
+        const auto due = start + microseconds{rows * 1'000'000 / link_.drain_rate_max};
         if (!self.rest_until(due))
             return true;
     }

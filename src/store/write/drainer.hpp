@@ -6,6 +6,7 @@
 #include "gateway/base/log_limit.hpp"
 #include "gateway/base/worker.hpp"
 #include "gateway/model/mapping.hpp"
+#include "gateway/store/batch_settings.hpp"
 #include "gateway/store/spool.hpp"
 #include "store/database/call_deadlines.hpp"
 #include "store/write/batch_session.hpp"
@@ -13,6 +14,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <string>
 
 namespace gateway {
 
@@ -23,19 +25,12 @@ namespace gateway {
 result<std::size_t> drain_batch(batch_session& session, spool& from, spool_batch batch,
                                 const mapping_function& map);
 
-struct drainer_settings {
-    session_settings session;
-    spool_link link;
-    mapping_function map;
-    std::size_t batch_events_max;
-    std::size_t batch_bytes_max;
-};
-
 class drainer {
 public:
-    // `worth_trying` says whether the database takes events, as far as the writer threads know.
-    drainer(drainer_settings settings, call_deadlines& deadlines,
-            std::function<bool()> worth_trying);
+    // `settings` outlive this object. `worth_trying` says whether the database takes events, as far
+    // as the writer threads know.
+    drainer(const batch_settings& settings, spool_link link, std::string instance,
+            call_deadlines& deadlines, std::function<bool()> worth_trying);
     // Its end finishes the batch under way.
 
     // For how long the thread has been at one step. Any thread.
@@ -48,7 +43,9 @@ private:
     void run(worker& self);
     bool drain_with(batch_session& session, worker& self);
 
-    const drainer_settings settings_;
+    const batch_settings& settings_;
+    const spool_link link_;
+    const std::string instance_;
     call_deadlines& deadlines_;
     const std::function<bool()> worth_trying_;
     log_limit failed_log_;

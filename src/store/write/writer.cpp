@@ -13,9 +13,8 @@
 // - `serving` is the only switch between database and spool. Nothing waits in the inbox while it is
 //   zero: submit() looks before its push and again behind it, and the thread that brings it to zero
 //   empties the inbox.
-// - With a spool a sender is answered within batch_deadline, counted from when it was heard;
-// without
-//   one nothing is gained by giving up early.
+// - With a spool a sender is answered within batch_deadline, counted from when it was heard.
+//   Without one nothing is gained by giving up early.
 //
 // Tried and left: mapping on the thread that read the delivery, where one took twice the time it
 // takes in a row with others. A second batch beside the first whenever anything queued: small
@@ -158,10 +157,7 @@ void writer::implementation::run(std::size_t thread, worker& self)
 std::unique_ptr<batch_session> writer::implementation::open(std::size_t thread)
 {
     try {
-        auto session = std::make_unique<batch_session>(
-            session_settings{settings.database_url, instance_name(thread), settings.batch_deadline,
-                             settings.accept_weak_durability},
-            deadlines);
+        auto session = std::make_unique<batch_session>(settings, instance_name(thread), deadlines);
         note(std::nullopt, false);
         return session;
     } catch (...) {
@@ -308,14 +304,8 @@ writer::writer(writer_settings settings)
         i.spooling =
             std::make_unique<spooler>(*s.fallback.to, bounds{s.inbox_events_max, s.inbox_bytes_max},
                                       bounds{s.batch_events_max, s.batch_bytes_max}, s.map);
-        i.draining =
-            std::make_unique<drainer>(drainer_settings{{s.database_url, instance_name(s.threads),
-                                                        s.batch_deadline, s.accept_weak_durability},
-                                                       s.fallback,
-                                                       s.map,
-                                                       s.batch_events_max,
-                                                       s.batch_bytes_max},
-                                      i.deadlines, [&i] { return i.connected > 0; });
+        i.draining = std::make_unique<drainer>(s, s.fallback, instance_name(s.threads), i.deadlines,
+                                               [&i] { return i.connected > 0; });
     }
     for (std::size_t n = 0; n < s.threads; ++n)
         i.threads.emplace_back("writer", [&i, n](worker& self) { i.run(n, self); });
