@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <array>
 #include <map>
-#include <optional>
 
 namespace gateway {
 namespace {
@@ -137,23 +136,26 @@ constexpr std::array<sample_form, event_catalog.size()> forms = {{
     {"email.opened", opened},
 }};
 
-// The form of `type`; of one that the documentation shows no example of, what it shows of the first
-// type that is about the same section. Nothing for what is no type.
-std::optional<sample_form> form_of(std::string_view type)
+// The form of each type of the catalogue, where there is one. A type that the documentation shows
+// no example of has that of the first which is about the same section.
+const std::map<std::string_view, sample_form>& forms_by_type()
 {
-    const event_type* const wanted = find_event_type(type);
-    const sample_form* found = nullptr;
-    for (const auto& form : forms) {
-        const bool alike = wanted != nullptr && found == nullptr &&
-                           find_event_type(form.type)->section == wanted->section;
-        if (form.type == type || alike)
-            found = &form;
-    }
-    if (found == nullptr)
-        return std::nullopt;
-    sample_form form = *found;
-    form.type = type;
-    return form;
+    static const auto all = [] {
+        std::map<std::string_view, sample_form> found;
+        for (const event_type& row : event_catalog) {
+            const auto shown = [&row](const sample_form& f) { return f.type == row.type; };
+            const auto alike = [&row](const sample_form& f) {
+                return find_event_type(f.type)->section == row.section;
+            };
+            auto form = std::find_if(forms.begin(), forms.end(), shown);
+            if (form == forms.end())
+                form = std::find_if(forms.begin(), forms.end(), alike);
+            if (form != forms.end())
+                found.emplace(row.type, *form).first->second.type = row.type;
+        }
+        return found;
+    }();
+    return all;
 }
 
 // Appends `form` with each "<name|documented>" replaced by what `value(name, documented)` returns.
@@ -273,9 +275,10 @@ const std::vector<std::string>& sampled_types()
 {
     static const auto types = [] {
         std::vector<std::string> sampled;
-        for (const std::string_view type : event_type_names())
-            if (form_of(type))
+        for (const std::string_view type : event_type_names()) {
+            if (forms_by_type().count(type) != 0)
                 sampled.emplace_back(type);
+        }
         return sampled;
     }();
     return types;
@@ -285,10 +288,8 @@ std::string_view documented_sample(std::string_view type)
 {
     static const auto samples = [] {
         std::map<std::string_view, std::string> bodies;
-        for (const auto known : event_type_names()) {
-            if (const auto form = form_of(known))
-                bodies.emplace(known, render_documented(*form));
-        }
+        for (const auto& [known, form] : forms_by_type())
+            bodies.emplace(known, render_documented(form));
         return bodies;
     }();
     const auto found = samples.find(type);
@@ -297,12 +298,13 @@ std::string_view documented_sample(std::string_view type)
 
 std::string unique_sample(std::string_view type, std::uint64_t seed, std::uint64_t n)
 {
-    const auto form = form_of(type);
-    if (!form)
+    const auto form = forms_by_type().find(type);
+    if (form == forms_by_type().end())
         return {};
     const unique_values values{seed, n};
     const auto& company = companies[values.company()];
-    return render(*form, std::to_string(values.timestamp()), company.name, company.id, values);
+    return render(form->second, std::to_string(values.timestamp()), company.name, company.id,
+                  values);
 }
 
 } // namespace gateway
