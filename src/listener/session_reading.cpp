@@ -86,11 +86,10 @@ task<bool> session::meet_proxy()
 // Counts the connection as one of `client`'s, until it ends. False when that has too many already.
 bool session::count_as(const asio::ip::address& client)
 {
-    const peer_key key = peer_of(client);
     if (!all_->has_room_for(client))
         return false;
-    all_->peers.add(key);
-    counted_ = key;
+    counted_ = peer_of(client);
+    all_->peers.add(*counted_);
     return true;
 }
 

@@ -15,7 +15,6 @@ namespace gateway {
 namespace {
 
 using namespace test;
-using test::query; // not the product's
 
 // Events of company C and type sms.sent, received (and happened) at the times that `series` gives,
 // as one batch.

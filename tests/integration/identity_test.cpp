@@ -9,13 +9,7 @@ namespace gateway {
 namespace {
 
 using namespace test;
-using namespace test;
 using rows = std::vector<std::vector<std::string>>;
-using test::append_event;
-using test::identified;
-using test::profiles;
-using test::project_step_by_step;
-using test::query; // not the product's
 
 TEST(IdentityTest, AHubJoinsNobodyAndUndoesWhatItJoined)
 {

@@ -8,8 +8,6 @@
 
 #include <gmock/gmock.h>
 
-#include <algorithm>
-#include <random>
 #include <thread>
 
 namespace gateway {
@@ -17,7 +15,6 @@ namespace {
 
 using namespace test;
 using rows = std::vector<std::vector<std::string>>;
-using test::query; // not the product's
 using testing::HasSubstr;
 
 TEST(ProjectorTest, ABatchWithARefusedValueIsSetAsideAndBlocksNothing)

@@ -11,7 +11,6 @@ namespace {
 
 using namespace test;
 using rows = std::vector<std::vector<std::string>>;
-using test::query; // not the product's
 using testing::HasSubstr;
 
 TEST(ConsentTest, AllOrdersOfSixDecisionsGiveTheSameState)

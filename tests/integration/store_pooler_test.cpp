@@ -17,7 +17,6 @@ namespace {
 
 using namespace test;
 using namespace std::chrono_literals;
-using test::query; // not the product's
 
 class PoolerTest : public testing::Test {
 protected:

@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <map>
-#include <random>
 #include <set>
 
 namespace gateway {
@@ -18,7 +17,6 @@ namespace {
 
 using namespace test;
 using rows = std::vector<std::vector<std::string>>;
-using test::query; // not the product's
 using testing::HasSubstr;
 
 const std::vector<std::string> tables = {

@@ -13,7 +13,6 @@ namespace gateway {
 namespace {
 
 using namespace test;
-using test::query; // not the product's
 using rows = std::vector<std::vector<std::string>>;
 
 // The number in a body of click().

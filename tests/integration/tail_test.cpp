@@ -21,7 +21,6 @@ namespace {
 
 using namespace test;
 using namespace std::chrono_literals;
-using test::query; // not the product's
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;

@@ -149,6 +149,18 @@ struct webhooks_delete_command : webhook_change_command {
     }
 };
 
+// Of what takes nothing but the webhook.
+command_text done_to_one(const std::string& verb, const char* summary)
+{
+    return {"webhooks " + verb, "URL (--token-file FILE | --token-env NAME) [--dry-run]", summary,
+            fmt::format(R"(
+Example:
+  attentive-gateway webhooks {} https://gateway.example.com/webhooks/attentive \
+      --token-file api-token
+)",
+                        verb)};
+}
+
 } // namespace
 
 std::vector<command> webhooks_commands()
@@ -187,29 +199,12 @@ Example:
       --event sms.subscribed --event sms.sent --token-file api-token
 )"}),
         subcommand<webhooks_enable_command>(
-            {"webhooks enable", "URL (--token-file FILE | --token-env NAME) [--dry-run]",
-             "Switch a webhook on again, after Attentive or you switched it off",
-             R"(
-Example:
-  attentive-gateway webhooks enable https://gateway.example.com/webhooks/attentive \
-      --token-file api-token
-)"}),
+            done_to_one("enable", "Switch a webhook on again, after Attentive or you switched it "
+                                  "off")),
         subcommand<webhooks_disable_command>(
-            {"webhooks disable", "URL (--token-file FILE | --token-env NAME) [--dry-run]",
-             "Switch a webhook off; what happens meanwhile is never sent",
-             R"(
-Example:
-  attentive-gateway webhooks disable https://gateway.example.com/webhooks/attentive \
-      --token-file api-token
-)"}),
+            done_to_one("disable", "Switch a webhook off; what happens meanwhile is never sent")),
         subcommand<webhooks_delete_command>(
-            {"webhooks delete", "URL (--token-file FILE | --token-env NAME) [--dry-run]",
-             "Remove a webhook; what happens from then on is never sent",
-             R"(
-Example:
-  attentive-gateway webhooks delete https://gateway.example.com/webhooks/attentive \
-      --token-file api-token
-)"}),
+            done_to_one("delete", "Remove a webhook; what happens from then on is never sent")),
     };
 }
 

@@ -1,5 +1,6 @@
 #include "app/config/checks.hpp"
 
+#include "gateway/base/text.hpp"
 #include "gateway/listener/address.hpp"
 #include "gateway/listener/limits.hpp"
 #include "gateway/store/connection_string.hpp"
@@ -55,8 +56,7 @@ std::optional<std::string> check_database_url(const std::string& url)
 std::optional<std::string> check_name(const std::string& text)
 {
     const auto fits = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               c == '-' || c == '_' || c == '.';
+        return is_letter_or_digit(c) || c == '-' || c == '_' || c == '.';
     };
     if (text.empty() || text.size() > 64 || !std::all_of(text.begin(), text.end(), fits))
         return "not a name";

@@ -13,9 +13,7 @@ RETURN CASE p_model
     WHEN 'feed' THEN ARRAY['feed_day'] END;
 COMMENT ON FUNCTION gateway.read_model_tables IS 'The tables of a read model.';
 
--- What an operator does to read models: make them again, move a company's days, take apart a
--- profile, ask why one is one. All of it holds the projector's lock while it changes them.
--- rebuild, step 1 of 3: fresh, empty tables of these models in pg_temp, and a list of batches done.
+-- Step 1 of 3: fresh, empty tables of these models in pg_temp, and a list of batches done.
 CREATE OR REPLACE FUNCTION gateway.rebuild_begin(p_models text[]) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
