@@ -2,6 +2,7 @@
 #pragma once
 
 #include "support/gateway_process.hpp"
+#include "support/waiting.hpp"
 
 #include <csignal>
 #include <memory>
@@ -45,13 +46,8 @@ inline std::string replaced(const std::string& text, const std::string& pattern,
 // Whether something answers on the port with any status.
 inline bool answers(const std::string& url, std::chrono::milliseconds time)
 {
-    const auto deadline = std::chrono::steady_clock::now() + time;
-    while (std::chrono::steady_clock::now() < deadline) {
-        if (run({"curl", "-ks", "-m", "2", "-o", "/dev/null", url}).exit_code == 0)
-            return true;
-        std::this_thread::sleep_for(50ms);
-    }
-    return false;
+    const std::vector<std::string> ask = {"curl", "-ks", "-m", "2", "-o", "/dev/null", url};
+    return becomes([&] { return run(ask).exit_code == 0; }, time);
 }
 
 // HAProxy as it is shipped, before two gateways that run already, with a socket to ask it what it
@@ -79,16 +75,15 @@ public:
     bool says(int number, const std::string& state) const
     {
         const std::string row = "gateways,gateway-" + std::to_string(number) + ",";
-        const auto deadline = std::chrono::steady_clock::now() + 120s;
-        while (std::chrono::steady_clock::now() < deadline) {
+        const auto stands = [&] {
             std::istringstream table{ask("show stat")};
             for (std::string line; std::getline(table, line);) {
                 if (line.rfind(row, 0) == 0 && line.find("," + state + ",") != std::string::npos)
                     return true;
             }
-            std::this_thread::sleep_for(20ms);
-        }
-        return false;
+            return false;
+        };
+        return becomes(stands, 120s);
     }
 
 private:

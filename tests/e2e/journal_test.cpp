@@ -1,6 +1,7 @@
 // What systemd's journal gets of a real daemon: priorities that `journalctl -p warning` finds, and
 // fields. The journal is a socket of the test's, in the daemon's own view of the file system.
 #include "support/gateway_process.hpp"
+#include "support/waiting.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -158,14 +159,13 @@ TEST_F(JournaledTest, WithoutTheJournalsSocketPrioritiesStandBeforeEachLine)
 {
     serve("true");
 
-    const auto deadline = std::chrono::steady_clock::now() + journal_patience;
     std::string errors;
-    while (errors.find("listening on") == std::string::npos &&
-           std::chrono::steady_clock::now() < deadline) {
-        std::this_thread::sleep_for(50ms);
-        if (std::filesystem::exists(errors_))
-            errors = test::read_file(errors_);
-    }
+    EXPECT_TRUE(test::becomes(
+        [&] {
+            errors = std::filesystem::exists(errors_) ? test::read_file(errors_) : "";
+            return errors.find("listening on") != std::string::npos;
+        },
+        journal_patience));
     EXPECT_THAT(errors, HasSubstr("<4>{"));
     EXPECT_THAT(errors, HasSubstr("\n<6>{"));
 }

@@ -2,6 +2,7 @@
 // that are those of the database, and alarms and dashboards that name no metric which is not there.
 #include "support/gateway_process.hpp"
 #include "support/servers.hpp"
+#include "support/waiting.hpp"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -189,13 +190,8 @@ TEST_F(MetricsTest, AlertsFireWhenTheyShould)
 bool shows(const gateway_process& gateway, const std::string& path, const std::string& what,
            std::chrono::milliseconds time)
 {
-    const auto deadline = std::chrono::steady_clock::now() + time;
-    while (std::chrono::steady_clock::now() < deadline) {
-        if (get(gateway.admin_url() + path).find(what) != std::string::npos)
-            return true;
-        std::this_thread::sleep_for(100ms);
-    }
-    return false;
+    return test::becomes(
+        [&] { return get(gateway.admin_url() + path).find(what) != std::string::npos; }, time);
 }
 
 TEST(HealthTest, ADatabaseThatDiesShowsWithinFiveSecondsWithoutAnyTraffic)

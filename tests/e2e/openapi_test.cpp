@@ -6,6 +6,7 @@
 #include "listener/answer.hpp"
 #include "support/gateway_process.hpp"
 #include "support/json_schema.hpp"
+#include "support/waiting.hpp"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -148,10 +149,7 @@ void OpenapiTest::ask_one_that_cannot()
         {.admin = "token = { file = '" + (directory / "token").string() + "' }\n",
          .database_url = "postgresql://nobody@127.0.0.1:1/nothing",
          .migrate = false}};
-    const auto deadline = std::chrono::steady_clock::now() + 90s;
-    while (ask(gateway, "get", "/readyz") != "503" && std::chrono::steady_clock::now() < deadline)
-        std::this_thread::sleep_for(50ms);
-    EXPECT_EQ(ask(gateway, "get", "/readyz"), "503");
+    EXPECT_TRUE(test::becomes([&] { return ask(gateway, "get", "/readyz") == "503"; }, 90s));
     EXPECT_EQ(ask(gateway, "get", "/healthz"), "503");
     EXPECT_EQ(deliver(gateway, std::string{documented_sample("sms.sent")}), "503");
     for (const std::string path : {"/metrics", "/page.json"}) {

@@ -1,6 +1,7 @@
 // Who takes a signal: the main thread alone. One that another thread took would interrupt it in the
 // middle of a commit or of a checkpoint. Read from the kernel, of a daemon with all its threads.
 #include "support/gateway_process.hpp"
+#include "support/waiting.hpp"
 
 #include <gtest/gtest.h>
 
@@ -81,10 +82,8 @@ TEST(ThreadsTest, AllButTheMainOneHaveANameAndTakeNoSignal)
         return wrong.empty() &&
                std::includes(names.begin(), names.end(), expected.begin(), expected.end());
     };
-    for (int tries = 0; tries < 100 && !look(); ++tries)
-        std::this_thread::sleep_for(std::chrono::milliseconds{50});
 
-    EXPECT_EQ(wrong, "");
+    EXPECT_TRUE(test::becomes(look)) << wrong;
     for (const auto& [name, threads] : expected)
         EXPECT_EQ(names[name], threads) << name;
 }

@@ -3,6 +3,7 @@
 #include "support/cluster.hpp"
 #include "support/gateway_process.hpp"
 #include "support/servers.hpp"
+#include "support/waiting.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -22,17 +23,6 @@ using testing::Not;
 
 constexpr auto upgrade_patience = 90s;
 
-bool comes_true(const std::function<bool()>& what)
-{
-    const auto deadline = std::chrono::steady_clock::now() + upgrade_patience;
-    while (std::chrono::steady_clock::now() < deadline) {
-        if (what())
-            return true;
-        std::this_thread::sleep_for(100ms);
-    }
-    return false;
-}
-
 std::string admin_says(const gateway_process& gateway, const std::string& path)
 {
     return run({"curl", "-sS", "-m", "5", gateway.admin_url() + path}).output;
@@ -40,7 +30,8 @@ std::string admin_says(const gateway_process& gateway, const std::string& path)
 
 bool admin_shows(const gateway_process& gateway, const std::string& path, const std::string& what)
 {
-    return comes_true([&] { return admin_says(gateway, path).find(what) != std::string::npos; });
+    return test::becomes([&] { return admin_says(gateway, path).find(what) != std::string::npos; },
+                         upgrade_patience);
 }
 
 // The sample's whole line: the metric's own help begins like it.
@@ -72,8 +63,9 @@ protected:
 
     static bool has_stored(const std::string& url, const std::string& rows)
     {
-        return comes_true(
-            [&] { return test::value(url, "SELECT count(*) FROM gateway.source_event") == rows; });
+        return test::becomes(
+            [&] { return test::value(url, "SELECT count(*) FROM gateway.source_event") == rows; },
+            upgrade_patience);
     }
 
     // A migration that this program does not know, and that serves programs `behind` before it.

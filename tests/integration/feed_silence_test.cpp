@@ -2,6 +2,7 @@
 // it, and what is too little to judge by.
 #include "support/cluster.hpp"
 #include "support/story_store.hpp"
+#include "support/waiting.hpp"
 
 #include "gateway/store/observer.hpp"
 
@@ -174,9 +175,7 @@ TEST_F(FeedSilenceTest, TheObserverBringsFeedsAndLag)
                 " EXCEPTION WHEN duplicate_object THEN NULL; END $$");
     const database_observer observer{as_user(url_, "feed_writer")}; // as the daemon does
 
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{30};
-    while (!observer.last().quarantine_waiting && std::chrono::steady_clock::now() < deadline)
-        std::this_thread::sleep_for(std::chrono::milliseconds{20});
+    EXPECT_TRUE(becomes([&] { return observer.last().quarantine_waiting.has_value(); }));
     const auto seen = observer.last();
 
     ASSERT_TRUE(seen.projection.has_value());
@@ -213,9 +212,7 @@ TEST_F(FeedSilenceTest, CompaniesThatSomebodyMadeUpPushNobodyOutOfTheWatch)
     make_up(url_, "A-made-up", 3'000, false);
 
     const database_observer observer{url_};
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{90};
-    while (observer.last().feeds.empty() && std::chrono::steady_clock::now() < deadline)
-        std::this_thread::sleep_for(std::chrono::milliseconds{20});
+    EXPECT_TRUE(becomes([&] { return !observer.last().feeds.empty(); }, std::chrono::seconds{90}));
     const auto seen = observer.last();
 
     EXPECT_EQ(seen.feeds.size(), feeds_max);

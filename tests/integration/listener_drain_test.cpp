@@ -57,7 +57,7 @@ TEST(ListenerDrainTest, UnderLoadNoRequestFails)
     std::vector<std::thread> threads;
     for (auto& s : senders)
         threads.emplace_back([&s, &server, &stop] { s.run(server, stop); });
-    std::this_thread::sleep_for(300ms);
+    ASSERT_TRUE(becomes([&server] { return server.handled().size() > 100; }));
 
     server.announce_drain();
     std::this_thread::sleep_for(200ms);
@@ -80,7 +80,7 @@ TEST(ListenerDrainTest, ARequestUnderWayFinishesAndNewConnectionsAreRefused)
     listener_server server{{.delay = taking(400ms)}};
     tls_client client = server.connect();
     client.send(post("{}"));
-    std::this_thread::sleep_for(50ms);
+    ASSERT_TRUE(becomes([&server] { return server.handled().size() == 1; }));
 
     const auto took = server.drain(5s);
 
@@ -130,7 +130,7 @@ TEST(ListenerDrainTest, TheDeadlineEndsWhatIsLeft)
     answering.send(post("{}"));
     tls_client sending = server.connect();
     sending.send("POST /hook HT");
-    std::this_thread::sleep_for(50ms);
+    ASSERT_TRUE(becomes([&server] { return server.handled().size() == 1; }));
 
     const auto took = server.drain(300ms);
 

@@ -1,5 +1,6 @@
 // The loop runs until the listener has drained, as the daemon's does: never stopped from outside.
 #include "listener_server.hpp"
+#include "support/waiting.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -132,13 +133,7 @@ std::size_t listener_server::connections()
 
 bool listener_server::wait_for_connections(std::size_t n, std::chrono::milliseconds time)
 {
-    const auto end = std::chrono::steady_clock::now() + time;
-    while (std::chrono::steady_clock::now() < end) {
-        if (connections() == n)
-            return true;
-        std::this_thread::sleep_for(10ms);
-    }
-    return false;
+    return becomes([this, n] { return connections() == n; }, time);
 }
 
 std::vector<delivery> listener_server::handled() const

@@ -5,6 +5,7 @@
 #include "integration/projected_log.hpp"
 #include "support/cluster.hpp"
 #include "support/gateway_process.hpp"
+#include "support/waiting.hpp"
 
 #include <gmock/gmock.h>
 
@@ -71,8 +72,9 @@ TEST(ProjectorTest, OneSessionProjectsAtATime)
         query(url, "BEGIN; SELECT pg_advisory_xact_lock(gateway.projection_lock());"
                    " SELECT pg_sleep(1.5); COMMIT");
     }};
-    while (value(url, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == "0")
-        std::this_thread::sleep_for(std::chrono::milliseconds{5});
+    EXPECT_TRUE(becomes([&] {
+        return value(url, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") != "0";
+    }));
 
     const auto beside = query(url, "SELECT is_active, batches FROM gateway.project()");
     holder.join();
@@ -85,12 +87,8 @@ TEST(ProjectorTest, TheThreadKeepsUpSurvivesALostConnectionAndStopsAtOnce)
 {
     const std::string url = fresh_database();
     const auto projected = [&url](const std::string& batches) {
-        for (int i = 0; i < 200; ++i) {
-            if (count(url, "gateway.batch WHERE projected_at IS NOT NULL") == batches)
-                return true;
-            std::this_thread::sleep_for(std::chrono::milliseconds{50});
-        }
-        return false;
+        return becomes(
+            [&] { return count(url, "gateway.batch WHERE projected_at IS NOT NULL") == batches; });
     };
     auto running = std::make_unique<projector>(projector_settings{.database_url = url});
     auto standing_by = std::make_unique<projector>(projector_settings{.database_url = url});
@@ -145,8 +143,7 @@ TEST(ProjectorTest, TheDaemonProjectsAndTheCommandsWorkBesideIt)
                                           "00000000-0000-0000-0000-000000000002"};
     append_event(url, identified("2026-03-01", "1", R"({"email": ["anna@mail.org"]})"));
     append_event(url, identified("2026-03-02", "2", R"({"email": ["anna@mail.org"]})"));
-    for (int i = 0; i < 200 && profiles(url) != "1=1 2=1"; ++i)
-        std::this_thread::sleep_for(std::chrono::milliseconds{50});
+    EXPECT_TRUE(becomes([&] { return profiles(url) == "1=1 2=1"; }));
 
     const auto explained = command({"explain-identity", who[0], who[1], who[2], who[3]});
     const auto split = command({"identity", "split", who[0], who[1], who[2], who[3]});

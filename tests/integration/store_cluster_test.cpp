@@ -3,6 +3,7 @@
 #include "gateway/store/embedded_cluster.hpp"
 #include "support/cluster.hpp"
 #include "support/process.hpp"
+#include "support/waiting.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -75,13 +76,7 @@ bool runs(pid_t pid)
 
 bool ends(pid_t pid, std::chrono::seconds limit)
 {
-    const auto until = std::chrono::steady_clock::now() + limit;
-    while (runs(pid)) {
-        if (std::chrono::steady_clock::now() > until)
-            return false;
-        std::this_thread::sleep_for(20ms);
-    }
-    return true;
+    return becomes([pid] { return !runs(pid); }, limit);
 }
 
 TEST(SharedClusterTest, IsDurableUtf8AndWithoutTcp)

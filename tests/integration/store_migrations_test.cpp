@@ -5,6 +5,7 @@
 #include "gateway/store/migrations.hpp"
 #include "support/cluster.hpp"
 #include "support/servers.hpp"
+#include "support/waiting.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -126,10 +127,7 @@ TEST(MigrationsTest, TheMigratorGoesOnUntilItCould)
 
     query(url, "DROP SCHEMA report");
 
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{90};
-    while (check_schema(url).has_error() && std::chrono::steady_clock::now() < deadline)
-        std::this_thread::sleep_for(std::chrono::milliseconds{100});
-    EXPECT_TRUE(check_schema(url).has_value());
+    EXPECT_TRUE(becomes([&] { return check_schema(url).has_value(); }, std::chrono::seconds{90}));
 }
 
 TEST(LoginTest, IsToldApartFromAnOutage)

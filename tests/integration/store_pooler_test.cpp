@@ -7,6 +7,7 @@
 #include "support/cluster.hpp"
 #include "support/events.hpp"
 #include "support/servers.hpp"
+#include "support/waiting.hpp"
 
 #include <gtest/gtest.h>
 
@@ -116,10 +117,7 @@ TEST_F(PoolerTest, EventsSpooledWhileItWasAwayFollow)
 
     pooler_.start();
 
-    const auto until = std::chrono::steady_clock::now() + 20s;
-    while (count(url, "source_event") != "200" && std::chrono::steady_clock::now() < until)
-        std::this_thread::sleep_for(50ms);
-    EXPECT_EQ(count(url, "source_event"), "200");
+    EXPECT_TRUE(becomes([&] { return count(url, "source_event") == "200"; }));
 }
 
 TEST_F(PoolerTest, ReplicasMigrateThroughItTogether)

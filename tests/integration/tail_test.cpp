@@ -177,7 +177,7 @@ TEST_F(TailCommandTest, GoesOnAfterTheDatabaseWasAway)
     query(url_, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname ="
                 " current_database() AND application_name = 'attentive-gateway tail'");
     store(url_, "meanwhile");
-    std::this_thread::sleep_for(1s);
+    EXPECT_TRUE(following.wait_for_output("out of reach", patience)) << following.errors();
     query(url_, "ALTER ROLE tail_reader LOGIN");
     store(url_, "after");
 

@@ -1,6 +1,7 @@
 // Made-up subscribers and clicks; nothing here is anybody's data.
 #include "support/events.hpp"
 #include "gateway/store/stored_delivery.hpp"
+#include "support/waiting.hpp"
 
 #include <algorithm>
 #include <stdexcept>
@@ -141,12 +142,8 @@ writer_settings settings_for(const std::string& url, std::size_t threads)
 
 void await_available(const writer& w)
 {
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds{20};
-    while (!w.available()) {
-        if (std::chrono::steady_clock::now() > until)
-            throw std::runtime_error{"the writer has no connection"};
-        std::this_thread::sleep_for(std::chrono::milliseconds{10});
-    }
+    if (!becomes([&w] { return w.available(); }))
+        throw std::runtime_error{"the writer has no connection"};
 }
 
 } // namespace gateway::test

@@ -5,6 +5,7 @@
 #include "gateway/store/stored_delivery.hpp"
 #include "support/faulty_vfs.hpp"
 #include "support/spool_events.hpp"
+#include "support/waiting.hpp"
 #include "unit/store/spool/spool_home.hpp"
 
 #include <gtest/gtest.h>
@@ -286,11 +287,8 @@ TEST_F(SpoolTest, ClosedFilesLeaveTheirWalByThemselves)
         ASSERT_TRUE(append_numbers(s, batch * 100, 100));
 
     const auto wal = home / "spool" / "spool-000000000001.db-wal";
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{10};
-    while (fs::file_size(wal) != 0 && std::chrono::steady_clock::now() < deadline)
-        std::this_thread::sleep_for(std::chrono::milliseconds{5});
 
-    EXPECT_EQ(fs::file_size(wal), 0U);
+    EXPECT_TRUE(test::becomes([&] { return fs::file_size(wal) == 0; }));
     EXPECT_EQ(drain_numbers(s), sequence(0, 400));
 }
 
