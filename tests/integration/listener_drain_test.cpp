@@ -1,6 +1,7 @@
 // Going away without failing anybody: what is under way finishes, what is new is refused, and the
 // end comes at the deadline at the latest.
 #include "listener_server.hpp"
+#include "support/waiting.hpp"
 
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/this_coro.hpp>
