@@ -6,9 +6,8 @@
 
 namespace gateway {
 
-// "stop", "stop_fuzzy" (a stop word among others), "help", "start" or "other"; empty for a text
-// without letters and digits. Case, punctuation, symbols and white space do not matter.
-// Source: 47 CFR 64.1200(a)(10) and CTIA's keywords.
+// "stop", "stop_fuzzy" (a stop word among others), "help", "start" or "other"; empty for no text.
+// Case, accents, punctuation, symbols and white space do not matter. Any thread.
 std::string_view keyword_class(std::string_view text);
 
 } // namespace gateway

@@ -59,6 +59,7 @@ const std::vector<library_rule> library_owners = {
     {"spdlog/", {"base", "app"}},
     {"fmt/", {"listener", "app"}},
     {"toml++/", {"app"}},
+    {"unicode/", {"attentive"}},
     {"CLI/", {"src/app/console/program.cpp"}}, // seven seconds to compile
     {"systemd/", {"app"}},
     {"prometheus/", {"base"}},

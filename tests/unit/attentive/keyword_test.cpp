@@ -37,9 +37,27 @@ TEST(KeywordTest, TakesWholeWordsOnly)
                            "the end is near", "Hello Friends!", "cancel my order"});
 }
 
-TEST(KeywordTest, HasNoClassForNoWords)
+// Canada: AWS End User Messaging "Required opt-out keywords" and "French compliance keywords", and
+// Twilio's Proxy "Opt-out keywords".
+TEST(KeywordTest, KnowsTheWordsThatCanadaRequires)
 {
-    expect_class("", {"", "   ", "?!", "👍", "…"});
+    expect_class("stop",
+                 {"ARRET", "ARRÊT", "arrêt.", "Arrete", "ARRÊTÉ", "ARRETT", "TD", "arre\u0302t"});
+    expect_class("help", {"AIDE", "Aide!", "INFO"});
+    expect_class("stop_fuzzy", {"Arrêt svp", "arrêter les messages"});
+}
+
+TEST(KeywordTest, KnowsWhatPeopleWriteElsewhere)
+{
+    expect_class("stop", {"ALTO", "Parar", "BAJA", "STOPP", "ＳＴＯＰ"});
+    expect_class("help", {"Ayuda", "HILFE"});
+    expect_class("other", {"La talla es baja", "İstop", "止めて"});
+}
+
+TEST(KeywordTest, HasNoClassForNoText)
+{
+    expect_class("", {""});
+    expect_class("other", {"   ", "?!", "👍", "…", "\xFF\xFE"});
 }
 
 } // namespace

@@ -58,7 +58,8 @@ SELECT gateway.describe('gateway.source_event',
     ['business_address', 'Whom the subscriber talked with: from_email, to_phone (may be a short '
         'code).'],
     ['recipient_address', 'Address the message went to. Personal data.'],
-    ['keyword_class', 'Inbound only: stop, stop_fuzzy, help, start, other.'],
+    ['keyword_class', 'Inbound only: stop, stop_fuzzy (a stop word among others), help, start, '
+        'other.'],
     ['link_id', 'The provider''s id of one click, not of the link: group by link_url.'],
     ['link_url', 'Target of the click. May hold personal data in its query.'],
     ['link_host', 'Host of link_url.'],
