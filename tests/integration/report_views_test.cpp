@@ -9,6 +9,7 @@
 #include <pqxx/pqxx>
 
 #include <algorithm>
+#include <array>
 
 namespace gateway {
 namespace {
@@ -67,8 +68,14 @@ protected:
         return tell_story(s);
     }
 
+    // Whoever writes, projects and reads has a session in another zone, for each seed.
     void SetUp() override
     {
+        const std::array<std::string, 3> sessions = {"UTC", "America/New_York",
+                                                     "Australia/Lord_Howe"};
+        query(url_, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET timezone = %L',"
+                    " current_database(), '" +
+                        sessions.at(GetParam() - 1) + "'); END $$");
         store_story(url_, story_);
         project_all(url_);
         for (const auto& [company, zone] :

@@ -101,10 +101,10 @@ text_rows reference::inbound_messages() const
         const story_fact* last = nullptr; // decision on SMS
         for (const auto* other : of_same_profile(f)) {
             const story_event& o = other->event;
-            if (o.kind == kind::sms_sent && o.at <= at && o.at > at - hours{48})
+            if (o.kind == kind::sms_sent && o.at <= at && o.at >= at - hours{48})
                 answered = other;
             if (o.kind == kind::sms_unsubscribed && left == nullptr && o.at >= at - minutes{5} &&
-                o.at < at + hours{14 * 24})
+                o.at <= at + hours{14 * 24})
                 left = other;
             if (o.kind == kind::sms_unsubscribed || o.kind == kind::sms_subscribed)
                 last = other;

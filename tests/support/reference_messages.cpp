@@ -19,7 +19,7 @@ const story_fact* reference::last_send_before(const story_fact& f) const
     const story_fact* last = nullptr;
     for (const auto* other : of_same_profile(f)) {
         if (other->event.kind == sent && other->subscriber == f.subscriber &&
-            other->event.at <= f.event.at && other->event.at > f.event.at - hours{7 * 24})
+            other->event.at <= f.event.at && other->event.at >= f.event.at - hours{7 * 24})
             last = other;
     }
     return last;
@@ -33,7 +33,7 @@ std::map<std::string, std::string> reference::messages_of_subjects() const
         if (f.event.kind != kind::email_opened && f.event.kind != kind::email_clicked)
             continue;
         const auto* sent = last_send_before(f);
-        if (sent != nullptr && f.event.at - sent->event.at < hours{3 * 24})
+        if (sent != nullptr && f.event.at - sent->event.at <= hours{3 * 24})
             ++votes[f.company + story_subject(sent->event.message)][message_key(f.event)];
     }
     std::map<std::string, std::string> out;

@@ -22,11 +22,11 @@ const story_fact* reference::credited(const story_fact& order) const
     for (const auto* other : of_same_profile(order)) {
         const story_event& o = other->event;
         const milliseconds before = order.event.at - o.at;
-        if (before < milliseconds{0} || before >= hours{5 * 24})
+        if (before < milliseconds{0} || before > hours{5 * 24})
             continue;
         if (is_click(o))
             click = other;
-        if (o.kind == kind::email_opened || (o.kind == kind::sms_sent && before < hours{24}))
+        if (o.kind == kind::email_opened || (o.kind == kind::sms_sent && before <= hours{24}))
             view = other;
     }
     return click != nullptr ? click : view;

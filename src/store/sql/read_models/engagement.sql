@@ -21,7 +21,7 @@ BEGIN
         v_all := ARRAY(SELECT t FROM unnest(v_all) AS t ORDER BY t);
     END IF;
     RETURN v_all[greatest(
-        width_bucket(v_all[cardinality(v_all)] - interval '92 days', v_all) + 1,
+        width_bucket(v_all[cardinality(v_all)] - interval '2208 hours', v_all) + 1,
         cardinality(v_all) - 999):];
 END $$;
 COMMENT ON FUNCTION gateway.add_times IS 'Adds times to an array of gateway.engagement.';
@@ -40,7 +40,7 @@ BEGIN
         FROM unnest(p_events) AS e
         WHERE e.action IN ('sent', 'opened', 'link_clicked', 'inbound_received')
             AND e.subscriber_id IS NOT NULL AND e.channel IS NOT NULL
-            AND e.occurred_at <= e.received_at + interval '1 day'
+            AND e.occurred_at <= e.received_at + interval '24 hours'
         GROUP BY 1, 2, 3),
     m AS (
         SELECT n.company_id, n.subscriber_id, n.channel, o.ctid AS row,

@@ -62,7 +62,7 @@ BEGIN
         FROM unnest(p_events) AS e
         JOIN last_send k ON k.company_id = e.company_id AND k.subscriber_id = e.subscriber_id
             AND k.channel = e.channel AND k.occurred_at >= e.occurred_at
-            AND k.occurred_at < e.occurred_at + interval '7 days'
+            AND k.occurred_at <= e.occurred_at + interval '168 hours'
         WHERE e.action = 'sent' AND (k.sent_at IS NULL OR k.sent_at <= e.occurred_at)),
     answered AS (
         SELECT a.*, s.key AS now_key, s.occurred_at AS now_at
@@ -74,7 +74,7 @@ BEGIN
                   FROM gateway.source_event x
                   WHERE x.company_id = a.company_id AND x.subscriber_id = a.subscriber_id
                       AND x.occurred_at <= a.occurred_at
-                      AND x.occurred_at > a.occurred_at - interval '7 days'
+                      AND x.occurred_at >= a.occurred_at - interval '168 hours'
                       AND x.channel = a.channel AND x.action = 'sent'
                   OFFSET 0) e
             ORDER BY e.occurred_at DESC, e.event_id DESC LIMIT 1) s ON true)
@@ -110,7 +110,7 @@ BEGIN
         INSERT INTO subject_vote AS v
         SELECT company_id, substr(key, 9), message_key, sum(sign)
         FROM moved
-        WHERE message_key IS NOT NULL AND key LIKE 'subject:%' AND after < interval '3 days'
+        WHERE message_key IS NOT NULL AND key LIKE 'subject:%' AND after <= interval '72 hours'
         GROUP BY 1, 2, 3 HAVING sum(sign) <> 0
         ON CONFLICT (company_id, message_subject, message_key) DO UPDATE SET
             votes = v.votes + excluded.votes
@@ -119,8 +119,8 @@ BEGIN
         INSERT INTO message_stats AS s
             (company_id, channel, stat_key, unsubscribed_1d, unsubscribed_3d, unsubscribed_7d)
         SELECT company_id, channel, key,
-               coalesce(sum(sign) FILTER (WHERE after <= interval '1 day'), 0),
-               coalesce(sum(sign) FILTER (WHERE after <= interval '3 days'), 0), sum(sign)
+               coalesce(sum(sign) FILTER (WHERE after <= interval '24 hours'), 0),
+               coalesce(sum(sign) FILTER (WHERE after <= interval '72 hours'), 0), sum(sign)
         FROM moved WHERE message_key IS NULL
         GROUP BY 1, 2, 3
         ON CONFLICT (company_id, channel, stat_key) DO UPDATE SET

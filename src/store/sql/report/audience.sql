@@ -7,20 +7,20 @@ WITH counted AS (
            opened_at[cardinality(opened_at)] AS last_open_at,
            greatest(clicked_at[cardinality(clicked_at)], replied_at[cardinality(replied_at)])
                AS last_active_at,
-           cardinality(clicked_at) - width_bucket(now() - interval '90 days', clicked_at)
+           cardinality(clicked_at) - width_bucket(now() - interval '2160 hours', clicked_at)
                AS clicks,
-           cardinality(opened_at) - width_bucket(now() - interval '90 days', opened_at) AS opens,
-           cardinality(replied_at) - width_bucket(now() - interval '90 days', replied_at)
+           cardinality(opened_at) - width_bucket(now() - interval '2160 hours', opened_at) AS opens,
+           cardinality(replied_at) - width_bucket(now() - interval '2160 hours', replied_at)
                AS replies,
-           cardinality(sent_at) - width_bucket(now() - interval '90 days', sent_at) AS sent
+           cardinality(sent_at) - width_bucket(now() - interval '2160 hours', sent_at) AS sent
     FROM gateway.engagement),
 engagement AS (
     SELECT e.company_id,
            CASE WHEN i.profile_id IS NULL THEN e.subscriber_id ELSE i.profile_id END AS profile_id,
            e.channel,
-           max(e.last_active_at) FILTER (WHERE e.last_active_at > now() - interval '180 days')
+           max(e.last_active_at) FILTER (WHERE e.last_active_at > now() - interval '4320 hours')
                AS last_active_at,
-           max(e.last_open_at) FILTER (WHERE e.last_open_at > now() - interval '90 days')
+           max(e.last_open_at) FILTER (WHERE e.last_open_at > now() - interval '2160 hours')
                AS last_open_at,
            sum(e.clicks) AS clicks, sum(e.opens) AS opens, sum(e.replies) AS replies,
            sum(e.sent) AS sent
@@ -47,14 +47,14 @@ SELECT s.company_id, s.profile_id, s.subscriber_id, s.channel, s.subscription_ty
        CASE WHEN e.replies IS NULL THEN 0 ELSE e.replies::bigint END AS replies_90d,
        CASE WHEN e.sent IS NULL THEN 0 ELSE e.sent::bigint END AS sent_90d,
        CASE WHEN s.decision = 'revoked' THEN 'opted_out'
-            WHEN s.last_granted_at > now() - interval '14 days' AND e.last_active_at IS NULL
+            WHEN s.last_granted_at > now() - interval '336 hours' AND e.last_active_at IS NULL
                 THEN 'new'
-            WHEN e.last_active_at > now() - interval '30 days' AND e.clicks + e.replies >= 3
+            WHEN e.last_active_at > now() - interval '720 hours' AND e.clicks + e.replies >= 3
                 THEN 'loyal'
-            WHEN e.last_active_at > now() - interval '30 days' THEN 'active'
-            WHEN e.last_active_at > now() - interval '90 days' THEN 'cooling'
+            WHEN e.last_active_at > now() - interval '720 hours' THEN 'active'
+            WHEN e.last_active_at > now() - interval '2160 hours' THEN 'cooling'
             WHEN e.last_active_at IS NOT NULL THEN 'dormant'
-            WHEN e.last_open_at > now() - interval '90 days' THEN 'opens_only'
+            WHEN e.last_open_at > now() - interval '2160 hours' THEN 'opens_only'
             WHEN e.sent > 0 THEN 'never_engaged'
             ELSE 'not_messaged' END AS segment
 FROM state s

@@ -19,7 +19,7 @@ weekday AS ( -- counted from the newest day on
 feed AS (
     SELECT w.company_id, w.event_name, w.newest_day, max(w.newest) AS newest,
            max(w.pause) AS pause,
-           sum(w.hours_heard) >= 10 AND max(w.newest) - min(w.oldest) >= interval '7 days'
+           sum(w.hours_heard) >= 10 AND max(w.newest) - min(w.oldest) >= interval '168 hours'
                AS is_known,
            array_agg(w.number) AS numbers, array_agg(w.always) AS always
     FROM weekday w GROUP BY 1, 2, 3),
@@ -39,12 +39,12 @@ judged AS (
     FROM feed f CROSS JOIN (SELECT gateway.projected_until() AS until) u)
 SELECT j.company_id, j.event_name, j.newest AS newest_event, now() - j.newest AS silence,
        CASE WHEN j.is_known THEN j.pause END AS usual_silence, s.is_silent, j.missed_hours,
-       CASE WHEN j.unheard >= interval '28 days' THEN 'ended'
+       CASE WHEN j.unheard >= interval '672 hours' THEN 'ended'
             WHEN s.is_silent THEN 'silent'
             WHEN j.is_known THEN 'usual'
             ELSE 'not known yet' END AS state
 FROM judged j
-CROSS JOIN LATERAL (SELECT j.is_known AND j.unheard < interval '28 days'
+CROSS JOIN LATERAL (SELECT j.is_known AND j.unheard < interval '672 hours'
     AND (j.unheard > 2 * j.pause + interval '15 minutes' OR j.missed_hours >= 6)
     AS is_silent) s;
 SELECT gateway.describe('report.feed_silence',
@@ -73,7 +73,7 @@ FROM (SELECT company_id, event_name, date_trunc('hour', received_at, 'UTC') AS h
              count(*) FILTER (WHERE quality_flags <> '{}') AS flagged,
              now() - max(max(received_at)) OVER (PARTITION BY company_id, event_name) AS silence
       FROM gateway.source_event
-      WHERE occurred_at > now() - interval '7 days'
+      WHERE occurred_at > now() - interval '168 hours'
       GROUP BY 1, 2, 3) h
 LEFT JOIN report.feed_silence s USING (company_id, event_name);
 SELECT gateway.describe('report.feed_health',

@@ -22,7 +22,7 @@ LEFT JOIN LATERAL (
     FROM gateway.subscribers_of(e.company_id, p.profile_id) n
     JOIN gateway.source_event x ON x.company_id = e.company_id
         AND x.subscriber_id = n.subscriber_id AND x.event_name = 'sms.sent'
-        AND x.occurred_at <= e.occurred_at AND x.occurred_at > e.occurred_at - interval '48 hours'
+        AND x.occurred_at <= e.occurred_at AND x.occurred_at >= e.occurred_at - interval '48 hours'
     ORDER BY x.occurred_at DESC, x.event_id DESC LIMIT 1) m ON true
 LEFT JOIN LATERAL (
     SELECT k.occurred_at
@@ -30,7 +30,7 @@ LEFT JOIN LATERAL (
     JOIN gateway.consent_decision k ON k.company_id = e.company_id
         AND k.subscriber_id = n.subscriber_id AND k.channel = 'sms' AND k.decision = 'revoked'
         AND k.occurred_at >= e.occurred_at - interval '5 minutes'
-        AND k.occurred_at < e.occurred_at + interval '14 days'
+        AND k.occurred_at <= e.occurred_at + interval '336 hours' -- 14 days
     ORDER BY k.occurred_at LIMIT 1) o ON e.keyword_class IN ('stop', 'stop_fuzzy')
 LEFT JOIN LATERAL (
     SELECT k.decision

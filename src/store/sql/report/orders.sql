@@ -5,7 +5,7 @@ SELECT gateway.describe('gateway.attribution_rule',
     'Attentive''s defaults; change them, and every report follows.', ARRAY[
     ['touch', 'What the credit is called: click or view.'],
     ['touch_rank', 'The smaller wins; within a rank the latest.'],
-    ['window_length', 'How long before the order at most.']],
+    ['window_hours', 'How long before the order at most.']],
     '{gateway.message_stats}');
 
 -- The event that takes the credit for what `p_profile_id` did at `p_at`: the best rank, then the
@@ -20,9 +20,10 @@ BEGIN ATOMIC
     FROM gateway.subscribers_of(p_company_id, p_profile_id) s
     JOIN gateway.source_event e ON e.company_id = p_company_id
         AND e.subscriber_id = s.subscriber_id AND e.occurred_at <= p_at
-        AND e.occurred_at > p_at - (SELECT max(window_length) FROM gateway.attribution_rule)
+        AND e.occurred_at >= p_at - (SELECT make_interval(hours => max(window_hours))
+                                     FROM gateway.attribution_rule)
     JOIN gateway.attribution_rule r ON r.channel = e.channel AND r.action = e.action
-        AND e.occurred_at > p_at - r.window_length
+        AND e.occurred_at >= p_at - make_interval(hours => r.window_hours)
     ORDER BY r.touch_rank, e.occurred_at DESC, e.event_id
     LIMIT 1;
 END;

@@ -33,11 +33,11 @@ CREATE TABLE gateway.attribution_rule (
     action        text     NOT NULL,
     touch         text     NOT NULL CHECK (touch IN ('click', 'view')),
     touch_rank    integer  NOT NULL,
-    window_length interval NOT NULL CHECK (window_length > '0'),
+    window_hours  integer  NOT NULL CHECK (window_hours > 0),
     PRIMARY KEY (channel, action)
 );
 INSERT INTO gateway.attribution_rule VALUES
-    ('sms', 'link_clicked', 'click', 1, '5 days'),
-    ('email', 'link_clicked', 'click', 1, '5 days'),
-    ('email', 'opened', 'view', 2, '5 days'),
-    ('sms', 'sent', 'view', 2, '24 hours');
+    ('sms', 'link_clicked', 'click', 1, 120),
+    ('email', 'link_clicked', 'click', 1, 120),
+    ('email', 'opened', 'view', 2, 120),
+    ('sms', 'sent', 'view', 2, 24);
