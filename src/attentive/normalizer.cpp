@@ -229,4 +229,16 @@ normalized normalize(std::string_view body)
                      body.size());
 }
 
+normalized normalize_delivery(const verified_delivery& d)
+{
+    auto what = normalize(d.body());
+    auto* const e = std::get_if<source_event>(&what);
+    if (e != nullptr && e->occurred_at > d.received_at() + std::chrono::hours{24}) {
+        auto& flags = e->quality_flags;
+        flags.insert(std::upper_bound(flags.begin(), flags.end(), "timestamp_ahead"),
+                     "timestamp_ahead");
+    }
+    return what;
+}
+
 } // namespace gateway

@@ -6,6 +6,9 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <numeric>
+
 namespace gateway {
 namespace {
 
@@ -60,6 +63,63 @@ TEST(ConsentTest, AllOrdersOfSixDecisionsGiveTheSameState)
                             {"4", "t", "back", "720"},
                             {"5", "t", "same moment", "720"},
                             {"6", "f", "same moment", "720"}}));
+}
+
+// The state of each type of the SMS consent of subscriber 1, from decisions in any order.
+std::string consent_after(const std::vector<event>& decisions)
+{
+    const std::string state = "SELECT string_agg(subscription_type || ' ' || is_subscribed, ', '"
+                              " ORDER BY subscription_type) FROM report.subscriber_consent";
+    std::string told;
+    std::vector<std::size_t> order(decisions.size());
+    std::iota(order.begin(), order.end(), 0U);
+    do {
+        const std::string url = fresh_database();
+        for (const auto i : order) {
+            append_event(url, decisions[i]);
+            project_step_by_step(url);
+        }
+        const std::string answer = value(url, state);
+        EXPECT_TRUE(told.empty() || told == answer) << answer;
+        told = answer;
+    } while (std::next_permutation(order.begin(), order.end()));
+    return told;
+}
+
+event decided(const std::string& at, const std::string& action, const std::string& type)
+{
+    return {.at = at,
+            .action = action,
+            .more_columns = ", subscription_type",
+            .more_values = type.empty() ? ", NULL" : ", '" + type + "'"};
+}
+
+// TCPA, 47 CFR 64.1200(a)(10): a revocation is honoured by any reasonable means; in doubt nobody is
+// written to.
+TEST(ConsentTest, AnOptOutWithoutTypeEndsWhatWasGrantedBeforeWhateverItsType)
+{
+    EXPECT_EQ(consent_after({decided("2026-01-01", "subscribed", "MARKETING"),
+                             decided("2026-01-02", "subscribed", "TRANSACTIONAL"),
+                             decided("2026-01-03", "unsubscribed", ""),
+                             decided("2026-01-04", "subscribed", "TRANSACTIONAL")}),
+              "MARKETING false, TRANSACTIONAL true, UNSPECIFIED false");
+    EXPECT_EQ(consent_after({decided("2026-01-01", "subscribed", ""),
+                             decided("2026-01-02", "subscribed", "TRANSACTIONAL"),
+                             decided("2026-01-03", "unsubscribed", "MARKETING")}),
+              "MARKETING false, TRANSACTIONAL true, UNSPECIFIED false");
+}
+
+TEST(ConsentTest, ADecisionOfTheFutureCountsFromWhenItCame)
+{
+    const std::string url = fresh_database();
+    append_event(url, decided("2098-01-01", "subscribed", "MARKETING"));
+    query(url, "UPDATE gateway.source_event SET received_at = '2026-01-01 00:00+00'");
+    append_event(url, decided("2026-01-02", "unsubscribed", "MARKETING"));
+    project_step_by_step(url);
+
+    EXPECT_EQ(query(url, "SELECT is_subscribed, decided_at, first_granted_at AT TIME ZONE 'UTC'"
+                         " FROM report.subscriber_consent"),
+              (rows{{"f", "2026-01-02 00:00:00+00", "2026-01-01 00:00:00"}}));
 }
 
 TEST(MessageTest, EmailSendsAreJoinedBySubjectOnlyOnStrongEvidence)

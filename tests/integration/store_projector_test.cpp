@@ -102,13 +102,18 @@ TEST(ProjectorTest, ConsentAgreesWithItsPlainDefinition)
     const std::string url = story_database(9, 9, true);
     query(url, "SELECT gateway.set_timezone('C1', 'America/New_York')");
     query(url,
+          "CREATE VIEW said AS SELECT *, action = 'unsubscribed' AS opted_out,"
+          " coalesce(subscription_type, 'UNSPECIFIED') AS named FROM gateway.source_event"
+          " WHERE action IN ('subscribed', 'unsubscribed') AND subscriber_id IS NOT NULL;"
           "CREATE VIEW d AS SELECT q.*, first_value(creative_name) OVER (PARTITION BY company_id,"
           " subscriber_id, channel, st, grp ORDER BY occurred_at, opted_out, event_id) AS g_name"
           " FROM (SELECT *, lag(opted_out) OVER k AS prev,"
           "  count(*) FILTER (WHERE NOT opted_out) OVER k AS grp"
-          "  FROM (SELECT *, action = 'unsubscribed' AS opted_out,"
-          "   coalesce(subscription_type, 'UNSPECIFIED') AS st FROM gateway.source_event"
-          "   WHERE action IN ('subscribed', 'unsubscribed') AND subscriber_id IS NOT NULL) e"
+          "  FROM (SELECT s.*, t.named AS st FROM said s JOIN (SELECT DISTINCT company_id,"
+          "    subscriber_id, channel, named FROM said) t ON t.company_id = s.company_id"
+          "    AND t.subscriber_id = s.subscriber_id AND t.channel = s.channel"
+          "   WHERE s.named = t.named OR s.opted_out AND (s.named = 'UNSPECIFIED'"
+          "    OR s.named = 'MARKETING' AND t.named = 'UNSPECIFIED')) e"
           "  WINDOW k AS (PARTITION BY company_id, subscriber_id, channel, st"
           "   ORDER BY occurred_at, opted_out, event_id)) q");
 
@@ -162,7 +167,7 @@ TEST(ProjectorTest, MessagesAgreeWithTheirPlainDefinition)
           " after FROM e l LEFT JOIN LATERAL (SELECT * FROM e s WHERE s.company_id = l.company_id"
           "  AND s.subscriber_id = l.subscriber_id AND s.channel = l.channel AND s.action = 'sent'"
           "  AND s.occurred_at <= l.occurred_at"
-          "  AND s.occurred_at > l.occurred_at - interval '7 days'"
+          "  AND s.occurred_at >= l.occurred_at - interval '7 days'"
           "  ORDER BY s.occurred_at DESC, s.event_id DESC LIMIT 1) s ON true"
           " WHERE l.subscriber_id IS NOT NULL;"
           "CREATE VIEW joined AS SELECT e.*, coalesce(b.message_key, e.key) AS message FROM e"
@@ -173,7 +178,7 @@ TEST(ProjectorTest, MessagesAgreeWithTheirPlainDefinition)
         url, "SELECT company_id, message_subject, message_key, votes FROM gateway.subject_vote",
         "SELECT company_id, substr(sent_key, 9), message_key, count(*) FROM before"
         " WHERE channel = 'email' AND action IN ('opened', 'link_clicked')"
-        "  AND sent_key LIKE 'subject:%' AND after < interval '3 days' GROUP BY 1, 2, 3");
+        "  AND sent_key LIKE 'subject:%' AND after <= interval '3 days' GROUP BY 1, 2, 3");
     const auto charged = difference(
         url,
         "SELECT company_id, channel, stat_key, unsubscribed_1d, unsubscribed_3d, unsubscribed_7d"

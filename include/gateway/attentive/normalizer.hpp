@@ -12,15 +12,13 @@
 namespace gateway {
 
 // Raised whenever the same bytes would give another row.
-inline constexpr int mapping_version = 2;
+inline constexpr int mapping_version = 3;
 
 // The event of `body`, or the reason for quarantine. Never throws, for any bytes. Any thread.
 normalized normalize(std::string_view body);
 
-// The same, as the store wants it: see gateway/model/mapping.hpp.
-inline normalized normalize_delivery(const verified_delivery& d)
-{
-    return normalize(d.body());
-}
+// The same, as the store wants it: see gateway/model/mapping.hpp. Flags an event that is dated more
+// than a day ahead of its receipt.
+normalized normalize_delivery(const verified_delivery& d);
 
 } // namespace gateway

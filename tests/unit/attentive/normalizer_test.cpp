@@ -6,6 +6,7 @@
 #include "gateway/attentive/event_json.hpp"
 #include "gateway/demo/samples.hpp"
 #include "support/corpora.hpp"
+#include "support/events.hpp"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -261,6 +262,20 @@ TEST(NormalizerTest, KeepsNaughtyStringsAsTheyAre)
         expect_storable(event_of(what), text);
         EXPECT_EQ(event_of(what).message_text, text);
     }
+}
+
+TEST(NormalizerTest, FlagsAnEventDatedMoreThanADayAheadOfItsReceipt)
+{
+    const auto received = std::chrono::time_point_cast<std::chrono::milliseconds>(now());
+    const auto flags = [&](std::chrono::milliseconds ahead) {
+        auto body = nlohmann::json::parse(documented_sample("sms.subscribed"));
+        body["timestamp"] = (received + ahead).time_since_epoch().count();
+        const auto what = normalize_delivery(test::delivery_of(body.dump(), "attentive"));
+        return std::get<source_event>(what).quality_flags;
+    };
+
+    EXPECT_EQ(flags(std::chrono::hours{23}), std::vector<std::string>{});
+    EXPECT_EQ(flags(std::chrono::hours{25}), std::vector<std::string>{"timestamp_ahead"});
 }
 
 } // namespace

@@ -1,7 +1,10 @@
 -- Who opted in and out, and what counts of it.
 
 SELECT gateway.describe('gateway.consent_decision',
-    'Evidence: every opt-in and opt-out of a known subscriber.', ARRAY[
+    'Evidence: every opt-in and opt-out of a known subscriber. An opt-out that names no type ends '
+    'every type of its channel, one of MARKETING also what was granted without a type.', ARRAY[
+    ['occurred_at', 'When it was decided: occurred_at of the event; when it was received, for an '
+        'event dated more than a day ahead of that.'],
     ['channel', 'sms or email.'],
     ['subscription_type', 'MARKETING, TRANSACTIONAL, ...; UNSPECIFIED when the event named '
         'none.'],
@@ -12,12 +15,13 @@ SELECT gateway.describe('gateway.consent_decision',
     ['creative_name', 'Sign-up source; of an opt-out: that of the grant it ends.'],
     ['creative_type', 'As creative_name.'],
     ['creative_subtype', 'As creative_name.'],
-    ['granted_at', 'Of an opt-out: when the grant it ends was given; null when there was none.']]);
+    ['granted_at', 'Of an opt-out: when the grant it ends was given; null when there was none.'],
+    ['is_spread', 'An opt-out whose event names another type, or none.']]);
 
 SELECT gateway.describe('gateway.consent',
     'State now: the greatest of (occurred_at, revoked after granted, event_id), so that an '
     'opt-out wins a tie and the order of arrival does not matter.', ARRAY[
-    ['decided_at', 'occurred_at of the decision.'],
+    ['decided_at', 'When it was decided.'],
     ['decided_by', 'event_id of the decision: the evidence.'],
     ['first_granted_at', 'First opt-in.'],
     ['last_granted_at', 'Last opt-in.'],
@@ -44,15 +48,35 @@ SELECT gateway.describe('gateway.consent_latest',
     'The time of the newest gateway.consent_decision.',
     p_like => '{gateway.consent_decision}');
 
--- For each key (subscriber, channel, subscription type) with a new decision: all its decisions in
+CREATE OR REPLACE FUNCTION gateway.given_consent(p_events gateway.projection_event[])
+RETURNS TABLE (
+    company_id text, subscriber_id uuid, channel text, subscription_type text,
+    occurred_at timestamptz, event_id uuid, decision text, creative_name text, creative_type text,
+    creative_subtype text)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT e.company_id, e.subscriber_id, e.channel, coalesce(e.subscription_type, 'UNSPECIFIED'),
+           CASE WHEN e.occurred_at > e.received_at + interval '24 hours' THEN e.received_at
+                ELSE e.occurred_at END,
+           e.event_id, CASE e.action WHEN 'subscribed' THEN 'granted' ELSE 'revoked' END,
+           e.creative_name, e.creative_type, e.creative_subtype
+    FROM unnest(p_events) AS e
+    WHERE e.action IN ('subscribed', 'unsubscribed') AND e.subscriber_id IS NOT NULL
+        AND e.channel IS NOT NULL;
+END;
+COMMENT ON FUNCTION gateway.given_consent IS 'The decisions that these events are.';
+
+-- For each subscriber and channel with a new decision: all decisions of each subscription type in
 -- order, an opt-out after an opt-in of the same millisecond; as consent_decision has them (row_id
--- is null for those it has not yet), and as they are to be.
+-- is null for those it has not yet), and as they are to be. What names no type is in doubt, and in
+-- doubt nobody is written to.
 CREATE OR REPLACE FUNCTION gateway.resolved_consent(p_events gateway.projection_event[])
 RETURNS TABLE (
     company_id text, subscriber_id uuid, channel text, subscription_type text,
     occurred_at timestamptz, event_id uuid, decision text, is_effective boolean,
     is_current boolean, creative_name text, creative_type text, creative_subtype text,
-    granted_at timestamptz, row_id tid, now_effective boolean, now_current boolean, now_name text,
+    granted_at timestamptz, is_spread boolean, row_id tid, now_effective boolean,
+    now_current boolean, now_name text,
     now_type text, now_subtype text, first_granted_at timestamptz, last_revoked_at timestamptz,
     last_granted_at timestamptz, last_granted_by uuid, now_granted_at timestamptz,
     is_changed boolean)
@@ -61,31 +85,38 @@ LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY
     WITH given AS (
-        SELECT e.company_id, e.subscriber_id, e.channel,
-               coalesce(e.subscription_type, 'UNSPECIFIED') AS subscription_type,
-               e.occurred_at, e.event_id,
-               CASE e.action WHEN 'subscribed' THEN 'granted' ELSE 'revoked' END AS decision,
-               e.creative_name, e.creative_type, e.creative_subtype
-        FROM unnest(p_events) AS e
-        WHERE e.action IN ('subscribed', 'unsubscribed') AND e.subscriber_id IS NOT NULL
-            AND e.channel IS NOT NULL),
+        SELECT * FROM gateway.given_consent(p_events)),
     known AS (
         SELECT d.*, d.ctid AS row_id
-        FROM (SELECT DISTINCT company_id, subscriber_id, channel, subscription_type
-              FROM given) k
+        FROM (SELECT DISTINCT company_id, subscriber_id, channel FROM given) k
         JOIN consent_decision d ON d.company_id = k.company_id
-            AND d.subscriber_id = k.subscriber_id AND d.channel = k.channel
-            AND d.subscription_type = k.subscription_type),
+            AND d.subscriber_id = k.subscriber_id AND d.channel = k.channel),
+    said AS (
+        SELECT g.*, false AS is_spread FROM given g
+        UNION ALL
+        SELECT company_id, subscriber_id, channel, subscription_type, occurred_at, event_id,
+               decision, NULL, NULL, NULL, false
+        FROM known WHERE NOT is_spread),
     merged AS (
         SELECT * FROM known
         UNION ALL
-        SELECT g.company_id, g.subscriber_id, g.channel, g.subscription_type, g.occurred_at,
-               g.event_id, g.decision, NULL, NULL, g.creative_name, g.creative_type,
-               g.creative_subtype, NULL, NULL
-        FROM given g
-        WHERE (g.company_id, g.subscriber_id, g.channel, g.subscription_type, g.occurred_at,
-               g.event_id) NOT IN (SELECT company_id, subscriber_id, channel, subscription_type,
-                                          occurred_at, event_id FROM known)),
+        SELECT DISTINCT ON (g.company_id, g.subscriber_id, g.channel, g.type, g.occurred_at,
+               g.event_id)
+               g.company_id, g.subscriber_id, g.channel, g.type, g.occurred_at, g.event_id,
+               g.decision, NULL::boolean, NULL::boolean, g.creative_name, g.creative_type,
+               g.creative_subtype, NULL::timestamptz, g.type <> g.subscription_type, NULL::tid
+        FROM (SELECT s.*, t.subscription_type AS type
+              FROM said s
+              JOIN (SELECT DISTINCT company_id, subscriber_id, channel, subscription_type
+                    FROM said) t ON t.company_id = s.company_id
+                  AND t.subscriber_id = s.subscriber_id AND t.channel = s.channel
+              WHERE t.subscription_type = s.subscription_type
+                  OR s.decision = 'revoked' AND (s.subscription_type = 'UNSPECIFIED'
+                      OR s.subscription_type = 'MARKETING'
+                          AND t.subscription_type = 'UNSPECIFIED')) g
+        WHERE (g.company_id, g.subscriber_id, g.channel, g.type, g.occurred_at, g.event_id)
+            NOT IN (SELECT company_id, subscriber_id, channel, subscription_type, occurred_at,
+                           event_id FROM known)),
     ordered AS (
         SELECT k.*, lag(decision) OVER k AS previous, lead(decision) OVER k IS NULL AS now_current,
                count(*) FILTER (WHERE decision = 'granted') OVER k AS grants,
@@ -97,7 +128,7 @@ BEGIN
     resolved AS (
         SELECT company_id, subscriber_id, channel, subscription_type, occurred_at, event_id,
                decision, is_effective, is_current, creative_name, creative_type,
-               creative_subtype, granted_at, row_id,
+               creative_subtype, granted_at, is_spread, row_id,
                previous IS DISTINCT FROM decision
                    AND NOT (previous IS NULL AND decision = 'revoked') AS now_effective,
                now_current,
@@ -133,7 +164,7 @@ BEGIN
         INSERT INTO consent_decision
         SELECT company_id, subscriber_id, channel, subscription_type, occurred_at, event_id,
                decision, now_effective, now_current, now_name, now_type, now_subtype,
-               now_granted_at
+               now_granted_at, is_spread
         FROM changed WHERE row_id IS NULL),
     updated AS (
         UPDATE consent_decision d SET is_effective = c.now_effective,
@@ -193,17 +224,19 @@ CREATE OR REPLACE FUNCTION gateway.project_consent_latest(p_events gateway.proje
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO consent_latest AS l
-    SELECT e.company_id, e.channel, coalesce(e.subscription_type, 'UNSPECIFIED'),
-           max(e.occurred_at)
-    FROM unnest(p_events) AS e
-    WHERE e.action IN ('subscribed', 'unsubscribed') AND e.subscriber_id IS NOT NULL
-        AND e.channel IS NOT NULL
+    SELECT c.company_id, c.channel, c.subscription_type, max(c.decided_at)
+    FROM (SELECT DISTINCT e.company_id, e.subscriber_id, e.channel
+          FROM unnest(p_events) AS e
+          WHERE e.action IN ('subscribed', 'unsubscribed')) k
+    JOIN consent c ON c.company_id = k.company_id AND c.subscriber_id = k.subscriber_id
+        AND c.channel = k.channel
     GROUP BY 1, 2, 3
     ON CONFLICT (company_id, channel, subscription_type) DO UPDATE SET
         occurred_at = excluded.occurred_at
     WHERE l.occurred_at < excluded.occurred_at;
 END $$;
-COMMENT ON FUNCTION gateway.project_consent_latest IS 'Merges events into consent_latest.';
+COMMENT ON FUNCTION gateway.project_consent_latest IS
+    'Merges what project_consent made of the events into consent_latest.';
 
 -- Counts consent_daily again: a day is a matter of the company's time zone. Null: all companies.
 CREATE OR REPLACE FUNCTION gateway.recount_consent(p_company text) RETURNS void

@@ -51,6 +51,7 @@ CREATE TABLE gateway.consent_decision (
     creative_type     text,
     creative_subtype  text,
     granted_at        timestamptz(3),
+    is_spread         boolean        NOT NULL,
     PRIMARY KEY (company_id, subscriber_id, channel, subscription_type, occurred_at, event_id)
 ) WITH (fillfactor = 85);
 
