@@ -4,7 +4,9 @@
 #include "support/cluster.hpp"
 #include "support/events.hpp"
 #include "support/process.hpp"
+#include "support/servers.hpp"
 #include "support/spool_events.hpp"
+#include "support/waiting.hpp"
 
 #include <gtest/gtest.h>
 
@@ -12,6 +14,10 @@
 #include <csignal>
 #include <sstream>
 #include <thread>
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 namespace gateway {
 namespace {
@@ -125,24 +131,53 @@ std::string backends(const std::string& url)
                       " AND datname = current_database()");
 }
 
-TEST(BackendTest, ATerminatedBackendCostsNoFollowingDelivery)
+void terminate_backends(const std::string& url)
+{
+    query(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+               " WHERE application_name = 'attentive-gateway' AND datname = current_database()");
+}
+
+TEST(BackendTest, AnIdleConnectionThatTheServerEndedCostsNoDelivery)
 {
     const std::string url = fresh_database();
-    answers before;
-    answers after;
-    {
-        writer w{settings_for(url)};
-        before.submit(w, click(1));
-        EXPECT_EQ(before.count(disposition::stored), 1U);
-        query(url, "SELECT pg_terminate_backend(" + backends(url) + ")");
-        std::this_thread::sleep_for(100ms);
-        answers first;
-        first.submit(w, click(2)); // finds the connection dead
-        first.all();
-        after.submit(w, click(3));
+    answers all;
+    writer w{settings_for(url + "&options=-c%20idle_session_timeout%3D100")};
+    for (int i = 0; i < 4; ++i) {
+        all.submit(w, click(i));
+        ASSERT_EQ(all.count(disposition::stored), static_cast<std::size_t>(i) + 1);
+        ASSERT_TRUE(becomes([&] { return backends(url).empty(); }));
+    }
+}
+
+TEST(BackendTest, BusyConnectionsThatAnAdministratorEndsCostNoDelivery)
+{
+    const std::string url = fresh_database();
+    const auto both_work = [&] {
+        return value(url, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                          " AND application_name = 'attentive-gateway'"
+                          " AND query LIKE '%write_batch%'") == "2";
+    };
+    answers all;
+    writer w{settings_for(url, 2)};
+    int number = 0;
+    for (int i = 0; i < 5; ++i) {
+        ASSERT_TRUE(becomes(both_work));
+        std::atomic<bool> stop{false};
+        std::thread sender{[&] {
+            while (!stop) {
+                all.submit(w, click(++number));
+                std::this_thread::sleep_for(100us);
+            }
+        }};
+        terminate_backends(url);
+        stop = true;
+        sender.join();
+        all.all();
     }
 
-    EXPECT_EQ(after.count(disposition::stored), 1U);
+    EXPECT_EQ(all.failed(), 0U);
+    EXPECT_EQ(value(url, "SELECT count(*) FROM gateway.source_event"),
+              std::to_string(all.all().size()));
 }
 
 TEST(BackendTest, AFrozenBackendIsLeftAtTheDeadline)
@@ -219,6 +254,76 @@ TEST(BackendTest, WithASpoolNobodyWaitsForTwoFrozenBackends)
     }
 }
 
+// A server's socket, and another that takes connections and never says a word, behind one name.
+class switched_socket {
+public:
+    explicit switched_socket(const std::filesystem::path& server)
+    {
+        std::filesystem::create_symlink(server / name, home_ / name);
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        (home_ / "silent").string().copy(address.sun_path, sizeof address.sun_path - 1);
+        EXPECT_EQ(::bind(silent_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+        EXPECT_EQ(::listen(silent_, 100), 0);
+    }
+    ~switched_socket() { hang_up(); }
+
+    std::string directory() const { return home_.path().string(); }
+
+    void fall_silent() const
+    {
+        std::filesystem::create_symlink("silent", home_ / "next");
+        std::filesystem::rename(home_ / "next", home_ / name);
+    }
+
+    // Who waits for a word hears that nobody is there.
+    void hang_up()
+    {
+        if (silent_ >= 0)
+            ::close(std::exchange(silent_, -1));
+    }
+
+private:
+    static constexpr const char* name = ".s.PGSQL.5432";
+
+    const temporary_directory home_;
+    int silent_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+};
+
+TEST(BackendTest, WithASpoolNobodyWaitsForHostsThatSayNothing)
+{
+    const std::string url = fresh_database();
+    switched_socket server{socket_directory(url)};
+    const memory_directory home;
+    spool_settings kept;
+    kept.directory = home / "spool";
+    kept.any_file_system = true;
+    auto spooled = spool::open(kept).value();
+    writer_settings s =
+        settings_for(url.substr(0, url.find("host=")) + "host=" + server.directory() + "," +
+                         server.directory() + "&connect_timeout=20",
+                     2);
+    s.batch_deadline = 600ms;
+    s.fallback.to = &spooled;
+    answers all;
+    writer w{s};
+    ASSERT_TRUE(becomes([&] { return w.direct(); }));
+    server.fall_silent();
+    terminate_backends(url);
+    const auto start = steady_clock::now();
+    for (int i = 0; i < 45; ++i) {
+        all.submit(w, click(i));
+        std::this_thread::sleep_for(20ms);
+    }
+
+    EXPECT_EQ(all.count(disposition::stored), 45U);
+
+    EXPECT_LT(steady_clock::now() - start, 10s) << "two hosts have 20 s each";
+    EXPECT_FALSE(w.direct());
+    EXPECT_LT(w.status().stalled_for, 900ms) << "a mere connect is no thread that hangs";
+    server.hang_up();
+}
+
 TEST(BackendTest, DeliveriesAreRefusedAtOnceWhileTheDatabaseIsAway)
 {
     writer w{settings_for("postgresql://postgres@/x?host=/nowhere", 2)};
@@ -230,7 +335,7 @@ TEST(BackendTest, DeliveriesAreRefusedAtOnceWhileTheDatabaseIsAway)
         all.submit(w, click(i));
 
     EXPECT_EQ(all.failed(), 100U);
-    EXPECT_LT(steady_clock::now() - start, 100ms);
+    EXPECT_LT(steady_clock::now() - start, 2s);
     EXPECT_FALSE(w.available());
 }
 

@@ -29,8 +29,9 @@ struct writer_settings : batch_settings {
 struct writer_status {
     std::size_t inbox_events = 0; // waiting for a batch
     std::size_t inbox_bytes = 0;
-    // The longest that a thread of the store has been at one step: a commit, a connect, an fsync.
-    // Each has a limit of its own below ten seconds; more than that means a thread that hangs.
+    // The longest that a thread of the store has been at one step: a commit, an fsync. Each has a
+    // limit of its own below ten seconds; more than that means a thread that hangs. A connect is no
+    // such step: it may take as long as the url gives its hosts, and keeps nobody.
     std::chrono::milliseconds stalled_for{};
     // When the first signed delivery was refused with none kept since; nothing while they are kept.
     // Known to this process alone: it forgets with it.
@@ -61,11 +62,12 @@ public:
     // the sender has to send again), spool_full or spool_failed.
     void submit(verified_delivery d, completion done);
 
-    // Whether an event given now could be made durable: the database answered last time it was
-    // asked, or the spool has room. Any thread.
+    // Whether an event given now could be made durable: the database takes events, or the spool has
+    // room. Any thread.
     bool available() const;
 
-    // Whether the database takes events, as far as the last batch or connection told. Any thread.
+    // Whether the database takes events: each connection is tried with an empty batch when it had
+    // nothing to write for a second, so this is true to within a few. Any thread.
     bool direct() const;
 
     // Any thread; cheap.

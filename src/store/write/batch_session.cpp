@@ -133,7 +133,23 @@ batch_session::batch_session(const batch_settings& settings, std::string instanc
     check_schema();
     ask(prove_commit_query);
     types_ = in_time(read_row_types);
+    write_nothing();
+}
+
+void batch_session::write_nothing()
+{
     in_time([&](auto& t) { return write_units(t, types_, instance_, {}); });
+}
+
+bool batch_session::takes_batches()
+{
+    by_ = no_limit;
+    try {
+        write_nothing();
+        return true;
+    } catch (...) {
+        return false;
+    }
 }
 
 batch_written batch_session::write(std::span<const unit> units)

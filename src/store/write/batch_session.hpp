@@ -61,11 +61,17 @@ public:
                           failure& last, std::chrono::steady_clock::time_point by = no_limit);
     static constexpr auto no_limit = std::chrono::steady_clock::time_point::max();
 
+    // Writes an empty batch: whether the database would take one. Without a word of any event a
+    // server that went, hangs, is read-only or locked, or has lost its schema is found. Does not
+    // throw; when false, the object is of no more use.
+    bool takes_batches();
+
     // The last call was ended by the deadline.
     bool deadline_passed() const { return deadline_passed_; }
 
 private:
     void check_schema();
+    void write_nothing();
     std::chrono::milliseconds time_left() const;
     template <class Work>
     auto in_time(Work work) -> decltype(work(std::declval<pqxx::nontransaction&>()));

@@ -21,11 +21,17 @@ bool inbox::push(std::unique_ptr<pending>& p)
     return true;
 }
 
-std::vector<std::unique_ptr<pending>> inbox::take(bounds batch)
+std::vector<std::unique_ptr<pending>> inbox::take(bounds batch,
+                                                  std::optional<std::chrono::milliseconds> patience)
 {
     std::unique_lock lock{mutex_};
-    filled_.wait(
-        lock, [this] { return closed_ || queue_.size() >= (under_way_ == 0 ? 1 : enough_beside); });
+    const auto enough = [this] {
+        return closed_ || queue_.size() >= (under_way_ == 0 ? 1 : enough_beside);
+    };
+    if (!patience)
+        filled_.wait(lock, enough);
+    else if (!filled_.wait_for(lock, *patience, enough))
+        return {};
     auto taken = take_some(batch);
     if (!taken.empty())
         ++under_way_;
@@ -46,6 +52,21 @@ std::vector<std::unique_ptr<pending>> inbox::take_all()
     const std::lock_guard lock{mutex_};
     constexpr auto no_limit = std::numeric_limits<std::size_t>::max();
     return take_some({no_limit, no_limit});
+}
+
+std::vector<std::unique_ptr<pending>> inbox::take_older(std::chrono::steady_clock::time_point then)
+{
+    const std::lock_guard lock{mutex_};
+    std::vector<std::unique_ptr<pending>> taken;
+    while (!queue_.empty() && queue_.front()->since <= then)
+        taken.push_back(take_one());
+    return taken;
+}
+
+bool inbox::at_end() const
+{
+    const std::lock_guard lock{mutex_};
+    return closed_ && queue_.empty();
 }
 
 bounds inbox::waiting() const
@@ -72,13 +93,19 @@ std::vector<std::unique_ptr<pending>> inbox::take_some(bounds batch)
         if (!taken.empty() && next > batch.bytes - bytes)
             break;
         bytes += next;
-        bytes_ -= next;
-        taken.push_back(std::move(queue_.front()));
-        queue_.pop_front();
+        taken.push_back(take_one());
         if (bytes >= batch.bytes)
             break;
     }
     return taken;
+}
+
+std::unique_ptr<pending> inbox::take_one()
+{
+    auto oldest = std::move(queue_.front());
+    queue_.pop_front();
+    bytes_ -= weight(*oldest);
+    return oldest;
 }
 
 } // namespace gateway

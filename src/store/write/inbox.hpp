@@ -4,11 +4,13 @@
 
 #include "store/write/pending.hpp"
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 namespace gateway {
@@ -28,16 +30,21 @@ public:
 
     // Waits for something, then takes the oldest within `batch`, one at least. While another batch
     // is under way it waits for `enough_beside` events: a small batch costs the database nearly as
-    // much as a large one. Each batch is to be reported by finished(). Empty only when the inbox is
-    // closed and nothing is left.
-    std::vector<std::unique_ptr<pending>> take(bounds batch);
+    // much as a large one. Each batch is to be reported by finished(). Empty when the inbox is
+    // closed and nothing is left, or when there was nothing to take within `patience`.
+    std::vector<std::unique_ptr<pending>>
+    take(bounds batch, std::optional<std::chrono::milliseconds> patience = std::nullopt);
     static constexpr std::size_t enough_beside = 32;
 
     // A batch that was taken is dealt with.
     void finished();
 
-    // Takes everything, without waiting and with nothing to report.
+    // Takes what was submitted by `then`, without waiting and with nothing to report.
+    std::vector<std::unique_ptr<pending>> take_older(std::chrono::steady_clock::time_point then);
     std::vector<std::unique_ptr<pending>> take_all();
+
+    // Closed, and nothing is left.
+    bool at_end() const;
 
     // What waits just now.
     bounds waiting() const;
@@ -47,6 +54,7 @@ public:
 
 private:
     std::vector<std::unique_ptr<pending>> take_some(bounds batch);
+    std::unique_ptr<pending> take_one();
 
     const bounds limit_;
     mutable std::mutex mutex_;

@@ -3,18 +3,22 @@
 //
 //   submit -> inbox -> thread: map_all -> group -> batch_session -> answer_written
 //               |                 |                     |
-//               +-----------------+---------------------+--> divert -> spooler, or refused
+//               +-----------------+---------------------+--> fallback: spooled, or refused
 //
 // Invariants:
 // - Whoever holds a `pending` owes its sender an answer: it is moved on, or its completion is
 //   called; there is no third way out of a function here.
 // - A batch in doubt (the connection broke, the deadline passed) counts as not written. It goes to
-//   the spool or back to the sender, and may so be written twice: the content key makes one row.
+//   the spool, or once more to a new connection, or back to the sender, and may so be written
+//   twice: the content key makes one row.
 // - `serving` is the only switch between database and spool. Nothing waits in the inbox while it is
 //   zero: submit() looks before its push and again behind it, and the thread that brings it to zero
 //   empties the inbox.
-// - With a spool a sender is answered within batch_deadline, counted from when it was heard.
-//   Without one nothing is gained by giving up early.
+// - With a spool a sender is answered within batch_deadline, counted from when it was heard,
+//   whatever the threads do: another one takes out of the inbox what is late. Without a spool
+//   nothing is gained by giving up early.
+// - A connection that has nothing to write is tried each second, so `connected` counts those that
+//   take events.
 //
 // Tried and left: mapping on the thread that read the delivery, where one took twice the time it
 // takes in a row with others. A second batch beside the first whenever anything queued: small
@@ -30,16 +34,17 @@
 #include "store/write/answers.hpp"
 #include "store/write/batch_session.hpp"
 #include "store/write/drainer.hpp"
+#include "store/write/fallback.hpp"
 #include "store/write/inbox.hpp"
 #include "store/write/metrics.hpp"
 #include "store/write/pending.hpp"
 #include "store/write/sabotage.hpp"
-#include "store/write/spooler.hpp"
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <deque>
+#include <iterator>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -49,6 +54,14 @@
 namespace gateway {
 
 namespace {
+
+using clock = std::chrono::steady_clock;
+using pendings = std::vector<std::unique_ptr<pending>>;
+
+// What has nothing to write for as long looks whether it still could. Behind it stand the states
+// that are told: a database that goes shows within this and one deadline.
+constexpr std::chrono::milliseconds idle_max{1'000};
+constexpr std::chrono::seconds pause_max{3};
 
 const histogram batch_events =
     make_histogram("attentive_gateway_batch_events",
@@ -64,25 +77,40 @@ std::string instance_name(std::size_t thread)
            std::to_string(thread);
 }
 
+pendings members_of(std::vector<unit> units)
+{
+    pendings out;
+    for (auto& u : units)
+        std::move(u.members.begin(), u.members.end(), std::back_inserter(out));
+    return out;
+}
+
+// What a thread knows beyond its connection.
+struct lane {
+    std::size_t number = 0;
+    delivery_metrics metrics;
+    backoff pause{std::chrono::milliseconds{100}, pause_max};
+    unsigned failures = 0; // in a row
+    pendings again;        // was under way when the connection broke
+    bool trying_again = false;
+};
+
 } // namespace
 
 struct writer::implementation {
     explicit implementation(writer_settings s)
         : settings(std::move(s)), box({settings.inbox_events_max, settings.inbox_bytes_max}),
-          metrics(settings.threads), serving(settings.threads)
+          serving(settings.threads), otherwise(settings)
     {
     }
 
-    void run(std::size_t thread, worker& self);
-    std::unique_ptr<batch_session> open(std::size_t thread);
-    std::optional<failure> store(batch_session& session,
-                                 std::vector<std::unique_ptr<pending>> taken, std::size_t thread,
-                                 worker& self);
-    std::chrono::steady_clock::time_point limit_of(const pending& oldest) const;
-    void not_taken(std::vector<unit> units, const error& why);
-    void divert(std::unique_ptr<pending> p, const error& why);
-    void refuse(std::unique_ptr<pending> p, const error& why);
-    void spool_late(std::vector<std::unique_ptr<pending>>& taken);
+    void run(lane& l, worker& self);
+    std::unique_ptr<batch_session> open(const lane& l);
+    bool serve(batch_session& session, lane& l, worker& self);
+    bool store(batch_session& session, pendings taken, lane& l, worker& self);
+    bool is_worth_another_try(const failure& why, const batch_session& session, const lane& l,
+                              clock::time_point since) const;
+    void spool_late();
     void empty_inbox();
     void note(std::optional<error> now, bool is_login);
 
@@ -90,74 +118,90 @@ struct writer::implementation {
     inbox box;
     call_deadlines deadlines;
     log_limit connect_log;
-    log_limit batch_log;
     log_limit poison_log;
     log_limit late_log;
-    std::vector<delivery_metrics> metrics; // one for each thread
     std::mutex trouble_mutex;
     std::optional<error> trouble; // of the last connection tried
     bool login_refused = false;
-    std::mutex refused_mutex; // refusals happen on any thread, and seldom
-    delivery_metrics refused;
     std::atomic<std::size_t> connected{0};
     // Threads that have a connection or may have one at once. At zero nothing is queued for them:
     // submissions go to the spool, or are refused, and so does what was in the inbox.
     std::atomic<std::size_t> serving;
-    std::unique_ptr<spooler> spooling; // with a spool only
-    std::unique_ptr<drainer> draining;
-    std::deque<worker> threads;
+    fallback otherwise;
+    std::unique_ptr<drainer> draining; // with a spool only
+    std::unique_ptr<worker> watching;  // the same: takes out of the inbox what is late
+    std::deque<lane> lanes;
+    std::deque<worker> threads; // one for each lane
 };
 
-// A thread that lost its connection tries once at once: one backend may have died, not the server.
-// When that fails too, or the server hung until the deadline, the thread is down: it waits, longer
-// each time, and takes nothing from the inbox. What queued behind a batch that hung does not wait
-// for the next one to hang.
-void writer::implementation::run(std::size_t thread, worker& self)
+// A thread that lost its connection tries once at once, and without a spool takes along what was
+// under way: one backend may have died, not the server. When that fails too, or the server hung
+// until the deadline, the thread is down: it waits, longer each time, and takes nothing from the
+// inbox. What queued behind a batch that hung does not wait for the next one to hang.
+void writer::implementation::run(lane& l, worker& self)
 {
-    backoff pause;
     bool down = false;
-    unsigned failures = 0; // since the last batch that was written
     while (true) {
         bool hung = false;
-        self.beat();
-        if (auto session = open(thread)) {
+        self.idle(); // a connect may take as long as the url's addresses have
+        if (auto session = open(l)) {
             if (std::exchange(down, false))
                 ++serving;
             ++connected;
-            std::optional<failure> end;
-            while (!end) {
-                self.idle();
-                auto taken = box.take({settings.batch_events_max, settings.batch_bytes_max});
-                if (taken.empty())
-                    return; // closed, and all is written
-                self.beat();
-                spool_late(taken);
-                if (!taken.empty())
-                    end = store(*session, std::move(taken), thread, self);
-                box.finished();
-                if (!end) {
-                    failures = 0;
-                    pause.reset();
-                }
-            }
+            const bool goes_on = serve(*session, l, self);
             --connected;
+            if (!goes_on)
+                return;
             hung = session->deadline_passed();
-            if (++failures == 1 && !hung)
+            if ((++l.failures == 1 || !l.again.empty()) && !hung)
                 continue;
         }
+        otherwise.take_refused(
+            std::exchange(l.again, {}),
+            fail(errc::database_unavailable, "the connection broke, and no other was made"));
         if (!std::exchange(down, true))
             --serving;
-        if (serving == 0 || (hung && spooling))
+        if (serving == 0 || (hung && otherwise.has_spool()))
             empty_inbox();
-        if (!self.rest(pause.next()))
+        if (!self.rest(l.pause.next()))
             return;
     }
 }
 
-std::unique_ptr<batch_session> writer::implementation::open(std::size_t thread)
+// Until `session` is of no more use. False: the inbox is closed, and all is written.
+bool writer::implementation::serve(batch_session& session, lane& l, worker& self)
+{
+    while (true) {
+        self.idle();
+        l.trying_again = !l.again.empty();
+        auto taken =
+            l.trying_again
+                ? std::exchange(l.again, {})
+                : box.take({settings.batch_events_max, settings.batch_bytes_max}, idle_max);
+        if (taken.empty() && box.at_end())
+            return false;
+        self.beat();
+        if (taken.empty()) {
+            l.failures = 0;
+            if (!session.takes_batches())
+                return true;
+        } else {
+            const bool written = store(session, std::move(taken), l, self);
+            if (!l.trying_again)
+                box.finished();
+            if (!written)
+                return true;
+        }
+        l.failures = 0;
+        l.pause.reset();
+    }
+}
+
+std::unique_ptr<batch_session> writer::implementation::open(const lane& l)
 {
     try {
-        auto session = std::make_unique<batch_session>(settings, instance_name(thread), deadlines);
+        auto session =
+            std::make_unique<batch_session>(settings, instance_name(l.number), deadlines);
         note(std::nullopt, false);
         return session;
     } catch (...) {
@@ -185,22 +229,22 @@ void writer::implementation::note(std::optional<error> now, bool is_login)
     login_refused = is_login;
 }
 
-// Nothing when the batch was dealt with; otherwise why the connection is given up.
-std::optional<failure> writer::implementation::store(batch_session& session,
-                                                     std::vector<std::unique_ptr<pending>> taken,
-                                                     std::size_t thread, worker& self)
+// Whether the batch was dealt with; otherwise the connection is given up.
+bool writer::implementation::store(batch_session& session, pendings taken, lane& l, worker& self)
 {
     batch_events.observe(static_cast<double>(taken.size()));
-    const auto by = limit_of(*taken.front());
+    const auto since = taken.front()->since;
     map_all(taken, settings.map);
     failure last{};
+    // With a spool, a sender is answered within the deadline, counted from when it was heard.
+    // Without one nothing is gained by giving up early.
     auto left = session.write_parts(
         group(std::move(taken)),
         [&, this](std::span<unit> units, const batch_written& written) {
             self.beat();
-            answer_written(units, written, metrics[thread]);
+            answer_written(units, written, l.metrics);
         },
-        last, by);
+        last, otherwise.has_spool() ? since + settings.batch_deadline : batch_session::no_limit);
 
     if (!last.sqlstate.empty() && left.failed.empty()) {
         if (const auto held_back = poison_log.pass())
@@ -212,75 +256,34 @@ std::optional<failure> writer::implementation::store(batch_session& session,
                        held_back_field(*held_back)});
     }
     if (!left.hopeless.empty())
-        not_taken(std::move(left.hopeless), fail(errc::database_failed, "refused twice"));
+        otherwise.take_refused(members_of(std::move(left.hopeless)),
+                               fail(errc::database_failed, "refused twice"));
     if (left.failed.empty())
-        return std::nullopt;
-    not_taken(std::move(left.failed), to_error(last));
-    return last;
-}
-
-// Decides what becomes of events that the database did not take, or may not have taken: the spool
-// keeps them, or the sender has to send them again.
-void writer::implementation::not_taken(std::vector<unit> units, const error& why)
-{
-    std::size_t events = 0;
-    for (auto& u : units) {
-        for (auto& member : u.members) {
-            divert(std::move(member), why);
-            ++events;
-        }
-    }
-    if (const auto held_back = batch_log.pass())
-        write_log(severity::warn, "batch_not_taken",
-                  "{attentive.delivery.count} deliveries not taken by the database, "
-                  "{attentive.delivery.outcome} ({error.type}): {error.message}",
-                  {{"attentive.delivery.count", events},
-                   {"attentive.delivery.outcome", spooling ? "spooled" : "refused"},
-                   {"error.type", name(why.code)},
-                   {"error.message", why.detail},
-                   held_back_field(*held_back)});
-}
-
-void writer::implementation::divert(std::unique_ptr<pending> p, const error& why)
-{
-    if (sabotaged(sabotage::drop_batch))
-        acknowledge(*p, settings.map);
-    else if (spooling)
-        spooling->take(std::move(p));
+        return true;
+    auto kept = members_of(std::move(left.failed));
+    if (is_worth_another_try(last, session, l, since))
+        l.again = std::move(kept);
     else
-        refuse(std::move(p), why);
+        otherwise.take_refused(std::move(kept), to_error(last));
+    return false;
 }
 
-void writer::implementation::refuse(std::unique_ptr<pending> p, const error& why)
+// Once, on the connection that is made at once: what the first try stored is found by its key. A
+// spool is as good and does not depend on that connection.
+bool writer::implementation::is_worth_another_try(const failure& why, const batch_session& session,
+                                                  const lane& l, clock::time_point since) const
 {
-    {
-        const std::lock_guard lock{refused_mutex};
-        refused.count(*p, outcome::refused);
-    }
-    p->done(why);
-}
-
-// With a spool, a sender is answered within the deadline, counted from when it was heard. Without
-// one nothing is gained by giving up early.
-std::chrono::steady_clock::time_point writer::implementation::limit_of(const pending& oldest) const
-{
-    return spooling ? oldest.since + settings.batch_deadline : batch_session::no_limit;
+    return !otherwise.has_spool() && why.kind == failure_kind::lost && !session.deadline_passed() &&
+           !l.trying_again && clock::now() < since + settings.batch_deadline;
 }
 
 // Who has waited half of the deadline for a batch to begin goes to the spool, so that the others
-// have time enough in theirs.
-void writer::implementation::spool_late(std::vector<std::unique_ptr<pending>>& taken)
+// have time enough in theirs. It does not matter what keeps the threads: a batch, a connect.
+void writer::implementation::spool_late()
 {
-    if (!spooling)
-        return;
-    const auto late = std::chrono::steady_clock::now() - settings.batch_deadline / 2;
-    const auto in_time =
-        std::find_if(taken.begin(), taken.end(), [&](const auto& p) { return p->since > late; });
-    const auto events = in_time - taken.begin();
-    std::for_each(taken.begin(), in_time, [&](auto& p) {
-        divert(std::move(p), fail(errc::overloaded, "the database does not keep up"));
-    });
-    taken.erase(taken.begin(), in_time);
+    auto late = box.take_older(clock::now() - settings.batch_deadline / 2);
+    const auto events = late.size();
+    otherwise.take(std::move(late), fail(errc::overloaded, "the database does not keep up"));
     if (events == 0)
         return;
     if (const auto held_back = late_log.pass())
@@ -291,8 +294,8 @@ void writer::implementation::spool_late(std::vector<std::unique_ptr<pending>>& t
 
 void writer::implementation::empty_inbox()
 {
-    for (auto& p : box.take_all())
-        divert(std::move(p), fail(errc::database_unavailable, "the database is out of reach"));
+    otherwise.take(box.take_all(),
+                   fail(errc::database_unavailable, "the database is out of reach"));
 }
 
 writer::writer(writer_settings settings)
@@ -300,15 +303,19 @@ writer::writer(writer_settings settings)
 {
     auto& i = *implementation_;
     const auto& s = i.settings;
-    if (s.fallback.to != nullptr) {
-        i.spooling =
-            std::make_unique<spooler>(*s.fallback.to, bounds{s.inbox_events_max, s.inbox_bytes_max},
-                                      bounds{s.batch_events_max, s.batch_bytes_max}, s.map);
+    if (i.otherwise.has_spool()) {
         i.draining = std::make_unique<drainer>(s, s.fallback, instance_name(s.threads), i.deadlines,
                                                [&i] { return i.connected > 0; });
+        i.watching = std::make_unique<worker>("inbox watch", [&i](worker& self) {
+            while (self.rest(i.settings.batch_deadline / 20))
+                i.spool_late();
+        });
     }
-    for (std::size_t n = 0; n < s.threads; ++n)
-        i.threads.emplace_back("writer", [&i, n](worker& self) { i.run(n, self); });
+    for (std::size_t n = 0; n < s.threads; ++n) {
+        lane& l = i.lanes.emplace_back();
+        l.number = n;
+        i.threads.emplace_back("writer", [&i, &l](worker& self) { i.run(l, self); });
+    }
 }
 
 writer::~writer()
@@ -319,8 +326,8 @@ writer::~writer()
     for (auto& thread : i.threads)
         thread.stop();
     i.threads.clear();
+    i.watching.reset();
     i.empty_inbox();
-    i.spooling.reset();
 }
 
 void writer::submit(verified_delivery d, completion done)
@@ -332,10 +339,11 @@ void writer::submit(verified_delivery d, completion done)
     if (sabotaged(sabotage::ack_before_commit))
         acknowledge(*p, i.settings.map);
     if (i.serving == 0)
-        return i.divert(std::move(p),
-                        fail(errc::database_unavailable, "the database is out of reach"));
+        return i.otherwise.take(std::move(p),
+                                fail(errc::database_unavailable, "the database is out of reach"));
     if (!i.box.push(p))
-        return i.divert(std::move(p), fail(errc::overloaded, "the inbox is full or closed"));
+        return i.otherwise.take(std::move(p),
+                                fail(errc::overloaded, "the inbox is full or closed"));
     // The last thread may have gone down meanwhile, and have emptied the inbox before this push.
     if (i.serving == 0)
         i.empty_inbox();
@@ -365,8 +373,7 @@ writer_status writer::status() const
     }
     for (const auto& each : i.threads)
         s.stalled_for = std::max(s.stalled_for, each.busy_for(now));
-    if (i.spooling)
-        s.stalled_for = std::max(s.stalled_for, i.spooling->busy_for(now));
+    s.stalled_for = std::max(s.stalled_for, i.otherwise.busy_for(now));
     if (i.draining)
         s.stalled_for = std::max(s.stalled_for, i.draining->busy_for(now));
     return s;

@@ -40,8 +40,11 @@ LANGUAGE plpgsql
 AS $$
 #variable_conflict use_column
 DECLARE
-    v_batch       bigint := nextval('gateway.batch_id');
     v_given       integer := cardinality(p_events);
+    -- An empty batch, which asks whether others would be taken, needs the same right and no number.
+    v_batch       bigint := CASE
+        WHEN v_given + cardinality(p_quarantine) > 0 THEN nextval('gateway.batch_id')
+        ELSE pg_sequence_last_value('gateway.batch_id') END;
     v_quarantined integer := 0;
     v_companies   text[];
     v_times       timestamptz[];
