@@ -71,6 +71,11 @@ given_event click(int number, std::size_t body_bytes)
     return {delivery_of(body + "\"}"), std::move(e)};
 }
 
+normalized as_click(const verified_delivery& d)
+{
+    return click(std::stoi(d.body().substr(d.body().find("\"number\":") + 9))).what;
+}
+
 given_event poison(int number)
 {
     given_event e = click(number);

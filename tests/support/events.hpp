@@ -29,6 +29,9 @@ verified_delivery delivery_of(const std::string& body, const std::string& endpoi
 // An SMS click like a real one, told from others by `number`; the body has `body_bytes` or more.
 given_event click(int number, std::size_t body_bytes = 500);
 
+// The click that `d` is of, however often it is asked.
+normalized as_click(const verified_delivery& d);
+
 // A click whose text PostgreSQL refuses.
 given_event poison(int number);
 

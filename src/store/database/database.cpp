@@ -197,6 +197,8 @@ failure current_failure(server_text text)
         return {failure_kind::unfit, {}, e.what()};
     } catch (const weak_database& e) {
         return {failure_kind::other, {}, e.what()};
+    } catch (const hanging_commit& e) {
+        return {failure_kind::other, {}, e.what()};
     } catch (const std::exception&) {
         return {failure_kind::other, {}, "the client library failed"};
     }

@@ -67,6 +67,11 @@ struct unfit_schema : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
+// A commit of ours hangs on the server since long, and another would; what() says where.
+struct hanging_commit : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
 // What the exception being handled means. Call it inside catch (...) around libpqxx. The server's
 // text is kept only when asked for: it may quote values of rows, so ask for DDL alone.
 enum class server_text { dropped, kept };

@@ -14,7 +14,7 @@
 // - Only a conflict is tried again as it is (SQLSTATE 40, which libpqxx may give without its code),
 //   and 23514 once: a partition was attached between routing a row to DEFAULT and inserting it.
 // - A connection takes events only after it committed a message of its own, to a server that keeps
-//   what it commits, with a schema that is ours.
+//   what it commits, with a schema that is ours, and where no commit of ours hangs.
 // - Partitions are made apart from the batch: their lock ends with them, and a failure there is
 //   none of the batch, whose rows wait in DEFAULT.
 //
@@ -131,9 +131,33 @@ batch_session::batch_session(const batch_settings& settings, std::string instanc
     // At each connect: the server may have been restarted with other settings.
     refuse_weak(ask(durability_query)[0], settings.accept_weak_durability);
     check_schema();
+    refuse_hanging();
     ask(prove_commit_query);
     types_ = in_time(read_row_types);
     write_nothing();
+}
+
+// A backend that waits for a standby, or for a lock that a frozen process holds, looks neither at
+// its statement_timeout nor at its socket: who gave it up leaves it there, and a try of each thread
+// every few seconds would take every connection that the server has. The one that hangs is the try:
+// it ends when commits end again.
+void batch_session::refuse_hanging()
+{
+    const auto hanging = in_time([&](auto& t) {
+        return t.exec_params(
+            "SELECT pid, wait_event FROM pg_stat_activity WHERE usename = session_user"
+            " AND application_name = current_setting('application_name')"
+            " AND pid <> pg_backend_pid() AND state = 'active'"
+            " AND wait_event_type IN ('IPC', 'LWLock')"
+            " AND clock_timestamp() - query_start > $1 * interval '1 ms' LIMIT 1",
+            (deadline_ / 2).count());
+    });
+    if (!hanging.empty())
+        throw hanging_commit{"a commit of ours hangs on the server (process " +
+                             hanging[0][0].as<std::string>() + ", " +
+                             hanging[0][1].as<std::string>() +
+                             "), and none is tried beside it: SyncRep means that a standby of "
+                             "synchronous_standby_names is away"};
 }
 
 void batch_session::write_nothing()
@@ -206,6 +230,8 @@ auto batch_session::in_time(Work work) -> decltype(work(std::declval<pqxx::nontr
         return work(t);
     } catch (...) {
         deadline_passed_ = limit.expired();
+        if (deadline_passed_) // what libpqxx says of a socket that was shut is of no help
+            throw pqxx::broken_connection{"no answer within the deadline, connection given up"};
         throw;
     }
 }

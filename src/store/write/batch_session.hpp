@@ -44,7 +44,7 @@ class batch_session {
 public:
     // Connects, looks whether the server keeps what it commits and has a schema of ours, and proves
     // with a commit and an empty batch that it can be written to. Throws what database,
-    // refuse_weak() and refuse_unfit() throw.
+    // refuse_weak() and refuse_unfit() throw, and hanging_commit.
     // `instance` is who writes, in gateway.batch: "host/1234/0".
     batch_session(const batch_settings& settings, std::string instance, call_deadlines& deadlines);
 
@@ -71,6 +71,7 @@ public:
 
 private:
     void check_schema();
+    void refuse_hanging();
     void write_nothing();
     std::chrono::milliseconds time_left() const;
     template <class Work>

@@ -1,0 +1,232 @@
+// Servers beside others: a standby takes nothing, and one that is away holds up the commits of its
+// primary, and no more.
+#include "gateway/store/migrations.hpp"
+#include "gateway/store/observer.hpp"
+#include "gateway/store/projector.hpp"
+#include "gateway/store/spool.hpp"
+#include "support/cluster.hpp"
+#include "support/events.hpp"
+#include "support/servers.hpp"
+#include "support/spool_events.hpp"
+#include "support/waiting.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+namespace gateway {
+namespace {
+
+using namespace test;
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+
+TEST(StandbyTest, IsPassedByUntilItIsPromoted)
+{
+    const temporary_directory home;
+    auto primary = embedded_cluster::start(home / "primary").value();
+    ASSERT_TRUE(migrate(primary.url()).has_value());
+    const auto primary_directory = socket_directory(primary.url());
+    const postgres_server standby{primary_directory};
+    const auto standby_url = standby.url("gateway");
+    ASSERT_EQ(value(standby_url, "SELECT pg_is_in_recovery()"), "t");
+
+    answers before;
+    writer w{settings_for(standby_url + "," + primary_directory.string())};
+    before.submit(w, click(1));
+    EXPECT_EQ(before.count(disposition::stored), 1U);
+    EXPECT_EQ(value(primary.url(), "SELECT count(*) FROM gateway.source_event"), "1");
+    ASSERT_TRUE(becomes(
+        [&] { return value(standby_url, "SELECT count(*) FROM gateway.source_event") == "1"; }));
+
+    primary.stop();
+    answers away;
+    away.submit(w, click(2));
+    EXPECT_EQ(away.failed(), 1U) << "a standby takes nothing";
+    EXPECT_TRUE(becomes([&] { return !w.available(); }));
+    query(standby_url, "SELECT pg_promote()");
+
+    await_available(w);
+    answers after;
+    after.submit(w, click(2));
+    EXPECT_EQ(after.count(disposition::stored), 1U);
+    EXPECT_EQ(value(standby_url, "SELECT count(*) FROM gateway.source_event"), "2");
+}
+
+// A server whose commits wait for a standby that is away, for as long as a test likes: what an
+// administrator ends then stands on one machine.
+class AwayStandbyTest : public testing::Test {
+protected:
+    void SetUp() override
+    {
+        query(server_.url("postgres"), "CREATE DATABASE gateway");
+        ASSERT_TRUE(migrate(url_).has_value());
+    }
+
+    void set_standby(const std::string& name) const
+    {
+        query(url_, "ALTER SYSTEM SET synchronous_standby_names = '" + name + "'");
+        query(url_, "SELECT pg_reload_conf()");
+    }
+
+    bool somebody_waits() const
+    {
+        return value(url_, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") !=
+               "0";
+    }
+
+    void end_waiting() const
+    {
+        query(url_, "SELECT pg_cancel_backend(pid) FROM pg_stat_activity"
+                    " WHERE wait_event = 'SyncRep'");
+    }
+
+    // Whether a transaction with `statement` waited, and stands on this machine by now.
+    bool waits(const std::string& statement) const
+    {
+        std::atomic<bool> committed = false;
+        std::thread commits{[&] {
+            query(url_, statement);
+            committed = true;
+        }};
+        bool waited = false;
+        while (!waited && !committed)
+            waited = somebody_waits();
+        end_waiting();
+        commits.join();
+        return waited;
+    }
+
+    // The server's checkpointer takes it up in its own time.
+    void lose_standby() const
+    {
+        set_standby("away");
+        ASSERT_TRUE(
+            becomes([&] { return waits("SELECT pg_logical_emit_message(true, 'test', '')"); }));
+    }
+
+    const postgres_server server_;
+    const std::string url_ = server_.url("gateway");
+};
+
+// The sender, refused, sends again.
+TEST_F(AwayStandbyTest, ADuplicateIsAnsweredOnlyWhenItsOriginalIsOnTheStandbyToo)
+{
+    writer w{settings_for(url_, 2)};
+    ASSERT_TRUE(becomes([&] {
+        return value(url_, "SELECT count(*) FROM pg_stat_activity WHERE usename = current_user"
+                           " AND state = 'idle' AND query LIKE '%write_batch%'") == "2";
+    }));
+    answers before; // so that the month has its partition
+    before.submit(w, click(2));
+    ASSERT_EQ(before.count(disposition::stored), 1U);
+
+    lose_standby();
+    answers refused_once;
+    refused_once.submit(w, click(1));
+    ASSERT_TRUE(becomes([&] { return somebody_waits(); }));
+    EXPECT_EQ(refused_once.failed(), 1U);
+    end_waiting();
+    ASSERT_TRUE(
+        becomes([&] { return value(url_, "SELECT count(*) FROM gateway.source_event") == "2"; }));
+    answers again;
+    again.submit(w, click(1));
+    EXPECT_EQ(again.failed(), 1U) << "the event is on no standby";
+
+    set_standby("");
+    await_available(w);
+    answers at_last;
+    at_last.submit(w, click(1));
+    EXPECT_EQ(at_last.count(disposition::duplicate), 1U);
+}
+
+// Whose backend waits for a standby stays on the server when the client has gone.
+TEST_F(AwayStandbyTest, ALongOutageLeavesTheServerItsConnections)
+{
+    const memory_directory home;
+    spool_settings kept;
+    kept.directory = home / "spool";
+    kept.any_file_system = true;
+    auto s = spool::open(kept).value();
+    writer_settings settings = settings_for(url_, 2);
+    settings.batch_deadline = 100ms;
+    settings.map = as_click;
+    settings.fallback.to = &s;
+    const auto sessions = [&] {
+        return std::stoi(value(url_, "SELECT count(*) FROM pg_stat_activity"
+                                     " WHERE application_name LIKE 'attentive-gateway%'"));
+    };
+    answers all;
+    {
+        writer w{settings_for(url_)};
+        all.submit(w, click(0)); // for the read models
+        ASSERT_EQ(all.count(disposition::stored), 1U);
+    }
+    lose_standby();
+    int most = 0;
+    {
+        writer w{settings};
+        projector reports{{.database_url = url_, .step_deadline = 300ms}};
+        const database_observer observer{url_};
+        int events = 0;
+        EXPECT_TRUE(becomes([&] {
+            all.submit(w, click(++events));
+            most = std::max(most, sessions());
+            return events == 99;
+        }));
+        EXPECT_EQ(all.count(disposition::stored), 100U);
+        EXPECT_FALSE(w.direct());
+        EXPECT_LE(most, 2 + 6) << "writers, and what else there is of the gateway";
+        EXPECT_THAT(w.status().trouble.value().detail, HasSubstr("SyncRep"));
+
+        set_standby("");
+
+        EXPECT_TRUE(becomes([&] { return w.direct(); }, 5s));
+        EXPECT_TRUE(becomes([&] { return s.status().events == 0; }));
+    }
+    EXPECT_EQ(value(url_, "SELECT count(*) FROM gateway.source_event"), "100");
+}
+
+// A shop may repeat a call it is not sure of, too.
+TEST_F(AwayStandbyTest, ARecordedEventIsRepeatedOnlyWhenItsOriginalIsOnTheStandbyToo)
+{
+    const auto record = [](const char* page) {
+        return std::string{"SELECT gateway.record_event('shop', 'page.viewed', 'C',"
+                           " '2026-03-01 10:00Z', '{\"email\": \"a@mail.org\"}',"
+                           " 'https://shop.example.com/"} +
+               page + "')";
+    };
+    query(url_, record("first")); // so that the month has its partition
+    lose_standby();
+    ASSERT_TRUE(waits(record("second")));
+    ASSERT_EQ(value(url_, "SELECT count(*) FROM gateway.source_event"), "2");
+
+    EXPECT_TRUE(waits(record("second"))) << "the event is on no standby";
+}
+
+TEST(StandbyTest, ADatabaseThatIsReadOnlyByDefaultIsAnOutageUntilItIsNot)
+{
+    const std::string url = fresh_database();
+    const auto set = [name = value(url, "SELECT current_database()")](const std::string& to) {
+        query(shared_cluster().url(),
+              "ALTER DATABASE " + name + " SET default_transaction_read_only = " + to);
+    };
+    set("on");
+    writer w{settings_for(url)};
+    answers refused_events;
+    refused_events.submit(w, click(1));
+    EXPECT_EQ(refused_events.failed(), 1U);
+
+    set("off");
+
+    await_available(w);
+    answers stored;
+    stored.submit(w, click(1));
+    EXPECT_EQ(stored.count(disposition::stored), 1U);
+}
+
+} // namespace
+} // namespace gateway
