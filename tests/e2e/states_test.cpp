@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <cstdint>
 #include <fstream>
 #include <optional>
 
@@ -80,7 +81,7 @@ protected:
     std::optional<embedded_cluster> cluster_{cluster_in(directory_ / "cluster")};
     const std::string url_ = cluster_->url();
     test::gateway_process gateway_{{.database_url = url_}};
-    int events_ = 0;
+    std::uint64_t events_ = 0;
 };
 
 TEST_F(StatesTest, AServerThatStopsIsToldAndItsReturnToo)

@@ -85,19 +85,19 @@ pendings members_of(std::vector<unit> units)
     return out;
 }
 
-// What a thread knows beyond its connection.
-struct lane {
-    std::size_t number = 0;
-    delivery_metrics metrics;
-    backoff pause{std::chrono::milliseconds{100}, pause_max};
-    unsigned failures = 0; // in a row
-    pendings again;        // was under way when the connection broke
-    bool trying_again = false;
-};
-
 } // namespace
 
 struct writer::implementation {
+    // What a thread knows beyond its connection.
+    struct lane {
+        std::size_t number = 0;
+        delivery_metrics metrics;
+        backoff pause{std::chrono::milliseconds{100}, pause_max};
+        unsigned failures = 0; // in a row
+        pendings again;        // was under way when the connection broke
+        bool trying_again = false;
+    };
+
     explicit implementation(writer_settings s)
         : settings(std::move(s)), box({settings.inbox_events_max, settings.inbox_bytes_max}),
           serving(settings.threads), otherwise(settings)
@@ -240,7 +240,7 @@ bool writer::implementation::store(batch_session& session, pendings taken, lane&
     // Without one nothing is gained by giving up early.
     auto left = session.write_parts(
         group(std::move(taken)),
-        [&, this](std::span<unit> units, const batch_written& written) {
+        [&](std::span<unit> units, const batch_written& written) {
             self.beat();
             answer_written(units, written, l.metrics);
         },
@@ -312,7 +312,7 @@ writer::writer(writer_settings settings)
         });
     }
     for (std::size_t n = 0; n < s.threads; ++n) {
-        lane& l = i.lanes.emplace_back();
+        auto& l = i.lanes.emplace_back();
         l.number = n;
         i.threads.emplace_back("writer", [&i, &l](worker& self) { i.run(l, self); });
     }
