@@ -118,8 +118,16 @@ std::string gateway_daemon::configuration() const
 void gateway_daemon::start()
 {
     const std::lock_guard lock{mutex_};
+    start_locked();
+}
+
+void gateway_daemon::start_locked()
+{
     const auto until = steady_clock::now() + start_limit;
     test::process_options options;
+    options.environment = {std::string{"LD_PRELOAD="} + GATEWAY_FORGETFUL_DISK,
+                           "FORGETFUL_DISK=" + settings_.spool.string(),
+                           "FORGETFUL_DISK_MEMORY=" + disk_memory().string()};
     if (!settings_.sabotage.empty())
         options.environment.push_back("GATEWAY_SABOTAGE=" + settings_.sabotage);
     while (steady_clock::now() < until) {
@@ -139,8 +147,26 @@ void gateway_daemon::start()
 void gateway_daemon::kill()
 {
     const std::lock_guard lock{mutex_};
+    kill_locked();
+}
+
+void gateway_daemon::kill_locked()
+{
     child_->signal(SIGKILL);
     child_->wait(10s);
+}
+
+void gateway_daemon::lose_power()
+{
+    const std::lock_guard lock{mutex_};
+    kill_locked();
+    for (const auto& entry : fs::directory_iterator{settings_.spool})
+        fs::remove(entry.path());
+    std::error_code none_yet; // no name was ever synced
+    for (const auto& entry : fs::directory_iterator{disk_memory() / "names", none_yet})
+        fs::copy_file(entry.path(), settings_.spool / entry.path().filename());
+    fs::remove_all(disk_memory());
+    start_locked();
 }
 
 bool gateway_daemon::kill_at(const std::string& call, unsigned number)
@@ -148,10 +174,8 @@ bool gateway_daemon::kill_at(const std::string& call, unsigned number)
     const std::lock_guard lock{mutex_};
     test::process tracer{trace(call, number, child_->pid())};
     const bool reached = child_->wait(trace_limit).has_value();
-    if (!reached) {
-        child_->signal(SIGKILL);
-        child_->wait(10s);
-    }
+    if (!reached)
+        kill_locked();
     tracer.signal(SIGKILL);
     tracer.wait(10s);
     return reached;

@@ -39,6 +39,9 @@ public:
     void start();
     // SIGKILL. Nothing when it does not run.
     void kill();
+    // SIGKILL, and of the spool only what was synced is there, names and bytes, when it starts
+    // again, which it does at once.
+    void lose_power();
     // SIGKILL at the `number`-th `call` that one of its threads makes from now on. When none has
     // made so many in a few seconds it is killed all the same, and this is false. Needs strace.
     bool kill_at(const std::string& call, unsigned number);
@@ -52,6 +55,9 @@ public:
 
 private:
     std::string configuration() const;
+    std::filesystem::path disk_memory() const { return settings_.directory / "disk"; }
+    void start_locked();
+    void kill_locked();
     void save_log();
 
     const daemon_settings settings_;

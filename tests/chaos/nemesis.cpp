@@ -124,6 +124,11 @@ void nemesis::strike_database(const strike& s)
     case fault::postgres_fast_stop: return down(SIGINT);
     case fault::postgres_immediate_stop: return down(SIGQUIT);
     case fault::postmaster_killed: return down(SIGKILL);
+    case fault::server_frozen_then_killed:
+        postgres.freeze();
+        pause(s.lasts);
+        postgres.kill();
+        return postgres.start();
     case fault::power_lost: postgres.lose_power(s.lasts); return postgres.start();
     case fault::database_disk_full:
         stage_.database_disk->fill();
@@ -131,6 +136,7 @@ void nemesis::strike_database(const strike& s)
         stage_.database_disk->free();
         return postgres.make_sure();
     case fault::spool_disk_full: return fill_spool(s);
+    case fault::spool_power_lost: return cut_power_of_spool(s);
     case fault::connections_cut:
         return disturb(*stage_.proxies[s.daemon], test::traffic::is_cut, s.lasts);
     case fault::connections_stalled:
@@ -141,20 +147,31 @@ void nemesis::strike_database(const strike& s)
     }
 }
 
-// One of the daemons' backends; the first when there are fewer.
+// One of the daemons' backends, or all of them.
 void nemesis::strike_sessions(const strike& s)
 {
     const auto sessions = stage_.postgres->sessions();
     if (sessions.empty())
         return; // no daemon is connected just now
+    const auto all = [&](int number) {
+        for (const pid_t pid : sessions)
+            ::kill(pid, number);
+    };
     const pid_t pid = sessions[s.daemon % sessions.size()];
-    if (s.what == fault::backend_killed) {
-        ::kill(pid, SIGKILL); // the server ends all sessions and recovers
-        return stage_.postgres->make_sure();
+    switch (s.what) {
+    case fault::backend_killed: ::kill(pid, SIGKILL); break;
+    case fault::backends_frozen_then_killed:
+        all(SIGSTOP);
+        pause(s.lasts);
+        all(SIGKILL);
+        break;
+    default:
+        ::kill(pid, SIGSTOP);
+        pause(s.lasts);
+        ::kill(pid, SIGCONT);
+        return;
     }
-    ::kill(pid, SIGSTOP);
-    pause(s.lasts);
-    ::kill(pid, SIGCONT);
+    stage_.postgres->make_sure(); // the server ends all sessions and recovers
 }
 
 // While its database is out of reach, or nothing would be written to the spool.
@@ -168,6 +185,15 @@ void nemesis::fill_spool(const strike& s)
     stage_.spool_disks[s.daemon]->free();
     nowhere_.push_back({from, wall_clock() + notice_limit});
     pause(500ms);
+    stage_.proxies[s.daemon]->set(test::traffic::flows);
+}
+
+// Likewise.
+void nemesis::cut_power_of_spool(const strike& s)
+{
+    stage_.proxies[s.daemon]->set(test::traffic::is_cut);
+    pause(s.lasts);
+    stage_.daemons[s.daemon]->lose_power();
     stage_.proxies[s.daemon]->set(test::traffic::flows);
 }
 

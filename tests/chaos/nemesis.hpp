@@ -52,6 +52,7 @@ private:
     void strike_database(const strike& s);
     void strike_sessions(const strike& s);
     void fill_spool(const strike& s);
+    void cut_power_of_spool(const strike& s);
     void disturb(test::tcp_proxy& p, test::traffic t, std::chrono::milliseconds lasts);
 
     stage& stage_;

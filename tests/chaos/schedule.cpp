@@ -14,7 +14,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds quiet_start{2'000};
 constexpr milliseconds quiet_end{5'000};
 
-constexpr std::array<std::string_view, 14> names = {"daemon_killed",
+constexpr std::array<std::string_view, 17> names = {"daemon_killed",
                                                     "daemon_killed_at_call",
                                                     "postgres_smart_stop",
                                                     "postgres_fast_stop",
@@ -22,9 +22,12 @@ constexpr std::array<std::string_view, 14> names = {"daemon_killed",
                                                     "postmaster_killed",
                                                     "backend_killed",
                                                     "backend_frozen",
+                                                    "backends_frozen_then_killed",
+                                                    "server_frozen_then_killed",
                                                     "power_lost",
                                                     "database_disk_full",
                                                     "spool_disk_full",
+                                                    "spool_power_lost",
                                                     "connections_cut",
                                                     "connections_stalled",
                                                     "replies_lost"};
@@ -56,7 +59,10 @@ milliseconds duration_of(fault f, dice& d)
     case fault::daemon_killed:
     case fault::daemon_killed_at_call: return d.between(milliseconds{0}, milliseconds{800});
     case fault::backend_killed: return milliseconds{0};
-    case fault::backend_frozen: return d.between(milliseconds{2'500}, milliseconds{4'000});
+    case fault::backend_frozen:
+    case fault::backends_frozen_then_killed:
+    case fault::server_frozen_then_killed:
+        return d.between(milliseconds{2'500}, milliseconds{4'000});
     case fault::power_lost: return d.between(milliseconds{800}, milliseconds{1'500});
     case fault::spool_disk_full:
     case fault::database_disk_full: return d.between(milliseconds{2'000}, milliseconds{4'000});
@@ -84,14 +90,12 @@ strike make_strike(milliseconds at, fault what, std::size_t daemons, dice& d)
 }
 
 void add_lane(std::vector<strike>& out, bool on_daemons, dice d, milliseconds length,
-              std::size_t daemons, const std::vector<fault>& possible,
-              const std::vector<fault>& first)
+              std::size_t daemons, const std::vector<fault>& possible)
 {
     const auto in_lane = [&](fault f) { return harms_daemon(f) == on_daemons; };
     std::vector<fault> bag;
     std::vector<fault> next;
     std::copy_if(possible.begin(), possible.end(), std::back_inserter(bag), in_lane);
-    std::copy_if(first.begin(), first.end(), std::back_inserter(next), in_lane);
     if (bag.empty())
         return;
     for (auto at = quiet_start; at < length - quiet_end;) {
@@ -123,6 +127,14 @@ const std::vector<fault>& all_faults()
     return all;
 }
 
+std::vector<std::string> fault_names()
+{
+    std::vector<std::string> out;
+    for (const fault f : all_faults())
+        out.emplace_back(name(f));
+    return out;
+}
+
 bool harms_daemon(fault f)
 {
     return f == fault::daemon_killed || f == fault::daemon_killed_at_call;
@@ -131,7 +143,7 @@ bool harms_daemon(fault f)
 std::string to_string(const strike& s)
 {
     char out[160];
-    std::snprintf(out, sizeof out, "%7.1f s  %-23s  daemon %zu  for %.1f s",
+    std::snprintf(out, sizeof out, "%7.1f s  %-27s  daemon %zu  for %.1f s",
                   static_cast<double>(s.at.count()) / 1e3, std::string{name(s.what)}.c_str(),
                   s.daemon, static_cast<double>(s.lasts.count()) / 1e3);
     std::string text{out};
@@ -141,12 +153,11 @@ std::string to_string(const strike& s)
 }
 
 std::vector<strike> make_schedule(std::uint64_t seed, milliseconds length, std::size_t daemons,
-                                  const std::vector<fault>& possible,
-                                  const std::vector<fault>& first)
+                                  const std::vector<fault>& possible)
 {
     std::vector<strike> out;
-    add_lane(out, true, dice{seed * 2}, length, daemons, possible, first);
-    add_lane(out, false, dice{seed * 2 + 1}, length, daemons, possible, first);
+    add_lane(out, true, dice{seed * 2}, length, daemons, possible);
+    add_lane(out, false, dice{seed * 2 + 1}, length, daemons, possible);
     std::stable_sort(out.begin(), out.end(),
                      [](const strike& a, const strike& b) { return a.at < b.at; });
     return out;

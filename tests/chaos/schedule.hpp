@@ -19,18 +19,22 @@ enum class fault {
     postgres_immediate_stop,
     postmaster_killed,
     backend_killed,
-    backend_frozen,      // SIGSTOP for longer than the deadline
-    power_lost,          // what PostgreSQL's WAL writer has not written by then is gone
-    database_disk_full,  // under PostgreSQL
-    spool_disk_full,     // under the spool, while its database is out of reach
-    connections_cut,     // to the database: closed and refused
-    connections_stalled, // open, but nothing moves
-    replies_lost,        // the database works, its answers get lost
+    backend_frozen,              // SIGSTOP for longer than the deadline
+    backends_frozen_then_killed, // all of the daemons', past the deadline: nothing of them commits
+    server_frozen_then_killed,   // the same of every process of the server
+    power_lost,                  // what PostgreSQL's WAL writer has not written by then is gone
+    database_disk_full,          // under PostgreSQL
+    spool_disk_full,             // under the spool, while its database is out of reach
+    spool_power_lost,            // what the spool did not sync, names too, is gone; likewise
+    connections_cut,             // to the database: closed and refused
+    connections_stalled,         // open, but nothing moves
+    replies_lost,                // the database works, its answers get lost
 };
 
 // "daemon_killed_at_call"
 std::string_view name(fault f);
 const std::vector<fault>& all_faults();
+std::vector<std::string> fault_names();
 bool harms_daemon(fault f);
 
 struct strike {
@@ -45,10 +49,9 @@ struct strike {
 // "12.3 s daemon_killed_at_call 1, fdatasync number 17, 0.5 s"
 std::string to_string(const strike& s);
 
-// In order of time; none begins later than `length` less five seconds. `possible` is what this
-// machine permits; each lane begins with those of `first`.
+// In order of time; none begins later than `length` less five seconds. `possible` is what
+// there is to choose from.
 std::vector<strike> make_schedule(std::uint64_t seed, std::chrono::milliseconds length,
-                                  std::size_t daemons, const std::vector<fault>& possible,
-                                  const std::vector<fault>& first = {});
+                                  std::size_t daemons, const std::vector<fault>& possible);
 
 } // namespace gateway::chaos

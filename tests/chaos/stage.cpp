@@ -182,6 +182,22 @@ void server::signal(int number) const
     ::kill(cluster_->pid(), number);
 }
 
+// The postmaster first: what is to be signalled grows no more.
+void server::freeze() const
+{
+    signal(SIGSTOP);
+    for (const pid_t child : children_of(cluster_->pid()))
+        ::kill(child, SIGSTOP);
+}
+
+void server::kill() const
+{
+    const auto children = children_of(cluster_->pid());
+    signal(SIGKILL);
+    for (const pid_t child : children)
+        ::kill(child, SIGKILL);
+}
+
 void server::lose_power(std::chrono::milliseconds before)
 {
     const auto connection = connect(url_);
@@ -189,11 +205,7 @@ void server::lose_power(std::chrono::milliseconds before)
         "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'");
     ::kill(writer[0].as<pid_t>(), SIGSTOP);
     std::this_thread::sleep_for(before);
-    const auto postmaster = cluster_->pid();
-    const auto children = children_of(postmaster);
-    ::kill(postmaster, SIGKILL);
-    for (const pid_t child : children)
-        ::kill(child, SIGKILL);
+    kill();
 }
 
 std::vector<pid_t> server::sessions() const

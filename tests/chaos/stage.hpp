@@ -54,7 +54,9 @@ public:
     void make_sure(); // starts it if it died
     void stop();      // fast
     void signal(int number) const;
-    // All processes of the server at once, the WAL writer having slept for `before`: what no
+    void freeze() const; // every process of it, with SIGSTOP
+    void kill() const;   // every process of it at once, frozen or not
+    // Kills all processes of the server, the WAL writer having slept for `before`: what no
     // backend flushed itself is gone, as if the power had failed.
     void lose_power(std::chrono::milliseconds before);
     // Process ids of the daemons' sessions.

@@ -17,6 +17,7 @@ enum class sabotage {
     ack_before_commit, // the sender hears "stored" when the event is in memory
     drop_batch,        // what the database does not take is acknowledged and forgotten
     no_fsync,          // the commit does not wait for its WAL to be written
+    forget_late,       // a batch past its deadline is answered stored, and forgotten
     no_dedup,          // each delivery gets an id of its own, so that a retry is a second row
 };
 
@@ -33,6 +34,7 @@ inline bool sabotaged(sabotage s)
     case sabotage::ack_before_commit: return chosen == "ack-before-commit";
     case sabotage::drop_batch: return chosen == "drop-batch";
     case sabotage::no_fsync: return chosen == "no-fsync";
+    case sabotage::forget_late: return chosen == "forget-late";
     case sabotage::no_dedup: return chosen == "no-dedup";
     }
     return false;
@@ -47,6 +49,13 @@ inline void acknowledge(pending& p, const mapping_function& map)
     else
         p.done(receipt{disposition::quarantined, quarantine_id(p.delivery), p.refusal().reason});
     p.done = [](const result<receipt>&) {};
+}
+
+inline void acknowledge(std::vector<std::unique_ptr<pending>>& all, const mapping_function& map)
+{
+    for (auto& p : all)
+        acknowledge(*p, map);
+    all.clear();
 }
 
 inline void give_random_id(pending& p, const mapping_function& map)
@@ -68,6 +77,7 @@ constexpr bool sabotaged(sabotage)
 }
 
 inline void acknowledge(pending&, const mapping_function&) {}
+inline void acknowledge(std::vector<std::unique_ptr<pending>>&, const mapping_function&) {}
 inline void give_random_id(pending&, const mapping_function&) {}
 
 #endif

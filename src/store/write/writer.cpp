@@ -261,6 +261,8 @@ bool writer::implementation::store(batch_session& session, pendings taken, lane&
     if (left.failed.empty())
         return true;
     auto kept = members_of(std::move(left.failed));
+    if (sabotaged(sabotage::forget_late) && session.deadline_passed())
+        acknowledge(kept, settings.map);
     if (is_worth_another_try(last, session, l, since))
         l.again = std::move(kept);
     else

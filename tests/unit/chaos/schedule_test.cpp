@@ -50,11 +50,11 @@ TEST(ScheduleTest, HoldsEveryKindOfFaultWithinTwoMinutes)
     }
 }
 
-// The run that is part of the test command: `chaos --minutes 1 --seed 2`.
-TEST(ScheduleTest, HoldsEveryKindOfFaultInTheMinuteThatEachTestRunTakes)
+// The run that is part of the test command: `chaos --minutes 2 --seed 2`.
+TEST(ScheduleTest, HoldsEveryKindOfFaultInTheRunThatIsPartOfTheTests)
 {
     std::set<fault> kinds;
-    for (const auto& s : make_schedule(2, minutes{1}, 2, all_faults()))
+    for (const auto& s : make_schedule(2, minutes{2}, 2, all_faults()))
         kinds.insert(s.what);
 
     EXPECT_EQ(kinds.size(), all_faults().size());
@@ -71,16 +71,13 @@ TEST(ScheduleTest, StaysWithinItsTimeInOrder)
                                [](const strike& a, const strike& b) { return a.at < b.at; }));
 }
 
-TEST(ScheduleTest, UsesOnlyWhatIsPossibleAndBeginsWithWhatIsAsked)
+TEST(ScheduleTest, UsesOnlyWhatIsPossible)
 {
     const std::vector<fault> possible = {fault::daemon_killed, fault::postgres_fast_stop,
                                          fault::power_lost};
 
-    const auto schedule = make_schedule(5, minutes{2}, 1, possible, {fault::power_lost});
+    const auto schedule = make_schedule(5, minutes{2}, 1, possible);
 
-    const auto first_of_database = std::find_if(
-        schedule.begin(), schedule.end(), [](const strike& s) { return !harms_daemon(s.what); });
-    EXPECT_EQ(first_of_database->what, fault::power_lost);
     for (const auto& s : schedule) {
         EXPECT_NE(std::find(possible.begin(), possible.end(), s.what), possible.end());
         EXPECT_EQ(s.daemon, 0U);
