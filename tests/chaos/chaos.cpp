@@ -6,8 +6,11 @@
 #include "chaos/known_bugs.hpp"
 #include "chaos/load.hpp"
 #include "chaos/nemesis.hpp"
+#include "chaos/outcome.hpp"
 #include "chaos/schedule.hpp"
 #include "chaos/stage.hpp"
+#include "chaos/states.hpp"
+#include "chaos/witness.hpp"
 #include "gateway/store/spool.hpp"
 
 #include <CLI/CLI.hpp>
@@ -20,6 +23,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <numeric>
 #include <thread>
 
 namespace gateway::chaos {
@@ -33,6 +37,9 @@ using std::chrono::steady_clock;
 constexpr std::uint64_t database_disk_bytes = 48ULL << 30U; // sparse: only what is used is taken
 constexpr std::uint64_t spool_disk_bytes = 2ULL << 30U;
 constexpr auto drain_limit = 180s;
+constexpr std::size_t sessions_of_daemon_max = 2 + 6; // its writers, and six
+constexpr auto sessions_lasting = 5s;                 // a frozen one is there a while longer
+constexpr int impossible_here = 77;                   // CTest takes that for skipped
 
 std::atomic<bool> interrupted{false};
 
@@ -43,6 +50,8 @@ struct options {
     double rate = 3'000;
     std::string sabotage;
     std::vector<std::string> without; // faults, by name
+    std::vector<std::size_t> strikes; // of the schedule, from 1; none: all
+    bool shrink = false;
     bool keep = false;
 
     bool is_sabotage() const { return !sabotage.empty(); }
@@ -52,6 +61,11 @@ struct options {
         return milliseconds{static_cast<std::int64_t>(chosen * 60'000)};
     }
 };
+
+bool contains(const auto& all, const auto& one)
+{
+    return std::find(all.begin(), all.end(), one) != all.end();
+}
 
 fs::path make_directory()
 {
@@ -65,9 +79,6 @@ fs::path make_directory()
 
 std::vector<fault> possible_faults(const options& o, bool mounts, bool traces)
 {
-    const auto contains = [](const auto& all, const auto& one) {
-        return std::find(all.begin(), all.end(), one) != all.end();
-    };
     const auto shown_by = o.is_sabotage() ? bug_named(o.sabotage).shown_by : std::vector<fault>{};
     std::vector<fault> out;
     for (const fault f : all_faults()) {
@@ -131,34 +142,27 @@ bool drain(stage& s)
     return !waits();
 }
 
-struct outcome {
-    verdict found;
-    std::map<int, std::uint64_t> statuses;
-    std::map<fault, int> faults;
-    int at_call = 0;
-    std::uint64_t refused_needlessly = 0;
-    bool drained = false;
-    int crashes = 0;         // daemons that ended though nobody ended them
-    int bad_exits = 0;       // daemons that did not end well on SIGTERM
-    std::size_t damaged = 0; // spool files set aside
-    double seconds = 0;      // of load
-
-    bool kept() const { return found.clean() && drained && bad_exits == 0 && crashes == 0; }
-};
+// Of the schedule that the seed makes, what is asked for; says so.
+std::vector<strike> schedule_of(const options& o, const std::vector<fault>& possible)
+{
+    const auto all = make_schedule(o.seed, o.length(), o.daemons, possible);
+    std::vector<strike> out;
+    std::printf("schedule of seed %llu:\n", static_cast<unsigned long long>(o.seed));
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        if (!o.strikes.empty() && !contains(o.strikes, i + 1))
+            continue;
+        out.push_back(all[i]);
+        std::printf("%4zu  %s\n", i + 1, to_string(all[i]).c_str());
+    }
+    std::printf("\n");
+    std::fflush(stdout);
+    return out;
+}
 
 outcome run(const options& o, const fs::path& directory, const std::vector<fault>& possible,
             bool mounts)
 {
-    const auto schedule = make_schedule(o.seed, o.length(), o.daemons, possible);
-    std::ofstream planned{directory / "schedule.txt"};
-    std::printf("schedule of seed %llu:\n", static_cast<unsigned long long>(o.seed));
-    for (const auto& s : schedule) {
-        planned << to_string(s) << "\n";
-        std::printf("  %s\n", to_string(s).c_str());
-    }
-    std::printf("\n");
-    std::fflush(stdout);
-
+    const auto schedule = schedule_of(o, possible);
     stage s = build_stage(o, directory, mounts);
     outcome out;
     load sending{{.binary = GATEWAY_BINARY,
@@ -167,9 +171,13 @@ outcome run(const options& o, const fs::path& directory, const std::vector<fault
                   .rate = o.rate},
                  s.daemons};
     const auto start = steady_clock::now();
-    nemesis harm{s, schedule, interrupted};
+    witness watching{s.daemons, s.postgres->url()};
+    nemesis harm{s, schedule, GATEWAY_BINARY, interrupted};
     harm.run(o.length());
+    if (!o.is_sabotage())
+        harm.rest();
     sending.stop();
+    watching.stop();
     out.seconds = std::chrono::duration<double>(steady_clock::now() - start).count();
     std::printf("\nhealed: waiting for the spools to drain\n");
     std::fflush(stdout);
@@ -185,79 +193,47 @@ outcome run(const options& o, const fs::path& directory, const std::vector<fault
     out.faults = harm.done();
     out.at_call = harm.at_call();
     out.refused_needlessly = sending.sent().refusals_outside(harm.nowhere());
+    out.refusing = sending.sent().longest_window_outside(harm.nowhere());
+    out.p99 = sending.sent().p99();
+    out.states = judge_states(harm.truths(), watching.observations());
+    out.sessions = watching.sessions_for(sessions_lasting);
+    out.sessions_max = o.daemons * sessions_of_daemon_max;
+    out.bad_exits += harm.bad_exits();
     return out;
-}
-
-void print_row(const char* what, std::uint64_t count, const char* meaning)
-{
-    std::printf("  %-12s %10llu  %s\n", what, static_cast<unsigned long long>(count), meaning);
-}
-
-void print(const outcome& out)
-{
-    const verdict& v = out.found;
-    std::printf("\n");
-    print_row("sends", v.sends, "requests, second copies and retries included");
-    print_row("attempted", v.attempted, "distinct events");
-    print_row("acked", v.acked, "of these a 2xx was read");
-    print_row("refused", v.refused, "of these only other answers");
-    print_row("unknown", v.unknown, "of these no answer at least once, and no 2xx");
-    print_row("stored", v.unknown_stored, "of refused and unknown, which is right either way");
-    print_row("needless", out.refused_needlessly,
-              "answers other than 2xx while the database or the spool had room");
-    print_row("rows", v.rows, "in gateway.source_event");
-    print_row("quarantined", v.quarantined, "in gateway.quarantine");
-    print_row("LOST", v.lost, "acked and in neither table: must be 0");
-    print_row("DUPLICATES", v.duplicates, "rows beyond the first of an event: must be 0");
-    print_row("PHANTOM", v.phantom, "rows that nobody sent: must be 0");
-    print_row("MISPLACED", v.misplaced, "innocent in quarantine, poison outside: must be 0");
-    print_row("ended", static_cast<std::uint64_t>(out.crashes),
-              "daemons, by themselves: must be 0");
-    print_row("set aside", out.damaged, "spool files");
-    std::printf("  longest time without a 2xx while events were refused: %.2f s\n",
-                static_cast<double>(v.outage.count()) / 1e3);
-    std::printf("  %.0f acked events/s over %.0f s\n",
-                static_cast<double>(v.acked) / std::max(out.seconds, 1e-3), out.seconds);
-    std::printf("  answers:");
-    for (const auto& [status, count] : out.statuses)
-        std::printf(" %s %llu", status == 0 ? "none" : std::to_string(status).c_str(),
-                    static_cast<unsigned long long>(count));
-    std::printf("\n  faults:");
-    for (const auto& [what, count] : out.faults)
-        std::printf(" %s %d", std::string{name(what)}.c_str(), count);
-    std::printf(" (%d at the call)\n\n", out.at_call);
 }
 
 // Whether this is what the run should show; says so.
 bool judge(const options& o, const outcome& out)
 {
-    if (o.is_sabotage()) {
-        const bool twice = bug_named(o.sabotage).seen_as == sign::duplicates;
-        const auto count = twice ? out.found.duplicates : out.found.lost;
-        std::printf("sabotage %s: %s (%s %llu)\n", o.sabotage.c_str(),
-                    count > 0 ? "caught" : "NOT CAUGHT", twice ? "duplicates" : "lost",
-                    static_cast<unsigned long long>(count));
-        return count > 0;
+    const auto broken = broken_promises(out);
+    if (!o.is_sabotage()) {
+        for (const auto& each : broken)
+            std::printf("%s\n", each.text.c_str());
+        std::printf("%s\n", broken.empty() ? "kept: what was acknowledged is stored, once"
+                                           : "BROKEN: the promise was not kept");
+        return broken.empty();
     }
-    if (!out.drained)
-        std::printf("a spool was not drained in %lld s\n",
-                    static_cast<long long>(std::chrono::seconds{drain_limit}.count()));
-    if (out.bad_exits > 0)
-        std::printf("%d daemons did not end well on SIGTERM\n", out.bad_exits);
-    std::printf("%s\n", out.kept() ? "kept: what was acknowledged is stored, once"
-                                   : "BROKEN: the promise was not kept");
-    return out.kept();
+    const auto wanted = bug_named(o.sabotage).seen_as;
+    const auto seen = std::find_if(broken.begin(), broken.end(),
+                                   [wanted](const auto& each) { return each.seen_as == wanted; });
+    std::printf("sabotage %s: %s\n", o.sabotage.c_str(),
+                seen == broken.end() ? "NOT CAUGHT" : ("caught: " + seen->text).c_str());
+    return seen != broken.end();
 }
 
 int run_in(const options& o, const fs::path& directory)
 {
     const bool mounts = can_mount();
     const auto possible = possible_faults(o, mounts, can_trace());
+    if (possible.empty())
+        return impossible_here;
     const outcome out = run(o, directory, possible, mounts);
     print(out);
     std::ofstream violations{directory / "violations.txt"};
-    for (const auto& each : out.found.violations)
-        violations << each << "\n";
+    for (const auto* const some : {&out.found.violations, &out.states.violations}) {
+        for (const auto& each : *some)
+            violations << each << "\n";
+    }
     return judge(o, out) ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -274,7 +250,7 @@ int run_and_keep_evidence(const options& o)
     } catch (const std::exception& e) {
         std::printf("the run broke off: %s\n", e.what());
     }
-    if (code == EXIT_SUCCESS && !o.keep) {
+    if (code != EXIT_FAILURE && !o.keep) {
         std::error_code ignored;
         fs::remove_all(directory, ignored);
     } else {
@@ -285,15 +261,45 @@ int run_and_keep_evidence(const options& o)
 
 // Some bugs show only when a daemon dies at a bad moment: a seed that met none is no proof that the
 // checker is blind, three of them are.
-int run_until_caught(options o)
+int run_until_caught(options& o)
 {
     constexpr int tries_max = 3;
     int code = run_and_keep_evidence(o);
-    for (int tries = 1; code != EXIT_SUCCESS && tries < tries_max && !interrupted; ++tries) {
+    for (int tries = 1; code == EXIT_FAILURE && tries < tries_max && !interrupted; ++tries) {
         ++o.seed;
         code = run_and_keep_evidence(o);
     }
     return code;
+}
+
+// Leaves out ever smaller parts of a schedule that breaks a promise, or shows a known bug, for as
+// long as what is left does so too. Each part is tried once: what chance alone broke stays long.
+void shrink(options o)
+{
+    const auto shows_it = [](const options& tried) {
+        return run_and_keep_evidence(tried) == (tried.is_sabotage() ? EXIT_SUCCESS : EXIT_FAILURE);
+    };
+    if (o.strikes.empty()) {
+        const auto possible = possible_faults(o, can_mount(), can_trace());
+        o.strikes.resize(make_schedule(o.seed, o.length(), o.daemons, possible).size());
+        std::iota(o.strikes.begin(), o.strikes.end(), std::size_t{1});
+    }
+    for (auto part = o.strikes.size() / 2; part > 0; part /= 2) {
+        for (std::size_t at = 0; at < o.strikes.size() && o.strikes.size() > 1 && !interrupted;) {
+            options less = o;
+            const auto from = less.strikes.begin() + static_cast<std::ptrdiff_t>(at);
+            const auto count = std::min(part, less.strikes.size() - at);
+            less.strikes.erase(from, from + static_cast<std::ptrdiff_t>(count));
+            if (!less.strikes.empty() && shows_it(less))
+                o.strikes = less.strikes;
+            else
+                at += part;
+        }
+    }
+    std::printf("shortest found, to be given with the same options: --strikes");
+    for (const auto number : o.strikes)
+        std::printf(" %zu", number);
+    std::printf("\n");
 }
 
 } // namespace
@@ -320,6 +326,7 @@ last line says.
     scripts/chaos --minutes 20 --seed 7
     scripts/chaos --sabotage no-fsync
     scripts/chaos --without spool_disk_full --without power_lost
+    scripts/chaos --seed 7 --shrink
 )");
     app.add_option("--minutes", o.minutes, "How long to harm it (default: 3, with a sabotage 0.25)")
         ->check(CLI::Range(0.1, 10'000.0));
@@ -334,7 +341,14 @@ last line says.
     app.add_option("--without", o.without, "A fault to leave out, by name; may be given again")
         ->check(CLI::IsMember(gateway::chaos::fault_names()));
     app.add_flag("--keep", o.keep, "Keep journals and logs after success too");
+    app.add_option("--strikes", o.strikes, "Only these of the schedule, by number");
+    app.add_flag("--shrink", o.shrink,
+                 "When a promise is broken, or a known bug caught, look for the shortest part of "
+                 "the schedule that does it");
     CLI11_PARSE(app, argc, argv);
-    return o.is_sabotage() ? gateway::chaos::run_until_caught(o)
-                           : gateway::chaos::run_and_keep_evidence(o);
+    const int code = o.is_sabotage() ? gateway::chaos::run_until_caught(o)
+                                     : gateway::chaos::run_and_keep_evidence(o);
+    if (o.shrink && code == (o.is_sabotage() ? EXIT_SUCCESS : EXIT_FAILURE))
+        gateway::chaos::shrink(o);
+    return code;
 }

@@ -73,6 +73,12 @@ bool is_good(int status)
     return status >= 200 && status <= 299;
 }
 
+bool is_within(const std::vector<period>& periods, moment at)
+{
+    return std::any_of(periods.begin(), periods.end(),
+                       [at](const period& p) { return p.from <= at && at <= p.to; });
+}
+
 // Rows of one body.
 struct found {
     std::uint64_t events = 0;
@@ -133,7 +139,7 @@ bool is_poison(std::string_view event_id)
     return event_id.substr(0, 3) == "f00";
 }
 
-bool history::add_line(std::string_view line)
+bool history::add_line(std::string_view line, std::size_t daemon)
 {
     const auto phase = field(line, "phase");
     const auto event_id = field(line, "event_id");
@@ -150,6 +156,7 @@ bool history::add_line(std::string_view line)
         fate& f = fates_[*key];
         f.poison = is_poison(*event_id);
         ++f.open;
+        f.last_sent = *at;
         ++sends_;
         return true;
     }
@@ -161,49 +168,66 @@ bool history::add_line(std::string_view line)
     const bool good = is_good(*code);
     if (*code != 0 && f.open > 0)
         --f.open;
+    if (good)
+        ++latencies_[(*at - f.last_sent) / tick * tick];
     acks_ += good ? 1 : 0;
     acked_ += good && !f.acked ? 1 : 0;
     f.acked |= good;
     f.refused |= *code != 0 && !good;
     ++statuses_[*code];
-    answered(*at, *code);
+    answered(daemon, *at, *code);
     return true;
 }
 
-void history::answered(moment at, int status)
+void history::answered(std::size_t daemon, moment at, int status)
 {
-    const moment rounded{at.time_since_epoch() / tick * tick};
+    auto& here = ticks_[daemon][moment{at.time_since_epoch() / tick * tick}];
     const bool good = is_good(status);
-    good_[rounded] |= good;
-    if (status != 0 && !good)
-        ++refusals_[rounded];
+    here.good |= good;
+    here.refusals += status != 0 && !good ? 1 : 0;
 }
 
 std::uint64_t history::refusals_outside(const std::vector<period>& excused) const
 {
     std::uint64_t count = 0;
-    for (const auto& [at, refusals] : refusals_) {
-        const bool is_excused =
-            std::any_of(excused.begin(), excused.end(),
-                        [at = at](const period& p) { return p.from <= at && at <= p.to; });
-        count += is_excused ? 0 : refusals;
+    for (const auto& [daemon, ticks] : ticks_) {
+        for (const auto& [at, here] : ticks)
+            count += is_within(excused, at) ? 0 : here.refusals;
     }
     return count;
 }
 
-milliseconds history::longest_outage() const
+milliseconds history::longest_window_outside(const std::vector<period>& excused) const
 {
     milliseconds longest{};
-    std::optional<moment> since;
-    for (const auto& [at, good] : good_) {
-        if (!good && !since)
-            since = at;
-        if (since)
-            longest = std::max(longest, std::chrono::duration_cast<milliseconds>(at - *since));
-        if (good)
-            since.reset();
+    for (const auto& [daemon, ticks] : ticks_) {
+        std::optional<moment> since;
+        for (const auto& [at, here] : ticks) {
+            if (is_within(excused, at))
+                since.reset();
+            else if (here.refusals > 0 && !since)
+                since = at;
+            if (since)
+                longest = std::max(longest, std::chrono::duration_cast<milliseconds>(at - *since));
+            if (here.good)
+                since.reset();
+        }
     }
     return longest;
+}
+
+milliseconds history::p99() const
+{
+    std::uint64_t all = 0;
+    for (const auto& [latency, count] : latencies_)
+        all += count;
+    std::uint64_t seen = 0;
+    for (const auto& [latency, count] : latencies_) {
+        seen += count;
+        if (seen * 100 >= all * 99)
+            return latency;
+    }
+    return milliseconds{0};
 }
 
 verdict check(const history& sent, const std::vector<stored_row>& stored)
@@ -236,7 +260,6 @@ verdict check(const history& sent, const std::vector<stored_row>& stored)
         judge_sent(v, key, fate, of_body == rows.end() ? found{} : of_body->second);
     }
     v.sends = sent.sends();
-    v.outage = sent.longest_outage();
     return v;
 }
 

@@ -48,17 +48,16 @@ struct period {
 // What senders did and heard. One thread at a time.
 class history {
 public:
-    // One line of a journal. False when it is none: torn, or of another form.
-    bool add_line(std::string_view line);
-
-    // A sender could not even connect.
-    void note_refused_connection(moment at) { answered(at, 0); }
+    // One line of a journal of what went to `daemon`. False when it is none: torn, or of another
+    // form.
+    bool add_line(std::string_view line, std::size_t daemon = 0);
 
     struct fate {
         bool acked = false;     // a 2xx was read for it
         bool refused = false;   // another status was read
         bool poison = false;    // the database refuses it
         std::uint32_t open = 0; // sends without an answer: cut, timed out, sender killed
+        moment last_sent{};
     };
 
     const std::unordered_map<content_key, fate, content_key_hash>& fates() const { return fates_; }
@@ -67,23 +66,29 @@ public:
     std::uint64_t acked() const { return acked_; } // distinct bodies with one
     const std::map<int, std::uint64_t>& statuses() const { return statuses_; } // 0: no answer
 
-    // From the first answer that was no 2xx to the next 2xx, the longest there was.
-    std::chrono::milliseconds longest_outage() const;
-
     // Answers other than 2xx that came in none of these.
     std::uint64_t refusals_outside(const std::vector<period>& excused) const;
+    // The longest that a daemon refused what it was sent, from the first such answer to its next
+    // 2xx; to its last answer when there was none.
+    std::chrono::milliseconds longest_window_outside(const std::vector<period>& excused) const;
+    // What 99 of 100 answers 2xx did not exceed, in steps of 10 ms.
+    std::chrono::milliseconds p99() const;
 
 private:
-    void answered(moment at, int status);
+    struct tick_answers {
+        bool good = false; // a 2xx was read then
+        std::uint64_t refusals = 0;
+    };
+
+    void answered(std::size_t daemon, moment at, int status);
 
     std::unordered_map<content_key, fate, content_key_hash> fates_;
     std::uint64_t sends_ = 0;
     std::uint64_t acks_ = 0;
     std::uint64_t acked_ = 0;
     std::map<int, std::uint64_t> statuses_;
-    // By 10 ms:
-    std::map<moment, bool> good_; // whether a 2xx was read then, or only others
-    std::map<moment, std::uint64_t> refusals_;
+    std::map<std::size_t, std::map<moment, tick_answers>> ticks_;  // of a daemon, by 10 ms
+    std::map<std::chrono::milliseconds, std::uint64_t> latencies_; // of answers 2xx
 };
 
 enum class table { source_event, quarantine };
@@ -102,11 +107,10 @@ struct verdict {
     std::uint64_t unknown_stored = 0; // of refused and unknown: stored all the same, which is right
     std::uint64_t rows = 0;
     std::uint64_t quarantined = 0;
-    std::uint64_t lost = 0;       // acked, and in neither table
-    std::uint64_t duplicates = 0; // rows beyond the first of a body
-    std::uint64_t phantom = 0;    // rows of a body that nobody sent
-    std::uint64_t misplaced = 0;  // innocent in quarantine, or poison in the log
-    std::chrono::milliseconds outage{};
+    std::uint64_t lost = 0;              // acked, and in neither table
+    std::uint64_t duplicates = 0;        // rows beyond the first of a body
+    std::uint64_t phantom = 0;           // rows of a body that nobody sent
+    std::uint64_t misplaced = 0;         // innocent in quarantine, or poison in the log
     std::vector<std::string> violations; // "lost 0123…", the first thousand
 
     bool clean() const { return lost + duplicates + phantom + misplaced == 0; }

@@ -68,7 +68,7 @@ bool can_trace()
 }
 
 gateway_daemon::gateway_daemon(const daemon_settings& settings)
-    : settings_(settings), port_(free_port())
+    : settings_(settings), port_(free_port()), admin_port_(free_port())
 {
     fs::create_directories(settings_.directory);
     const auto made = make_self_signed_certificate();
@@ -86,6 +86,11 @@ gateway_daemon::~gateway_daemon()
 std::string gateway_daemon::url() const
 {
     return "https://localhost:" + std::to_string(port_) + "/webhooks/attentive";
+}
+
+std::chrono::milliseconds gateway_daemon::age() const
+{
+    return std::chrono::floor<std::chrono::milliseconds>(steady_clock::now() - started_.load());
 }
 
 std::string gateway_daemon::configuration() const
@@ -107,7 +112,7 @@ std::string gateway_daemon::configuration() const
          << "bytes_max = '512MiB'\n"
          << "any_file_system = " << (settings_.any_file_system ? "true" : "false") << "\n"
          << "[admin]\n"
-         << "address = '127.0.0.1:0'\n"
+         << "address = '127.0.0.1:" << admin_port_ << "'\n"
          << "[log]\n"
          << "format = 'text'\n"
          << "[limits]\n"
@@ -136,8 +141,10 @@ void gateway_daemon::start_locked()
             std::vector<std::string>{settings_.binary.string(), "serve", "--config",
                                      (settings_.directory / "gateway.toml").string()},
             options);
-        if (child_->wait_for_output("listening on", 30s))
+        if (child_->wait_for_output("listening on", 30s)) {
+            started_ = steady_clock::now();
             return;
+        }
         ++crashes_; // it gave up, or hung
         std::this_thread::sleep_for(300ms);
     }
@@ -188,6 +195,12 @@ int gateway_daemon::stop()
     const auto code = child_->wait(60s);
     save_log();
     return code.value_or(-1);
+}
+
+void gateway_daemon::reload()
+{
+    const std::lock_guard lock{mutex_};
+    child_->signal(SIGHUP);
 }
 
 void gateway_daemon::keep_up()

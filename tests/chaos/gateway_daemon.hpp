@@ -30,6 +30,10 @@ public:
     ~gateway_daemon();
 
     std::string url() const;
+    std::uint16_t port() const { return port_; }
+    std::uint16_t admin_port() const { return admin_port_; }
+    // Of the process that runs, or ran last.
+    std::chrono::milliseconds age() const;
     std::filesystem::path certificate() const { return settings_.directory / "certificate.pem"; }
     std::filesystem::path key_file() const { return settings_.directory / "signing-key"; }
     const std::filesystem::path& spool() const { return settings_.spool; }
@@ -47,6 +51,8 @@ public:
     bool kill_at(const std::string& call, unsigned number);
     // SIGTERM; the exit code.
     int stop();
+    // SIGHUP.
+    void reload();
     // Starts it again when it ended though nobody killed it, and counts that.
     void keep_up();
 
@@ -62,6 +68,8 @@ private:
 
     const daemon_settings settings_;
     std::uint16_t port_;
+    std::uint16_t admin_port_;
+    std::atomic<std::chrono::steady_clock::time_point> started_{};
     std::mutex mutex_;
     std::unique_ptr<test::process> child_;
     std::atomic<int> crashes_{0};

@@ -11,7 +11,7 @@
 
 namespace gateway::chaos {
 
-enum class sign { lost, duplicates };
+enum class sign { lost, duplicates, states, sessions, other };
 
 struct known_bug {
     std::string_view name;
@@ -30,6 +30,9 @@ inline const std::vector<known_bug>& known_bugs()
          {fault::server_frozen_then_killed, fault::backends_frozen_then_killed}},
         {"spool-no-fsync", sign::lost, {fault::spool_power_lost}},
         {"spool-no-directory-fsync", sign::lost, {fault::spool_power_lost}},
+        {"mark-first", sign::lost, {fault::database_disk_full, fault::connections_cut}},
+        {"always-ready", sign::states, {fault::spool_disk_full}},
+        {"leak-connection", sign::sessions, {fault::log_locked}},
         {"no-dedup", sign::duplicates, {}},
     };
     return all;

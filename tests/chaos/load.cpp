@@ -26,11 +26,6 @@ bool is_sent_again(std::uint64_t seed)
     return seed % 4 == 1;
 }
 
-moment wall_clock()
-{
-    return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
-}
-
 } // namespace
 
 load::load(const load_settings& settings,
@@ -116,10 +111,10 @@ load::outcome load::send(const round& r, std::size_t to, std::uint64_t number)
             sender.wait(10s);
         }
     }
-    return take_in(journal);
+    return take_in(journal, to);
 }
 
-load::outcome load::take_in(const fs::path& journal)
+load::outcome load::take_in(const fs::path& journal, std::size_t from)
 {
     std::ifstream in{journal};
     const std::lock_guard lock{mutex_};
@@ -127,12 +122,10 @@ load::outcome load::take_in(const fs::path& journal)
     const auto acks_before = sent_.acks();
     std::string line;
     while (std::getline(in, line) && !in.eof()) // a line without its end was never finished
-        sent_.add_line(line);
+        sent_.add_line(line, from);
     const auto sends = sent_.sends() - sends_before;
-    if (sends == 0) {
-        sent_.note_refused_connection(wall_clock());
+    if (sends == 0)
         return outcome::nobody_there;
-    }
     return sent_.acks() - acks_before == sends ? outcome::all_acked : outcome::some_not;
 }
 

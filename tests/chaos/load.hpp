@@ -52,7 +52,7 @@ private:
     void run(std::size_t to);
     round next_round(std::size_t to);
     outcome send(const round& r, std::size_t to, std::uint64_t number);
-    outcome take_in(const std::filesystem::path& journal);
+    outcome take_in(const std::filesystem::path& journal, std::size_t from);
 
     const load_settings settings_;
     const std::vector<std::unique_ptr<gateway_daemon>>& daemons_;

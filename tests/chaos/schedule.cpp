@@ -1,4 +1,5 @@
 #include "chaos/schedule.hpp"
+#include "chaos/states.hpp"
 
 #include <algorithm>
 #include <array>
@@ -14,8 +15,10 @@ using std::chrono::milliseconds;
 constexpr milliseconds quiet_start{2'000};
 constexpr milliseconds quiet_end{5'000};
 
-constexpr std::array<std::string_view, 17> names = {"daemon_killed",
+constexpr std::array<std::string_view, 22> names = {"daemon_killed",
                                                     "daemon_killed_at_call",
+                                                    "daemon_stopped",
+                                                    "daemon_reloaded",
                                                     "postgres_smart_stop",
                                                     "postgres_fast_stop",
                                                     "postgres_immediate_stop",
@@ -30,6 +33,9 @@ constexpr std::array<std::string_view, 17> names = {"daemon_killed",
                                                     "spool_power_lost",
                                                     "connections_cut",
                                                     "connections_stalled",
+                                                    "log_locked",
+                                                    "read_models_rebuilt",
+                                                    "quarantine_replayed",
                                                     "replies_lost"};
 
 // Not std::uniform_int_distribution: its numbers differ from library to library.
@@ -53,18 +59,27 @@ private:
     std::mt19937_64 engine_;
 };
 
+// Three of them last long enough for the daemons' states to be judged.
 milliseconds duration_of(fault f, dice& d)
 {
     switch (f) {
     case fault::daemon_killed:
     case fault::daemon_killed_at_call: return d.between(milliseconds{0}, milliseconds{800});
+    case fault::daemon_stopped: return d.between(milliseconds{0}, milliseconds{800});
+    case fault::daemon_reloaded:
+    case fault::read_models_rebuilt:
+    case fault::quarantine_replayed:
     case fault::backend_killed: return milliseconds{0};
     case fault::backend_frozen:
     case fault::backends_frozen_then_killed:
     case fault::server_frozen_then_killed:
         return d.between(milliseconds{2'500}, milliseconds{4'000});
     case fault::power_lost: return d.between(milliseconds{800}, milliseconds{1'500});
+    case fault::connections_cut:
+    case fault::postgres_immediate_stop:
     case fault::spool_disk_full:
+        return notice_limit + d.between(milliseconds{1'500}, milliseconds{3'000});
+    case fault::log_locked:
     case fault::database_disk_full: return d.between(milliseconds{2'000}, milliseconds{4'000});
     case fault::connections_stalled:
     case fault::replies_lost: return d.between(milliseconds{500}, milliseconds{4'000});
@@ -137,7 +152,8 @@ std::vector<std::string> fault_names()
 
 bool harms_daemon(fault f)
 {
-    return f == fault::daemon_killed || f == fault::daemon_killed_at_call;
+    return f == fault::daemon_killed || f == fault::daemon_killed_at_call ||
+           f == fault::daemon_stopped || f == fault::daemon_reloaded;
 }
 
 std::string to_string(const strike& s)

@@ -14,6 +14,8 @@ namespace gateway::chaos {
 enum class fault {
     daemon_killed,         // SIGKILL
     daemon_killed_at_call, // SIGKILL at the N-th write, fsync or send
+    daemon_stopped,        // SIGTERM
+    daemon_reloaded,       // SIGHUP
     postgres_smart_stop,
     postgres_fast_stop,
     postgres_immediate_stop,
@@ -28,6 +30,9 @@ enum class fault {
     spool_power_lost,            // what the spool did not sync, names too, is gone; likewise
     connections_cut,             // to the database: closed and refused
     connections_stalled,         // open, but nothing moves
+    log_locked,                  // as VACUUM FULL or ALTER TABLE lock it
+    read_models_rebuilt,         // by the command
+    quarantine_replayed,         // likewise
     replies_lost,                // the database works, its answers get lost
 };
 

@@ -208,6 +208,14 @@ void server::lose_power(std::chrono::milliseconds before)
     kill();
 }
 
+void server::lock_log(std::chrono::milliseconds lasts) const
+{
+    const auto connection = connect(url_);
+    pqxx::work holding{*connection};
+    holding.exec("LOCK TABLE gateway.source_event IN ACCESS EXCLUSIVE MODE");
+    std::this_thread::sleep_for(lasts);
+}
+
 std::vector<pid_t> server::sessions() const
 {
     const auto connection = connect(url_);

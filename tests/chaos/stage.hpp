@@ -59,6 +59,8 @@ public:
     // Kills all processes of the server, the WAL writer having slept for `before`: what no
     // backend flushed itself is gone, as if the power had failed.
     void lose_power(std::chrono::milliseconds before);
+    // The log is nobody else's for so long.
+    void lock_log(std::chrono::milliseconds lasts) const;
     // Process ids of the daemons' sessions.
     std::vector<pid_t> sessions() const;
     // Every row of both tables, with the digest of its body.

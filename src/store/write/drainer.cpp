@@ -20,6 +20,7 @@
 #include "gateway/base/metrics.hpp"
 #include "store/database/missing_grant.hpp"
 #include "store/write/pending.hpp"
+#include "store/write/sabotage.hpp"
 
 #include <utility>
 #include <vector>
@@ -119,6 +120,9 @@ bool drainer::drain_with(batch_session& session, worker& self)
 result<std::size_t> drain_batch(batch_session& session, spool& from, spool_batch batch,
                                 const mapping_function& map)
 {
+    if (sabotaged(sabotage::mark_first)) {
+        BOOST_OUTCOME_TRY(from.remove(batch));
+    }
     failure last{};
     auto left = session.write_parts(
         units_of(std::exchange(batch.deliveries, {}), map),

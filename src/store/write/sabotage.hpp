@@ -6,8 +6,11 @@
 #include "store/write/pending.hpp"
 
 #ifdef GATEWAY_SABOTAGE
+#include <pqxx/pqxx>
+
 #include <cstdlib>
 #include <random>
+#include <string>
 #include <string_view>
 #endif
 
@@ -18,6 +21,9 @@ enum class sabotage {
     drop_batch,        // what the database does not take is acknowledged and forgotten
     no_fsync,          // the commit does not wait for its WAL to be written
     forget_late,       // a batch past its deadline is answered stored, and forgotten
+    mark_first,        // a batch is removed from the spool before it is committed
+    always_ready,      // an event can be made durable, whatever is down or full
+    leak_connection,   // each try to connect leaves a connection behind
     no_dedup,          // each delivery gets an id of its own, so that a retry is a second row
 };
 
@@ -35,6 +41,9 @@ inline bool sabotaged(sabotage s)
     case sabotage::drop_batch: return chosen == "drop-batch";
     case sabotage::no_fsync: return chosen == "no-fsync";
     case sabotage::forget_late: return chosen == "forget-late";
+    case sabotage::mark_first: return chosen == "mark-first";
+    case sabotage::always_ready: return chosen == "always-ready";
+    case sabotage::leak_connection: return chosen == "leak-connection";
     case sabotage::no_dedup: return chosen == "no-dedup";
     }
     return false;
@@ -58,6 +67,12 @@ inline void acknowledge(std::vector<std::unique_ptr<pending>>& all, const mappin
     all.clear();
 }
 
+inline void leave_connection(const std::string& url)
+{
+    [[maybe_unused]] const auto* const left =
+        new pqxx::connection{url + "&application_name=attentive-gateway"};
+}
+
 inline void give_random_id(pending& p, const mapping_function& map)
 {
     p.what.emplace(map(p.delivery));
@@ -78,6 +93,7 @@ constexpr bool sabotaged(sabotage)
 
 inline void acknowledge(pending&, const mapping_function&) {}
 inline void acknowledge(std::vector<std::unique_ptr<pending>>&, const mapping_function&) {}
+inline void leave_connection(const std::string&) {}
 inline void give_random_id(pending&, const mapping_function&) {}
 
 #endif

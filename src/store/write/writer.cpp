@@ -200,6 +200,8 @@ bool writer::implementation::serve(batch_session& session, lane& l, worker& self
 std::unique_ptr<batch_session> writer::implementation::open(const lane& l)
 {
     try {
+        if (sabotaged(sabotage::leak_connection))
+            leave_connection(settings.database_url);
         auto session =
             std::make_unique<batch_session>(settings, instance_name(l.number), deadlines);
         note(std::nullopt, false);
@@ -353,6 +355,8 @@ void writer::submit(verified_delivery d, completion done)
 
 bool writer::available() const
 {
+    if (sabotaged(sabotage::always_ready))
+        return true;
     const spool* fallback = implementation_->settings.fallback.to;
     return direct() || (fallback != nullptr && fallback->has_room());
 }

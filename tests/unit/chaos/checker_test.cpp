@@ -195,18 +195,40 @@ TEST(HistoryTest, MeasuresTheLongestTimeFromARefusalToTheNextAck)
     answer("503", "10:02:00.000");
     answer("200", "10:02:00.500");
 
-    EXPECT_EQ(all.longest_outage(), milliseconds{2'250});
+    EXPECT_EQ(all.longest_window_outside({}), milliseconds{2'250});
 }
 
-TEST(HistoryTest, CountsAnOutageThatNeverEnded)
+TEST(HistoryTest, CountsAWindowOfRefusalsThatNeverEnded)
 {
     history all;
     all.add_line(line("attempt", '1', "null"));
     all.add_line(line("answer", '1', "503", "10:00:00.000"));
-    all.note_refused_connection(moment{std::chrono::sys_days{std::chrono::year{2026} / 11 / 21}} +
-                                std::chrono::hours{10} + milliseconds{1'500});
+    all.add_line(line("answer", '1', "503", "10:00:01.500"));
 
-    EXPECT_EQ(all.longest_outage(), milliseconds{1'500});
+    EXPECT_EQ(all.longest_window_outside({}), milliseconds{1'500});
+}
+
+TEST(HistoryTest, CountsTheWindowOfEachDaemonByItself)
+{
+    history all;
+    for (const std::size_t daemon : {0U, 1U})
+        all.add_line(line("attempt", '1', "null"), daemon);
+    all.add_line(line("answer", '1', "503", "10:00:00.000"), 0);
+    all.add_line(line("answer", '1', "200", "10:00:01.000"), 1);
+    all.add_line(line("answer", '1', "200", "10:00:03.000"), 0);
+
+    EXPECT_EQ(all.longest_window_outside({}), milliseconds{3'000});
+}
+
+TEST(HistoryTest, KnowsHowLongAllButOneOfAHundredWaited)
+{
+    history all;
+    for (int i = 0; i < 200; ++i) {
+        all.add_line(line("attempt", '1', "null", "10:00:00.000"));
+        all.add_line(line("answer", '1', "200", i < 3 ? "10:00:01.000" : "10:00:00.050"));
+    }
+
+    EXPECT_EQ(all.p99(), milliseconds{1'000});
 }
 
 TEST(HistoryTest, CountsRefusalsForWhichThereWasNoExcuse)
