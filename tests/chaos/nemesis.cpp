@@ -180,6 +180,7 @@ void nemesis::strike_database(const strike& s)
     case fault::connections_stalled: return disturb(s, test::traffic::stalls);
     case fault::replies_lost: return disturb(s, test::traffic::loses_replies);
     case fault::log_locked: return postgres.lock_log(s.lasts);
+    case fault::role_limited: return postgres.limit_role(s.lasts);
     case fault::read_models_rebuilt: return start_command({"rebuild"});
     case fault::quarantine_replayed: return start_command({"quarantine", "replay"});
     default: return strike_sessions(s);

@@ -15,7 +15,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds quiet_start{2'000};
 constexpr milliseconds quiet_end{5'000};
 
-constexpr std::array<std::string_view, 22> names = {"daemon_killed",
+constexpr std::array<std::string_view, 23> names = {"daemon_killed",
                                                     "daemon_killed_at_call",
                                                     "daemon_stopped",
                                                     "daemon_reloaded",
@@ -34,6 +34,7 @@ constexpr std::array<std::string_view, 22> names = {"daemon_killed",
                                                     "connections_cut",
                                                     "connections_stalled",
                                                     "log_locked",
+                                                    "role_limited",
                                                     "read_models_rebuilt",
                                                     "quarantine_replayed",
                                                     "replies_lost"};

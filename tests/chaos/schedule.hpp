@@ -31,6 +31,7 @@ enum class fault {
     connections_cut,             // to the database: closed and refused
     connections_stalled,         // open, but nothing moves
     log_locked,                  // as VACUUM FULL or ALTER TABLE lock it
+    role_limited,                // to statements of 20 ms and locks of 1 ms
     read_models_rebuilt,         // by the command
     quarantine_replayed,         // likewise
     replies_lost,                // the database works, its answers get lost

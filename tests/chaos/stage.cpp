@@ -216,6 +216,21 @@ void server::lock_log(std::chrono::milliseconds lasts) const
     std::this_thread::sleep_for(lasts);
 }
 
+void server::limit_role(std::chrono::milliseconds lasts) const
+{
+    const auto connection = connect(url_);
+    const auto set = [&](const char* statements) {
+        pqxx::nontransaction work{*connection};
+        work.exec(statements);
+        work.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                  " WHERE application_name LIKE 'attentive-gateway%'");
+    };
+    set("ALTER ROLE CURRENT_USER SET statement_timeout = '20ms';"
+        "ALTER ROLE CURRENT_USER SET lock_timeout = '1ms'");
+    std::this_thread::sleep_for(lasts);
+    set("ALTER ROLE CURRENT_USER RESET ALL");
+}
+
 std::vector<pid_t> server::sessions() const
 {
     const auto connection = connect(url_);

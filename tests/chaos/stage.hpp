@@ -61,6 +61,9 @@ public:
     void lose_power(std::chrono::milliseconds before);
     // The log is nobody else's for so long.
     void lock_log(std::chrono::milliseconds lasts) const;
+    // New sessions may run statements for 20 ms and wait for locks for 1 ms, for so long; the
+    // daemons get new ones at its begin and end.
+    void limit_role(std::chrono::milliseconds lasts) const;
     // Process ids of the daemons' sessions.
     std::vector<pid_t> sessions() const;
     // Every row of both tables, with the digest of its body.
