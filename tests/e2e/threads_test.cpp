@@ -64,7 +64,7 @@ TEST(ThreadsTest, AllButTheMainOneHaveANameAndTakeNoSignal)
     const std::map<std::string, int> expected = {
         {"listener", 2}, // the main thread serves too
         {"writer", 2},    {"inbox watch", 1}, {"spooler", 1},  {"spool keeper", 1}, {"drainer", 1},
-        {"projector", 1}, {"retention", 1},   {"observer", 1}, {"page", 1}};
+        {"projector", 1}, {"keeper", 1},      {"observer", 1}, {"page", 1}};
     std::map<std::string, int> names;
     std::string wrong;
     const auto look = [&] {

@@ -1,5 +1,5 @@
 // Takes people and old data out of the database: erasure of one person, and retention by age. What
-// both reach is decided in SQL (0010_privacy), in one transaction each.
+// both reach is decided in SQL (store/sql/privacy), in one transaction each.
 #pragma once
 
 #include "gateway/base/result.hpp"
@@ -7,7 +7,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -46,23 +45,9 @@ struct retention_dropped {
     std::uint64_t rows = 0; // an estimate for partitions
 };
 
-// Drops what is older, within the limit. Fails with database_unavailable or database_failed; trying
-// again is safe.
+// Drops what is older, within the limit. Fails with database_unavailable, or database_failed, also
+// while another transaction lasts that holds the log; trying again is safe.
 result<std::vector<retention_dropped>> apply_retention(const std::string& database_url,
                                                        const retention_settings& settings);
-
-// Applies it soon after construction and once a day, on a thread of its own, until destruction.
-// Failures are logged and tried again within the hour. Replicas may all do so.
-class retention_keeper {
-public:
-    retention_keeper(std::string database_url, const retention_settings& settings);
-    ~retention_keeper();
-    retention_keeper(const retention_keeper&) = delete;
-    retention_keeper& operator=(const retention_keeper&) = delete;
-
-private:
-    struct implementation;
-    std::unique_ptr<implementation> implementation_;
-};
 
 } // namespace gateway

@@ -192,7 +192,7 @@ result<std::unique_ptr<daemon>> daemon::start(const config& c, bool migrate_firs
     BOOST_OUTCOME_TRY(i->open_writer());
     BOOST_OUTCOME_TRY(i->open_listeners());
     BOOST_OUTCOME_TRY(i->open_admin());
-    i->retention.emplace(i->database.url, i->settings.retention);
+    i->keeper.emplace(i->database.url, i->settings.retention);
     for (const int number : {SIGINT, SIGTERM})
         i->signals.add(number);
     if (i->reread)

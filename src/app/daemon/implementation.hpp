@@ -11,6 +11,7 @@
 #include "app/daemon/open_stores.hpp"
 #include "app/daemon/systemd.hpp"
 #include "gateway/admin/admin.hpp"
+#include "gateway/store/log_keeper.hpp"
 #include "gateway/store/migrations.hpp"
 #include "gateway/store/projector.hpp"
 
@@ -73,7 +74,7 @@ struct daemon::implementation {
     std::optional<database_observer> observer;
     std::optional<state_metrics> shown_state;
     alarms watch_for;
-    std::optional<retention_keeper> retention;
+    std::optional<log_keeper> keeper;
     std::unique_ptr<gateway::projector> projector;
     generation serving;
     lanes serving_on;

@@ -15,7 +15,7 @@ worker::clock::time_point call_deadlines::look()
     const auto now = worker::clock::now();
     wakes_at_ = worker::for_ever;
     for (auto& [ticket, w] : watched_) {
-        if (!w.expired && w.until <= now) {
+        if (!w.expired && (ended_ || w.until <= now)) {
             w.expired = true;
             ::shutdown(w.socket, SHUT_RDWR);
         }
@@ -23,6 +23,15 @@ worker::clock::time_point call_deadlines::look()
             wakes_at_ = std::min(wakes_at_, w.until);
     }
     return wakes_at_;
+}
+
+void call_deadlines::end_all()
+{
+    {
+        const std::lock_guard lock{mutex_};
+        ended_ = true;
+    }
+    thread_.wake();
 }
 
 call_deadlines::guard::guard(call_deadlines& owner, int socket, std::chrono::milliseconds limit)
@@ -34,7 +43,7 @@ call_deadlines::guard::guard(call_deadlines& owner, int socket, std::chrono::mil
         const auto until = worker::clock::now() + limit;
         ticket_ = owner_.next_ticket_++;
         owner_.watched_.emplace(ticket_, watched{socket, until, false});
-        sooner = until < owner_.wakes_at_;
+        sooner = owner_.ended_ || until < owner_.wakes_at_;
     }
     if (sooner)
         owner_.thread_.wake();

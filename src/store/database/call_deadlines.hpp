@@ -20,6 +20,9 @@ public:
     call_deadlines(const call_deadlines&) = delete;
     call_deadlines& operator=(const call_deadlines&) = delete;
 
+    // Ends the calls under way, and those to come at their start: nobody waits for them any more.
+    void end_all();
+
     // While it lives, `socket` is shut down when `limit` has passed. It must end before the
     // socket's number can mean another file.
     class guard {
@@ -48,6 +51,7 @@ private:
     mutable std::mutex mutex_;
     std::map<std::uint64_t, watched> watched_; // by ticket; a handful, one for each writer thread
     std::uint64_t next_ticket_ = 0;
+    bool ended_ = false;
     worker::clock::time_point wakes_at_{}; // when the thread looks again by itself
     worker thread_{"call deadlines", [this](worker& self) {
                        while (self.rest_until(look())) {

@@ -1,7 +1,5 @@
 // Calls of gateway.erase and gateway.apply_retention. See gateway/store/privacy.hpp.
 #include "gateway/store/privacy.hpp"
-#include "gateway/base/log.hpp"
-#include "gateway/base/worker.hpp"
 #include "store/database/call_deadlines.hpp"
 #include "store/database/database.hpp"
 #include "store/database/missing_grant.hpp"
@@ -9,8 +7,6 @@
 
 namespace gateway {
 namespace {
-
-using namespace std::chrono_literals;
 
 // As an interval's text; empty for "for ever".
 std::string age(std::size_t days)
@@ -70,44 +66,5 @@ result<std::vector<retention_dropped>> apply_retention(const std::string& databa
         return to_error(current_failure(), database_url, database_role::writer);
     }
 }
-
-struct retention_keeper::implementation {
-    implementation(std::string u, const retention_settings& s) : url(std::move(u)), settings(s) {}
-
-    void run(worker& self) const
-    {
-        std::chrono::seconds pause{30};
-        while (self.rest(pause))
-            pause = once() ? std::chrono::seconds{24h} : std::chrono::seconds{1h};
-    }
-
-    bool once() const
-    {
-        const auto dropped = apply_retention(url, settings);
-        if (!dropped) {
-            write_log(severity::warn, "retention_failed",
-                      "retention was not applied, next try in an hour: {error.message}",
-                      {{"error.type", name(dropped.error().code)},
-                       {"error.message", dropped.error().detail}});
-            return false;
-        }
-        for (const auto& each : dropped.value())
-            write_log(severity::info, "retention_applied",
-                      "retention dropped {db.collection.name} (about {attentive.row.count} rows)",
-                      {{"db.collection.name", each.what}, {"attentive.row.count", each.rows}});
-        return true;
-    }
-
-    const std::string url;
-    const retention_settings settings;
-    worker thread{"retention", [this](worker& self) { run(self); }};
-};
-
-retention_keeper::retention_keeper(std::string database_url, const retention_settings& settings)
-    : implementation_{std::make_unique<implementation>(std::move(database_url), settings)}
-{
-}
-
-retention_keeper::~retention_keeper() = default;
 
 } // namespace gateway

@@ -44,8 +44,8 @@ const histogram commit_seconds = make_histogram(
 using std::chrono::days;
 using std::chrono::sys_days;
 
-constexpr int tries_max = 4; // the first, and three more after a conflict
-constexpr std::chrono::seconds partitions_pause{10};
+constexpr int tries_max = 4;                         // the first, and three more after a conflict
+constexpr std::chrono::seconds partitions_pause{60}; // meanwhile the keeper comes for the rows
 
 // A partition was attached between routing a row to DEFAULT and inserting it there: PostgreSQL
 // says check_violation, though the row is good. The next try routes it right.
@@ -268,40 +268,45 @@ void batch_session::ensure_partitions(std::span<const unit> events)
             months.insert(month_of(occurred_at));
         if (has_partition(received_at)) {
             const auto day = std::chrono::floor<days>(received_at);
-            receipt_days.insert({day, day + days{1}}); // tomorrow's too: midnight goes unnoticed
+            receipt_days.insert(day);
         }
     }
-    ensure("source_event", months, months_known_);
-    ensure("delivery", receipt_days, days_known_);
+    ensure(months, months_);
+    ensure(receipt_days, days_);
 }
 
 // A failure here is no failure of the batch: rows without a partition wait in DEFAULT.
-void batch_session::ensure(const char* table, const std::set<sys_days>& starts,
-                           std::set<sys_days>& known)
+void batch_session::ensure(const std::set<sys_days>& starts, partitions& of)
 {
-    if (std::includes(known.begin(), known.end(), starts.begin(), starts.end()) ||
-        std::chrono::steady_clock::now() < partitions_again_)
+    if (std::includes(of.known.begin(), of.known.end(), starts.begin(), starts.end()) ||
+        std::chrono::steady_clock::now() < of.again)
         return;
     std::string times;
     for (const auto& start : starts) {
-        if (!known.count(start))
+        if (!of.known.count(start))
             times += (times.empty() ? "{" : ",") + to_string(timestamp{start});
     }
+    std::string sqlstate;
     try {
-        in_time([&](auto& t) {
-            return t.exec_params("SELECT gateway.ensure_partitions($1, $2)", table, times + "}");
+        const auto made = in_time([&](auto& t) {
+            return t.exec_params("SELECT complete FROM gateway.ensure_partitions($1, $2)", of.table,
+                                 times + "}");
         });
-        known.insert(starts.begin(), starts.end());
+        if (made[0][0].as<bool>()) {
+            of.known.insert(starts.begin(), starts.end());
+            return;
+        }
     } catch (...) {
         const failure f = current_failure();
         if (f.kind == failure_kind::lost)
             throw;
-        partitions_again_ = std::chrono::steady_clock::now() + partitions_pause;
-        write_log(severity::warn, "partition_missing",
-                  "no partition of gateway.{db.collection.name} for now (SQLSTATE "
-                  "{db.response.status_code}): rows wait in its DEFAULT",
-                  {{"db.collection.name", table}, {"db.response.status_code", f.sqlstate}});
+        sqlstate = f.sqlstate;
     }
+    of.again = std::chrono::steady_clock::now() + partitions_pause;
+    write_log(severity::warn, "partition_missing",
+              "a partition of gateway.{db.collection.name} cannot be made for now: rows wait in "
+              "its DEFAULT",
+              {{"db.collection.name", of.table}, {"db.response.status_code", sqlstate}});
 }
 
 } // namespace gateway

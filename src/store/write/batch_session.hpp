@@ -70,6 +70,12 @@ public:
     bool deadline_passed() const { return deadline_passed_; }
 
 private:
+    struct partitions {
+        const char* table;
+        std::set<std::chrono::sys_days> known;         // that are there, by first day
+        std::chrono::steady_clock::time_point again{}; // after a failure, not before
+    };
+
     void check_schema();
     void refuse_hanging();
     void write_nothing();
@@ -78,8 +84,7 @@ private:
     auto in_time(Work work) -> decltype(work(std::declval<pqxx::nontransaction&>()));
     pqxx::result ask(const char* sql);
     void ensure_partitions(std::span<const unit> events);
-    void ensure(const char* table, const std::set<std::chrono::sys_days>& starts,
-                std::set<std::chrono::sys_days>& known);
+    void ensure(const std::set<std::chrono::sys_days>& starts, partitions& of);
 
     const std::chrono::milliseconds deadline_;
     const std::string instance_;
@@ -88,9 +93,8 @@ private:
     std::chrono::steady_clock::time_point by_ = no_limit; // of the batch under way
     bool deadline_passed_ = false;
     row_types types_;
-    std::set<std::chrono::sys_days> months_known_;             // of source_event, by first day
-    std::set<std::chrono::sys_days> days_known_;               // of delivery
-    std::chrono::steady_clock::time_point partitions_again_{}; // after a failure, not before
+    partitions months_{"source_event", {}, {}};
+    partitions days_{"delivery", {}, {}};
 };
 
 } // namespace gateway

@@ -106,6 +106,11 @@ CREATE TABLE gateway.delivery (
 
 CREATE TABLE gateway.delivery_default PARTITION OF gateway.delivery DEFAULT;
 
+CREATE TABLE gateway.partition_made (
+    name    text        NOT NULL,
+    made_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
 CREATE SEQUENCE gateway.batch_id AS bigint;
 
 CREATE TABLE gateway.batch (

@@ -82,7 +82,7 @@ SELECT gateway.describe('gateway.source_event',
         'empty when nothing.'],
     ['extra', 'Fields of the payload that no column takes. May hold personal data.']]);
 COMMENT ON TABLE gateway.source_event_default IS
-    'Net for months without a partition; gateway.ensure_partitions moves the rows out.';
+    'Net for months without a partition; gateway.empty_default takes the rows out.';
 
 SELECT gateway.describe('gateway.delivery',
     'The exact bytes of the delivery that brought an event; short retention. Partitioned by day '
@@ -92,7 +92,12 @@ SELECT gateway.describe('gateway.delivery',
     ['key_id', 'Id of the signing key that proved it.'],
     ['body', 'The bytes that were signed. Personal data.']]);
 COMMENT ON TABLE gateway.delivery_default IS
-    'Net for days without a partition; gateway.ensure_partitions moves the rows out.';
+    'Net for days without a partition; gateway.empty_default takes the rows out.';
+
+SELECT gateway.describe('gateway.partition_made',
+    'Partitions made of late: how many may be made within a minute is bounded.', ARRAY[
+    ['name', 'Of the partition.'],
+    ['made_at', 'When it was made.']]);
 
 SELECT gateway.describe('gateway.batch',
     'One row for each transaction that stored something: lineage, and the queue of the read '

@@ -1,50 +1,118 @@
--- Partitions on demand. CREATE TABLE ... PARTITION OF would lock the whole table against the other
--- writers; a table made apart and attached locks only the DEFAULT partition, which writers hardly
--- touch. ATTACH fails while rows of its range wait in DEFAULT, so they move first, under the same
--- lock.
+-- Partitions of the log: months of source_event, days of delivery. CREATE TABLE ... PARTITION OF
+-- would lock the whole table against the other writers; a table made apart and attached locks only
+-- the DEFAULT partition, which writers hardly touch. Those to come are made ahead by the keeper;
+-- those of odd times by whoever writes first, as long as that is cheap. Rows of which it is not
+-- wait in DEFAULT until the keeper comes for them: default_partition.sql.
 
--- Makes the partition (a month of source_event, a day of delivery) that holds each given time.
--- Returns the number of partitions made. SECURITY DEFINER: the writer owns no table. Callers wait
--- for each other on an advisory lock, so nobody holds a table while waiting for another caller.
-CREATE OR REPLACE FUNCTION gateway.ensure_partitions(p_table text, p_times timestamptz[])
-RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
-SET lock_timeout = '1s'
+-- The partition that holds a time, there or not; ends is where the next one starts.
+CREATE OR REPLACE FUNCTION gateway.partition_of(
+    p_table text, p_at timestamptz,
+    OUT unit text, OUT key text, OUT name text, OUT starts timestamptz, OUT ends timestamptz)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
 AS $$
-DECLARE
-    v_unit   text := CASE p_table WHEN 'source_event' THEN 'month' WHEN 'delivery' THEN 'day' END;
-    v_column text := CASE p_table WHEN 'source_event' THEN 'occurred_at' ELSE 'received_at' END;
-    v_from   timestamptz;
-    v_to     timestamptz;
-    v_name   text;
-    v_made   integer := 0;
 BEGIN
-    IF v_unit IS NULL THEN
-        RAISE EXCEPTION 'gateway.ensure_partitions knows source_event and delivery only'
+    unit := CASE p_table WHEN 'source_event' THEN 'month' WHEN 'delivery' THEN 'day' END;
+    IF unit IS NULL THEN
+        RAISE EXCEPTION 'source_event and delivery only are partitioned'
             USING ERRCODE = 'undefined_table';
     END IF;
+    key := CASE unit WHEN 'month' THEN 'occurred_at' ELSE 'received_at' END;
+    starts := date_trunc(unit, p_at);
+    ends := starts + ('1 ' || unit)::interval;
+    name := p_table || to_char(starts,
+        CASE unit WHEN 'month' THEN '_YYYY_MM' ELSE '_YYYY_MM_DD' END);
+END $$;
+COMMENT ON FUNCTION gateway.partition_of IS
+    'Unit, key, name and bounds of the partition of source_event or delivery that holds a time.';
+
+-- Times that get a partition. What lies beyond is a clock gone wrong, and stays in DEFAULT.
+CREATE OR REPLACE FUNCTION gateway.has_partition(p_at timestamptz) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN p_at >= '2000-01-01 00:00+00'::timestamptz AND p_at < '2200-01-01 00:00+00'::timestamptz;
+COMMENT ON FUNCTION gateway.has_partition IS
+    'Whether rows of a time get a partition of their own: from 2000 to 2199.';
+
+-- Makes one partition; false when that has to wait, because this minute had its share (whoever
+-- signs deliveries chooses their months), or because its rows are in DEFAULT, or DEFAULT is so
+-- large that looking through it, which ATTACH does, would hold everybody up.
+CREATE OR REPLACE FUNCTION gateway.attach_partition(
+    p_table text, p_at timestamptz, p_default_bytes_max bigint)
+RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+AS $$
+DECLARE
+    v_default text := p_table || '_default';
+    v         record;
+    v_waits   boolean;
+BEGIN
+    -- Whoever makes one waits here, and not while holding a table.
     PERFORM pg_advisory_xact_lock(hashtext('gateway.ensure_partitions'), hashtext(p_table));
+    SELECT * INTO v FROM gateway.partition_of(p_table, p_at);
+    IF pg_relation_size('gateway.' || v_default) > p_default_bytes_max
+        OR gateway.partitions_left(p_table) = 0 THEN
+        RETURN false;
+    END IF;
+    -- What others made meanwhile is known from here on.
+    EXECUTE format('LOCK TABLE gateway.%I IN ACCESS EXCLUSIVE MODE', v_default);
+    IF to_regclass('gateway.' || v.name) IS NOT NULL THEN
+        RETURN true;
+    END IF;
+    EXECUTE format('SELECT EXISTS (SELECT FROM gateway.%1$I WHERE %2$I >= %3$L AND %2$I < %4$L)',
+        v_default, v.key, v.starts, v.ends) INTO v_waits;
+    IF v_waits THEN
+        RETURN false;
+    END IF;
+    EXECUTE format('CREATE TABLE gateway.%I (LIKE gateway.%I INCLUDING ALL)', v.name, p_table);
+    EXECUTE format('ALTER TABLE gateway.%I ATTACH PARTITION gateway.%I
+                    FOR VALUES FROM (%L) TO (%L)', p_table, v.name, v.starts, v.ends);
+    INSERT INTO gateway.partition_made (name) VALUES (v.name);
+    RETURN true;
+END $$;
+COMMENT ON FUNCTION gateway.attach_partition IS
+    'Makes the partition of a time; false when it has to wait.';
 
-    FOR v_from IN SELECT DISTINCT date_trunc(v_unit, t) AS f FROM unnest(p_times) AS t
-                  WHERE t >= '2000-01-01' AND t < '2200-01-01' ORDER BY f LOOP
-        v_to := v_from + ('1 ' || v_unit)::interval;
-        v_name := p_table || '_' || to_char(v_from,
-            CASE v_unit WHEN 'month' THEN 'YYYY_MM' ELSE 'YYYY_MM_DD' END);
-        CONTINUE WHEN to_regclass(format('gateway.%I', v_name)) IS NOT NULL;
+CREATE OR REPLACE FUNCTION gateway.partitions_left(p_table text) RETURNS bigint
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT greatest(60 - count(*), 0) FROM gateway.partition_made m
+    WHERE m.made_at > clock_timestamp() - interval '1 minute' AND starts_with(m.name, p_table)
+$$;
+COMMENT ON FUNCTION gateway.partitions_left IS
+    'How many partitions of a table may be made just now: 60 within a minute.';
 
-        EXECUTE format('LOCK TABLE gateway.%I IN ACCESS EXCLUSIVE MODE', p_table || '_default');
-        EXECUTE format('CREATE TABLE gateway.%I (LIKE gateway.%I INCLUDING ALL)',
-            v_name, p_table);
-        EXECUTE format('WITH moved AS (DELETE FROM gateway.%I WHERE %I >= %L AND %I < %L
-                                       RETURNING *)
-                        INSERT INTO gateway.%I SELECT * FROM moved',
-            p_table || '_default', v_column, v_from, v_column, v_to, v_name);
-        EXECUTE format('ALTER TABLE gateway.%I ATTACH PARTITION gateway.%I
-                        FOR VALUES FROM (%L) TO (%L)', p_table, v_name, v_from, v_to);
-        v_made := v_made + 1;
+-- Makes the partitions of the given times that are missing, in what time a batch can spare. Rows
+-- of the others wait in DEFAULT. SECURITY DEFINER: the writer owns no table.
+CREATE OR REPLACE FUNCTION gateway.ensure_partitions(
+    p_table text, p_times timestamptz[], p_default_bytes_max bigint DEFAULT 16777216,
+    OUT made integer, OUT complete boolean)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
+SET lock_timeout = '200ms'
+AS $$
+DECLARE
+    v_until timestamptz := clock_timestamp() + interval '1 second';
+    v       record;
+BEGIN
+    made := 0;
+    complete := true;
+    FOR v IN SELECT DISTINCT n.name, n.starts
+             FROM unnest(p_times) AS t (at) CROSS JOIN gateway.partition_of(p_table, t.at) n
+             WHERE gateway.has_partition(t.at) ORDER BY n.starts LOOP
+        CONTINUE WHEN to_regclass('gateway.' || v.name) IS NOT NULL;
+        BEGIN
+            IF gateway.attach_partition(p_table, v.starts, p_default_bytes_max) THEN
+                made := made + 1;
+            ELSE
+                complete := false;
+            END IF;
+        EXCEPTION
+            WHEN lock_not_available THEN v_until := '-infinity';
+        END;
+        IF clock_timestamp() > v_until THEN
+            complete := false;
+            EXIT;
+        END IF;
     END LOOP;
-    RETURN v_made;
 END $$;
 COMMENT ON FUNCTION gateway.ensure_partitions IS
-    'Makes the partitions of source_event (months) or delivery (days) that hold the given times, '
-    'and moves rows of theirs out of DEFAULT.';
+    'Makes the partitions of source_event (months) or delivery (days) that hold the given times. '
+    'complete is false when some could not be made now: rows of theirs wait in DEFAULT.';
