@@ -12,6 +12,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <pqxx/pqxx>
 
 namespace gateway {
 namespace {
@@ -267,6 +268,54 @@ TEST(RetentionTest, DropsWholePartitionsByAge)
     EXPECT_THAT(again.value(), IsEmpty());
     ASSERT_EQ(log_too.value().size(), 1U);
     EXPECT_THAT(log_too.value()[0].what, testing::StartsWith("gateway.source_event_20"));
+}
+
+// Rows of a clock gone wrong, and of times whose partition could not be made.
+TEST(RetentionTest, DeletesWhatIsOlderInDefaultToo)
+{
+    const std::string url = fresh_database();
+    for (const char* at : {"'1716-01-01'", "'1970-01-01'", "now() - interval '31 days'",
+                           "now() - interval '29 days'"}) {
+        const std::string time{at};
+        test::query(url, "INSERT INTO gateway.delivery VALUES ('c', " + time +
+                             ", gen_random_uuid(), 'e', 'k', '');"
+                             "INSERT INTO gateway.source_event (company_id, occurred_at, event_id,"
+                             " event_name, action, source, source_event_type, received_at,"
+                             " batch_id, mapping_version, quality_flags) VALUES ('c', " +
+                             time + ", gen_random_uuid(), 'x', 'x', 'x', 'x', now(), 0, 1, '{}')");
+    }
+
+    const auto bodies = apply_retention(url, {30, 90, 0});
+    const auto log_too = apply_retention(url, {30, 90, 30});
+
+    ASSERT_TRUE(bodies && log_too);
+    ASSERT_EQ(bodies.value().size(), 1U);
+    EXPECT_EQ(bodies.value()[0].what, "rows of gateway.delivery_default");
+    EXPECT_EQ(bodies.value()[0].rows, 3U);
+    EXPECT_EQ(value(url, "SELECT count(*) FROM gateway.delivery"), "1");
+    ASSERT_EQ(log_too.value().size(), 1U);
+    EXPECT_EQ(log_too.value()[0].what, "rows of gateway.source_event_default");
+    EXPECT_EQ(value(url, "SELECT count(*) FROM gateway.source_event"), "1");
+}
+
+// DROP would wait for it, and everybody for DROP.
+TEST(RetentionTest, WaitsForAnotherDayWhileATransactionHoldsTheLog)
+{
+    const std::string url = fresh_database();
+    test::query(url, "SELECT gateway.ensure_partitions('delivery', ARRAY[now() - interval '40 days'"
+                     "])");
+    pqxx::connection dump{url};
+    pqxx::work dumping{dump};
+    dumping.exec("LOCK TABLE gateway.delivery IN ACCESS SHARE MODE");
+
+    const auto during = apply_retention(url, {30, 90, 0});
+    dumping.commit();
+    const auto afterwards = apply_retention(url, {30, 90, 0});
+
+    ASSERT_TRUE(during.has_error());
+    EXPECT_EQ(during.error().code, errc::database_failed);
+    ASSERT_TRUE(afterwards);
+    EXPECT_EQ(afterwards.value().size(), 1U);
 }
 
 TEST(RetentionTest, EndsOnABackendThatHangs)

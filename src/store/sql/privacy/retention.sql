@@ -1,17 +1,37 @@
 -- What has grown too old goes by partitions.
 
--- Drops partitions that lie wholly before an age, and deletes refused deliveries that came last
--- before theirs. A null age keeps everything. Returns what went, by name.
+-- Drops partitions that lie wholly before an age, and deletes what is older in DEFAULT, where the
+-- rows of a clock gone wrong stay, and refused deliveries that came last before theirs. A null age
+-- keeps everything. Returns what went, by name. Fails, to be tried again, while a transaction that
+-- lasts holds the log.
 CREATE OR REPLACE FUNCTION gateway.apply_retention(
     p_source_event interval, p_delivery interval, p_quarantine interval)
 RETURNS TABLE (what text, rows bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
-SET lock_timeout = '2s'
+SET lock_timeout = '300ms'
 AS $$
 DECLARE
-    v_partition record;
+    v_old record;
 BEGIN
-    FOR v_partition IN
+    DELETE FROM gateway.partition_made m WHERE m.made_at < now() - interval '1 day';
+    FOR v_old IN
+        SELECT t.name || '_default' AS name, n.key, t.age
+        FROM (VALUES ('delivery', p_delivery), ('source_event', p_source_event)) AS t (name, age)
+        CROSS JOIN gateway.partition_of(t.name, now()) n
+        WHERE t.age IS NOT NULL
+        UNION ALL
+        SELECT 'quarantine', 'last_received_at', p_quarantine WHERE p_quarantine IS NOT NULL
+    LOOP
+        EXECUTE format('DELETE FROM gateway.%I WHERE %I < now() - $1', v_old.name, v_old.key)
+        USING v_old.age;
+        GET DIAGNOSTICS rows = ROW_COUNT;
+        IF rows > 0 THEN
+            what := 'rows of gateway.' || v_old.name;
+            RETURN NEXT;
+        END IF;
+    END LOOP;
+
+    FOR v_old IN
         SELECT c.relname AS name, c.reltuples::bigint AS estimate, p.relname AS parent
         FROM pg_class p
         JOIN pg_inherits i ON i.inhparent = p.oid
@@ -25,19 +45,16 @@ BEGIN
           AND ends.at[1]::timestamptz <= now() - a.age
         ORDER BY 1
     LOOP
-        EXECUTE format('DROP TABLE gateway.%I', v_partition.name);
-        what := 'gateway.' || v_partition.name;
-        rows := greatest(v_partition.estimate, 0);
+        -- DROP locks the whole table, and who waits for that lock stands in everybody's way.
+        IF NOT gateway.is_free(v_old.parent) THEN
+            RAISE EXCEPTION 'a transaction that lasts holds gateway.%', v_old.parent
+                USING ERRCODE = 'lock_not_available';
+        END IF;
+        EXECUTE format('DROP TABLE gateway.%I', v_old.name);
+        what := 'gateway.' || v_old.name;
+        rows := greatest(v_old.estimate, 0);
         RETURN NEXT;
     END LOOP;
-    IF p_quarantine IS NOT NULL THEN
-        DELETE FROM gateway.quarantine q WHERE q.last_received_at < now() - p_quarantine;
-        GET DIAGNOSTICS rows = ROW_COUNT;
-        IF rows > 0 THEN
-            what := 'rows of gateway.quarantine';
-            RETURN NEXT;
-        END IF;
-    END IF;
 END $$;
 COMMENT ON FUNCTION gateway.apply_retention IS
     'Drops what is older than its age; rows of dropped partitions are estimates.';
