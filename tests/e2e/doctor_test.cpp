@@ -110,6 +110,20 @@ TEST_F(DoctorTest, NamesWhatIsWrongAndTheRemedy)
     }
 }
 
+TEST_F(DoctorTest, CountsTheRowsThatWaitInDefault)
+{
+    test::query(gateway_.database_url(),
+                "INSERT INTO gateway.delivery SELECT 'c', '2031-01-01'::timestamptz + n * '1 day'::"
+                "interval, gen_random_uuid(), 'e', 'k', '' FROM generate_series(1, 3) n");
+
+    const auto said = doctor(gateway_.config_file());
+
+    EXPECT_EQ(said.exit_code, 0) << said.output;
+    EXPECT_TRUE(std::regex_search(
+        said.output, std::regex{"warn partitions +3 rows wait in DEFAULT partitions -> .*pg_dump"}))
+        << said.output;
+}
+
 TEST_F(DoctorTest, ADatabaseThatIsAwayLosesEventsWhereThereIsNoSpool)
 {
     change("url = 'postgresql://[^']*'", "url = 'postgresql://nobody@127.0.0.1:1/x'");

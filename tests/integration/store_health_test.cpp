@@ -97,6 +97,18 @@ TEST(StoreHealthTest, TheDatabaseIsReachedAndItsQuarantineIsCounted)
     EXPECT_EQ(observer.last().trouble, "");
 }
 
+// What no partition ever takes, since a clock was wrong, waits for none.
+TEST(StoreHealthTest, TheRowsThatWaitInDefaultForTheirPartitionAreCounted)
+{
+    const std::string url = fresh_database();
+    query(url, "INSERT INTO gateway.delivery SELECT 'c', at, gen_random_uuid(), 'e', 'k', ''"
+               " FROM unnest('{1716-01-01, 2031-01-01, 2031-01-02}'::timestamptz[]) at");
+    const database_observer observer{url};
+
+    ASSERT_TRUE(becomes_true([&] { return observer.last().default_rows.has_value(); }, 5s));
+    EXPECT_EQ(observer.last().default_rows, 2U);
+}
+
 TEST(StoreHealthTest, AServerThatIsNotThereIsOutOfReachInWords)
 {
     database_observer observer{"postgresql://nobody@127.0.0.1:1/nothing"};

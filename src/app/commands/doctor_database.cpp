@@ -49,18 +49,14 @@ void check_clock(database_trial& at, diagnosis& found)
 
 void check_partitions(database_trial& at, diagnosis& found)
 {
-    // Estimates, which everybody may read: the gateway's own role may not select from partitions.
-    const auto waiting =
-        one(at, "SELECT pg_stat_get_live_tuples('gateway.source_event_default'::regclass) + "
-                "pg_stat_get_live_tuples('gateway.delivery_default'::regclass)");
+    const auto waiting = one(at, "SELECT gateway.default_rows()");
     if (!waiting)
         found.doubtful("partitions", waiting.error().detail, "see the schema");
     else if (waiting.value() == "0")
         found.good("partitions", "no row waits in a DEFAULT partition");
     else
-        found.doubtful("partitions",
-                       "about " + waiting.value() + " rows wait in DEFAULT partitions",
-                       "they move when a partition of their time is made; see the log");
+        found.doubtful("partitions", waiting.value() + " rows wait in DEFAULT partitions",
+                       default_remedy);
 }
 
 void check_projector(database_trial& at, diagnosis& found)
@@ -131,7 +127,7 @@ std::optional<std::string> url_of(const config& c, diagnosis& found)
     return std::nullopt;
 }
 
-// Writers, projector, observer, page and retention, and with a spool its drainer.
+// Writers, projector, observer, page and keeper, and with a spool its drainer.
 long connections_of(const config& c)
 {
     return static_cast<long>(c.database.writers) + 4 + (c.spool.directory.empty() ? 0 : 1);

@@ -104,6 +104,9 @@ std::vector<std::string> degraded_because(const process_state& s)
         reasons.push_back(countdown_text(*s.refusing_since, now()));
     if (s.database.projection && s.database.reachable)
         add_projection(*s.database.projection, reasons);
+    if (s.database.default_rows.value_or(0) > 0 && s.database.reachable)
+        reasons.push_back(fmt::format("{} rows wait in DEFAULT partitions: {}",
+                                      *s.database.default_rows, default_remedy));
     add_silence(s.silent, now(), reasons);
     if (s.database.feeds_left_out > 0)
         reasons.push_back(std::to_string(s.database.feeds_left_out) + left_out_remedy);

@@ -38,6 +38,12 @@ inline constexpr const char* left_out_remedy =
     " pairs of company and type of event are beyond the 2200 that are watched for silence: look at "
     "report.feed_silence, which has all";
 
+// Behind the number of rows in DEFAULT, and what a person does about those that stay there.
+inline constexpr const char* default_remedy =
+    "the gateway moves them by itself, while no transaction of others holds the log for long "
+    "(pg_dump, a report). Many rows of several months need a quiet hour: SELECT "
+    "gateway.empty_default('source_event', 1000000000, 1000000000), as the owner of the schema";
+
 // "endpoint main has met nothing but wrong signatures since …, 57 of them: compare …".
 std::string wrong_key_text(const wrong_key& w);
 

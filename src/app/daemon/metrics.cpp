@@ -60,6 +60,10 @@ constexpr state_metric plain_metrics[] = {
      }},
     {"quarantine_events", "Deliveries that wait in quarantine.",
      [](process p) -> reading { return p.database.quarantine_waiting; }},
+    {"default_partition_rows",
+     "Events and bodies that wait in a DEFAULT partition for the one of their time; an estimate "
+     "where it is more than 10000.",
+     [](process p) -> reading { return p.database.default_rows; }},
     {"spool_events", "Deliveries that wait in the spool.",
      [](process p) { return if_there(p.spool, &spool_status::events); }},
     {"spool_bytes", "Of the spool's files on disk.",

@@ -151,6 +151,7 @@ struct database_observer::implementation {
     bool try_health(const std::function<void()>& question);
     void ask_quarantine();
     void ask_projection();
+    void ask_default();
     void ask_feeds();
     void note(bool reachable, std::string trouble);
 
@@ -188,6 +189,13 @@ void database_observer::implementation::ask_projection()
     seen.projection = {row[0].as<std::uint64_t>(), row[1].as<std::uint64_t>(),
                        row[2].as<std::uint64_t>(),
                        std::chrono::milliseconds{row[3].as<std::int64_t>()}};
+}
+
+void database_observer::implementation::ask_default()
+{
+    const auto rows = health.ask("SELECT gateway.default_rows()");
+    const std::lock_guard lock{mutex};
+    seen.default_rows = rows[0][0].as<std::uint64_t>();
 }
 
 void database_observer::implementation::ask_feeds()
@@ -241,9 +249,9 @@ void database_observer::implementation::watch(worker& self)
         if (!reached || steady_clock::now() < count_again)
             continue;
         count_again = steady_clock::now() + counting_interval;
-        static_cast<void>(try_health([this] { ask_projection(); }) &&
-                          try_health([this] { ask_feeds(); }) &&
-                          try_health([this] { ask_quarantine(); }));
+        static_cast<void>(
+            try_health([this] { ask_projection(); }) && try_health([this] { ask_feeds(); }) &&
+            try_health([this] { ask_quarantine(); }) && try_health([this] { ask_default(); }));
     } while (self.rest(health_interval));
 }
 

@@ -90,6 +90,9 @@ TEST(StatusTest, NamesWhatSomebodyHasToLookAt)
     s.writing.stalled_for = std::chrono::seconds{11};
     EXPECT_NE(first(degraded_because(s)).find("hangs"), std::string::npos);
     s = well();
+    s.database.default_rows = 3;
+    EXPECT_EQ(first(degraded_because(s)).find("3 rows wait in DEFAULT partitions: "), 0U);
+    s = well();
     s.database_takes_events = false;
     EXPECT_NE(first(degraded_because(s)).find("doctor"), std::string::npos);
 }
