@@ -1,5 +1,6 @@
 // Servers beside others: a standby takes nothing, and one that is away holds up the commits of its
 // primary, and no more.
+#include "gateway/store/log_keeper.hpp"
 #include "gateway/store/migrations.hpp"
 #include "gateway/store/observer.hpp"
 #include "gateway/store/projector.hpp"
@@ -188,6 +189,20 @@ TEST_F(AwayStandbyTest, ALongOutageLeavesTheServerItsConnections)
         EXPECT_TRUE(becomes([&] { return s.status().events == 0; }));
     }
     EXPECT_EQ(value(url_, "SELECT count(*) FROM gateway.source_event"), "100");
+}
+
+// Whoever makes a partition locks tables until its commit is over.
+TEST_F(AwayStandbyTest, NobodyWaitsForItOverPartitions)
+{
+    query(url_, "INSERT INTO gateway.delivery"
+                " VALUES ('c', '2031-01-01', gen_random_uuid(), 'e', 'k', '')");
+    lose_standby();
+
+    const auto kept = keep_partitions(url_);
+
+    ASSERT_TRUE(kept) << kept.error().detail;
+    EXPECT_EQ(kept.value(), std::vector<std::string>{"delivery_2031_01_01"});
+    EXPECT_EQ(value(url_, "SELECT count(*) FROM gateway.delivery"), "1");
 }
 
 // A shop may repeat a call it is not sure of, too.

@@ -289,8 +289,10 @@ void batch_session::ensure(const std::set<sys_days>& starts, partitions& of)
     std::string sqlstate;
     try {
         const auto made = in_time([&](auto& t) {
-            return t.exec_params("SELECT complete FROM gateway.ensure_partitions($1, $2)", of.table,
-                                 times + "}");
+            // Locks are held until the commit is over: it waits for no standby.
+            return t.exec_params("SELECT complete FROM gateway.ensure_partitions($1, $2),"
+                                 " set_config('synchronous_commit', 'local', true)",
+                                 of.table, times + "}");
         });
         if (made[0][0].as<bool>()) {
             of.known.insert(starts.begin(), starts.end());

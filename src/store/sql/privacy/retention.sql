@@ -13,6 +13,7 @@ AS $$
 DECLARE
     v_old record;
 BEGIN
+    PERFORM set_config('synchronous_commit', 'local', true); -- locks would be held meanwhile
     DELETE FROM gateway.partition_made m WHERE m.made_at < now() - interval '1 day';
     FOR v_old IN
         SELECT t.name || '_default' AS name, n.key, t.age

@@ -10,7 +10,8 @@
 -- neither place.
 --
 -- A lock that is waited for stands in everybody's way too. So it is not asked for while a
--- transaction that lasts holds the table, and given up after 0.3 s.
+-- transaction that lasts holds the table, and given up after 0.3 s. And the commit waits for no
+-- standby, which may be away: nothing is acknowledged here, and who writes later waits for both.
 
 -- Whether the log can be locked for a moment: the projector holds still from here to the end of
 -- the transaction (a step of its has 20 s), and no other transaction that holds the table is still
@@ -49,6 +50,7 @@ DECLARE
     v_now  record := gateway.partition_of(p_table, now());
     v_next record := gateway.partition_of(p_table, v_now.ends);
 BEGIN
+    PERFORM set_config('synchronous_commit', 'local', true);
     IF to_regclass('gateway.' || v_now.name) IS NOT NULL
         AND to_regclass('gateway.' || v_next.name) IS NOT NULL THEN
         RETURN true;
@@ -147,6 +149,7 @@ DECLARE
     v         record;
     v_range   text;
 BEGIN
+    PERFORM set_config('synchronous_commit', 'local', true);
     IF gateway.waiting_rows(p_table, 1) = 0 OR gateway.partitions_left(p_table) = 0
         OR NOT gateway.is_free(p_table) THEN
         RETURN NULL;
