@@ -254,7 +254,7 @@ int run_and_keep_evidence(const options& o)
         std::error_code ignored;
         fs::remove_all(directory, ignored);
     } else {
-        std::printf("journals, logs, schedule and the disks' images: %s\n", directory.c_str());
+        std::printf("journals, logs and the disks' images: %s\n", directory.c_str());
     }
     return code;
 }
