@@ -159,6 +159,33 @@ TEST_F(EraseTest, LeavesNobodyInALink)
         EXPECT_THAT(found(url_, trace), IsEmpty()) << trace;
 }
 
+// The same phone may be a customer of two companies: each erases its own.
+TEST_F(EraseTest, LeavesWhatIsInQuarantineOfAnotherCompany)
+{
+    const auto email = story_email(person_);
+    const auto body_of = [&](const std::string& company, const std::string& more) {
+        return R"({"type":"new","company":{"company_id":")" + company +
+               R"("},"subscriber":{"email":")" + email + R"("})" + more;
+    };
+    const std::string other = "another company";
+    answers kept;
+    {
+        writer w{settings_for(url_)};
+        for (const std::string more : {"}", R"(,"text":"\u0000"})", ",", R"(,"text":"\ud800"})"}) {
+            kept.submit(w, refused(body_of(story_company_id(0), more)));
+            kept.submit(w, refused(body_of(other, more)));
+        }
+    }
+    ASSERT_EQ(kept.count(disposition::quarantined), 8U);
+
+    const auto done = erase_by("email", email);
+
+    ASSERT_TRUE(done) << done.error().detail;
+    EXPECT_EQ(done.value().quarantined, 5U); // and the one of SetUp(), which names no company
+    EXPECT_EQ(value(url_, "SELECT count(*) FROM gateway.quarantine WHERE body = ''"), "5");
+    EXPECT_THAT(found(url_, email), testing::SizeIs(4));
+}
+
 TEST_F(EraseTest, ADryRunWritesNothing)
 {
     const auto would = erase_by("email", story_email(person_), true);
@@ -316,6 +343,50 @@ TEST(RetentionTest, WaitsForAnotherDayWhileATransactionHoldsTheLog)
     EXPECT_EQ(during.error().code, errc::database_failed);
     ASSERT_TRUE(afterwards);
     EXPECT_EQ(afterwards.value().size(), 1U);
+}
+
+// Retention that dropped a month keeps what the reports counted of it.
+TEST(RetentionTest, WhatComesAgainAfterItsMonthWasDroppedIsADuplicate)
+{
+    const std::string url = fresh_database();
+    const auto at = now() - std::chrono::days{100};
+    const auto old = [&](int number) {
+        given_event e = click(number);
+        std::get<source_event>(e.what).occurred_at = at + std::chrono::milliseconds{number};
+        return e;
+    };
+    given_event never_dropped = old(3);
+    std::get<source_event>(never_dropped.what).occurred_at = now() - std::chrono::days{1'000};
+    const std::string record = "SELECT gateway.record_event('shop', 'page.viewed', 'C', '" +
+                               to_string(at) +
+                               "', '{\"email\": \"a@mail.org\"}',"
+                               " 'https://shop.example.com/')";
+    const auto stored = [&] {
+        return value(url, "SELECT count(*) || ' ' || (SELECT sum(events) FROM gateway.batch)"
+                          " FROM gateway.source_event");
+    };
+    answers all;
+    writer w{settings_for(url)};
+    all.submit(w, old(1));
+    ASSERT_EQ(all.count(disposition::stored), 1U);
+    test::query(url, record);
+    ASSERT_EQ(stored(), "2 2");
+    ASSERT_TRUE(apply_retention(url, {0, 0, 31}));
+    ASSERT_EQ(stored(), "0 2");
+
+    all.submit(w, old(1));
+    all.submit(w, old(2)); // who knows whether it came before
+    test::query(url, record);
+    all.submit(w, never_dropped);
+    all.submit(w, click(4)); // as old, too
+
+    const auto received = all.all();
+    EXPECT_EQ(received[1].value().what, disposition::duplicate);
+    EXPECT_EQ(received[2].value().what, disposition::duplicate);
+    EXPECT_EQ(received[3].value().what, disposition::stored);
+    EXPECT_EQ(received[4].value().what, disposition::stored);
+    EXPECT_EQ(stored(), "2 4");
+    EXPECT_EQ(value(url, "SELECT count(*) FROM gateway.delivery"), "3");
 }
 
 TEST(RetentionTest, EndsOnABackendThatHangs)

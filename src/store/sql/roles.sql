@@ -54,7 +54,8 @@ DECLARE
 BEGIN
     GRANT USAGE ON SCHEMA gateway, report TO gateway_writer;
     GRANT USAGE ON SEQUENCE gateway.batch_id TO gateway_writer;
-    GRANT SELECT ON gateway.schema_migration, gateway.schema_file TO gateway_writer;
+    GRANT SELECT ON gateway.schema_migration, gateway.schema_file, gateway.dropped_month
+        TO gateway_writer;
     GRANT EXECUTE ON FUNCTION gateway.ensure_partitions, gateway.make_ahead,
         gateway.empty_default, gateway.default_rows, gateway.has_erased,
         gateway.without_erased, gateway.projected_until, gateway.apply_retention

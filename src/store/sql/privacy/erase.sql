@@ -1,5 +1,19 @@
 -- Erasing a person: whoever is one profile with an identifier.
 
+-- The company that a refused body names; null when it names none. What PostgreSQL cannot read as
+-- JSON (a NUL, half of a body) is asked for its first company_id.
+CREATE OR REPLACE FUNCTION gateway.company_of_body(p_body bytea) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN btrim(convert_from(p_body, 'UTF8')::json #>> '{company,company_id}');
+EXCEPTION
+    WHEN OTHERS THEN
+        RETURN btrim(substring(encode(p_body, 'escape') FROM '"company_id"\s*:\s*"([^"\\]+)"'));
+END $$;
+COMMENT ON FUNCTION gateway.company_of_body IS
+    'The company_id that the body of a refused delivery names.';
+
 -- The subscribers of that person, all identifiers they were seen with, and the refused bodies that
 -- hold one, as temporary tables.
 CREATE OR REPLACE FUNCTION gateway.find_erased(p_company_id text, p_kind text, p_value text)
@@ -43,14 +57,16 @@ BEGIN
     CROSS JOIN LATERAL jsonb_array_elements_text(j.value) AS v (value);
 
     -- Bodies there are no events: searched for the identifiers as bytes. Short ids would be found
-    -- in everybody's.
+    -- in everybody's. What names another company stays: whoever has the same phone there is another
+    -- company's customer.
     CREATE TEMP TABLE erased_body ON COMMIT DROP AS
     SELECT q.quarantine_id FROM gateway.quarantine q
-    WHERE EXISTS (
-        SELECT FROM pg_temp.erased_identifier i
-        WHERE (i.kind IN ('phone', 'email') OR octet_length(i.value) >= 6)
-          AND position(lower(encode(convert_to(ltrim(i.value, '+'), 'UTF8'), 'escape'))
-                       IN lower(encode(q.body, 'escape'))) > 0);
+    WHERE CASE WHEN EXISTS (
+            SELECT FROM pg_temp.erased_identifier i
+            WHERE (i.kind IN ('phone', 'email') OR octet_length(i.value) >= 6)
+              AND position(lower(encode(convert_to(ltrim(i.value, '+'), 'UTF8'), 'escape'))
+                           IN lower(encode(q.body, 'escape'))) > 0)
+        THEN coalesce(gateway.company_of_body(q.body), p_company_id) = p_company_id END;
 END $$;
 COMMENT ON FUNCTION gateway.find_erased IS
     'Makes temporary tables of what an erasure reaches.';

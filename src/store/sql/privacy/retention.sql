@@ -15,6 +15,9 @@ DECLARE
 BEGIN
     PERFORM set_config('synchronous_commit', 'local', true); -- locks would be held meanwhile
     DELETE FROM gateway.partition_made m WHERE m.made_at < now() - interval '1 day';
+    INSERT INTO gateway.dropped_month (month)
+    SELECT DISTINCT date_trunc('month', e.occurred_at) FROM gateway.source_event_default e
+    WHERE e.occurred_at < date_trunc('month', now() - p_source_event) ON CONFLICT DO NOTHING;
     FOR v_old IN
         SELECT t.name || '_default' AS name, n.key, t.age
         FROM (VALUES ('delivery', p_delivery), ('source_event', p_source_event)) AS t (name, age)
@@ -33,7 +36,8 @@ BEGIN
     END LOOP;
 
     FOR v_old IN
-        SELECT c.relname AS name, c.reltuples::bigint AS estimate, p.relname AS parent
+        SELECT c.relname AS name, c.reltuples::bigint AS estimate, p.relname AS parent,
+               ends.at[1]::timestamptz AS ends
         FROM pg_class p
         JOIN pg_inherits i ON i.inhparent = p.oid
         JOIN pg_class c ON c.oid = i.inhrelid
@@ -52,6 +56,9 @@ BEGIN
                 USING ERRCODE = 'lock_not_available';
         END IF;
         EXECUTE format('DROP TABLE gateway.%I', v_old.name);
+        INSERT INTO gateway.dropped_month (month)
+        SELECT date_trunc('month', v_old.ends - interval '1 day')
+        WHERE v_old.parent = 'source_event' ON CONFLICT DO NOTHING;
         what := 'gateway.' || v_old.name;
         rows := greatest(v_old.estimate, 0);
         RETURN NEXT;

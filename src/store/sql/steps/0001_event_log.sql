@@ -94,6 +94,11 @@ CREATE INDEX source_event_response ON gateway.source_event (company_id, action, 
     WHERE action IN ('link_clicked', 'inbound_received', 'completed');
 CREATE TABLE gateway.source_event_default PARTITION OF gateway.source_event DEFAULT;
 
+CREATE TABLE gateway.dropped_month (
+    month      timestamptz PRIMARY KEY,
+    dropped_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
 CREATE TABLE gateway.delivery (
     company_id  text           NOT NULL,
     received_at timestamptz(3) NOT NULL,

@@ -84,6 +84,12 @@ SELECT gateway.describe('gateway.source_event',
 COMMENT ON TABLE gateway.source_event_default IS
     'Net for months without a partition; gateway.empty_default takes the rows out.';
 
+SELECT gateway.describe('gateway.dropped_month',
+    'The months of source_event that retention has dropped: an event of theirs that comes again '
+    'is a duplicate. Whoever restores a month deletes its row.', ARRAY[
+    ['month', 'Its beginning (UTC).'],
+    ['dropped_at', 'When it was dropped, by the database''s clock.']]);
+
 SELECT gateway.describe('gateway.delivery',
     'The exact bytes of the delivery that brought an event; short retention. Partitioned by day '
     'of received_at (UTC).', ARRAY[

@@ -97,7 +97,9 @@ BEGIN
     FOR v IN SELECT DISTINCT n.name, n.starts
              FROM unnest(p_times) AS t (at) CROSS JOIN gateway.partition_of(p_table, t.at) n
              WHERE gateway.has_partition(t.at) ORDER BY n.starts LOOP
-        CONTINUE WHEN to_regclass('gateway.' || v.name) IS NOT NULL;
+        CONTINUE WHEN to_regclass('gateway.' || v.name) IS NOT NULL
+            OR (p_table = 'source_event' AND EXISTS ( -- its events are duplicates: write_batch
+                SELECT FROM gateway.dropped_month d WHERE d.month = v.starts));
         BEGIN
             IF gateway.attach_partition(p_table, v.starts, p_default_bytes_max) THEN
                 made := made + 1;

@@ -71,7 +71,10 @@ BEGIN
         (extract(epoch FROM v_at) * 1000)::bigint, v_ids, p_page_url, p_order_id, v_value,
         p_currency)::text);
 
-    IF gateway.is_erased(v_company, v_subscriber, v_at) THEN
+    -- Of a month that retention has dropped everything is a duplicate: see write_batch.
+    IF gateway.is_erased(v_company, v_subscriber, v_at)
+        OR EXISTS (SELECT FROM gateway.dropped_month d
+                   WHERE d.month = date_trunc('month', v_at, 'UTC')) THEN
         RETURN v_event;
     END IF;
 

@@ -32,6 +32,13 @@ COMMENT ON FUNCTION gateway.keep_refused IS 'Writes the quarantine rows of a bat
 -- a key, and each array is in key order: two writers with the same rows would deadlock otherwise.
 -- stored is how many events were new; fresh lists their positions in p_events, from 1, and is null
 -- when all of them were. batch_id is null when there was nothing new.
+--
+-- Events of a month that retention has dropped are duplicates. What was of it and came once was
+-- counted once, for the read models keep their counts; whether an event that comes now is one of
+-- those, nobody can tell any more. So one that never came, late by the whole age of the log, is
+-- left out as well: that is less of a lie than to count others twice, and the log would not have
+-- kept it for more than a day. A month that is as old and was never dropped, since there was
+-- nothing of it, takes events as any other, until retention drops it.
 CREATE OR REPLACE FUNCTION gateway.write_batch(
     p_writer text, p_version text, p_events gateway.event_row[],
     p_deliveries gateway.delivery_row[], p_quarantine gateway.quarantine_row[],
@@ -50,6 +57,7 @@ DECLARE
     v_times       timestamptz[];
     v_ids         uuid[];
     v_kept        gateway.event_row[];
+    v_dropped     timestamptz[] := ARRAY(SELECT d.month FROM gateway.dropped_month d);
 BEGIN
     -- A role or database whose commits wait for less than all of the cluster's disks is overruled.
     PERFORM set_config('synchronous_commit', 'on', true)
@@ -66,6 +74,8 @@ BEGIN
         INSERT INTO gateway.source_event
         SELECT v_batch, NULL, NULL, NULL, e.*
         FROM unnest(CASE WHEN v_kept IS NULL THEN p_events ELSE v_kept END) AS e
+        WHERE cardinality(v_dropped) = 0
+           OR date_trunc('month', e.occurred_at, 'UTC') <> ALL (v_dropped)
         ON CONFLICT DO NOTHING
         RETURNING company_id, occurred_at, event_id)
     SELECT count(*), array_agg(company_id), array_agg(occurred_at), array_agg(event_id)
