@@ -87,7 +87,7 @@ TEST(PoisonTest, NoBatchLosesAnInnocentRowNorAPoisonOneNorCostsManyStatements)
             }
         });
 
-        ASSERT_TRUE(left.failed.empty() && left.hopeless.empty()) << "round " << round;
+        ASSERT_TRUE(left.failed.empty() && left.refused.empty()) << "round " << round;
         const double bound =
             2.0 * static_cast<double>(batch.poison) * std::log2(static_cast<double>(size));
         ASSERT_LE(static_cast<double>(statements - 1), bound)

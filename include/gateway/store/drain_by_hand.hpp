@@ -17,7 +17,7 @@ struct drain_settings : batch_settings {
 
 struct drain_report {
     std::uint64_t drained = 0; // in the database now, as events or quarantine rows
-    std::uint64_t kept = 0;    // refused by the database even as quarantine rows: still spooled
+    std::uint64_t kept = 0;    // refused by the database, which took others: still spooled
 };
 
 // Writes what waits in `from` into the database, oldest first and as fast as it goes, and removes

@@ -12,6 +12,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +25,12 @@ struct writer_settings : batch_settings {
     std::size_t inbox_events_max = 20'000;
     std::size_t inbox_bytes_max = 64U << 20U;
     spool_link fallback = {};
+};
+
+// What the database refuses of the spool, while it answers.
+struct refused_events {
+    std::uint64_t count = 0;
+    std::string why; // its SQLSTATE
 };
 
 struct writer_status {
@@ -39,7 +46,8 @@ struct writer_status {
     // Why the last connection could not be made; nothing once one could. Time heals what is
     // database_unavailable; a schema_mismatch or database_failed takes somebody.
     std::optional<error> trouble;
-    bool login_refused = false; // that is it: the server turns our login away
+    bool login_refused = false;      // that is it: the server turns our login away
+    refused_events refused_of_spool; // as of the last time that they were tried
 };
 
 // Makes the counters of what becomes of an endpoint's deliveries, at 0, so that the first delivery

@@ -87,6 +87,11 @@ std::vector<std::string> degraded_because(const process_state& s)
     if (s.spool && s.spool->events > 0)
         reasons.push_back(fmt::format("{} events wait in the spool ({} MiB of {})", s.spool->events,
                                       s.spool->bytes >> 20U, size_text(s.spool_bytes_max)));
+    if (const auto& refused = s.writing.refused_of_spool; refused.count > 0)
+        reasons.push_back(fmt::format("{} {} refused by the database ({}): in the spool, and tried "
+                                      "again; see the log of PostgreSQL",
+                                      refused.count, refused.count == 1 ? "event is" : "events are",
+                                      refused.why));
     if (s.spool && !s.spool->damaged.empty())
         reasons.push_back(
             fmt::format("{} damaged files stand in the spool: run attentive-gateway spool verify",

@@ -76,6 +76,9 @@ constexpr state_metric plain_metrics[] = {
              return spool.oldest ? in_seconds(now() - *spool.oldest) : 0;
          });
      }},
+    {"spool_refused_events",
+     "Events in the spool that the database, while it answered, refused when they were tried last.",
+     [](process p) { return p.spool ? reading{p.writing.refused_of_spool.count} : std::nullopt; }},
     {"spool_damaged_files", "Files of the spool set aside as damaged.",
      [](process p) {
          return if_there(p.spool, [](const auto& spool) { return spool.damaged.size(); });

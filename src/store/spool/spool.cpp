@@ -86,6 +86,7 @@ struct spool::implementation {
     }
 
     result<void> append(const deliveries_view& deliveries);
+    result<void> write_twice(const deliveries_view& deliveries);
     file_result<void> write(const deliveries_view& deliveries);
     result<spool_batch> read(std::size_t events_max, std::size_t bytes_max);
     file_result<spool_batch> read_from(spool_member& m, std::size_t events_max,
@@ -106,6 +107,12 @@ result<void> spool::implementation::append(const deliveries_view& deliveries)
     const std::lock_guard turn{appending};
     if (!files.fits(bytes_needed(payload_of(deliveries))))
         return fail(errc::spool_full, "spool: bytes_max is reached");
+    return write_twice(deliveries);
+}
+
+// The second time only where it may help.
+result<void> spool::implementation::write_twice(const deliveries_view& deliveries)
+{
     auto written = write(deliveries);
     // The pages of a failed fsync are lost, whatever a second fsync of them says: only the copy
     // in memory counts, and it goes to another file.
@@ -236,6 +243,15 @@ result<void> spool::remove(const spool_batch& batch)
 {
     implementation_->remove(batch);
     return ok();
+}
+
+result<void> spool::move_to_end(const spool_batch& batch, const deliveries_view& those)
+{
+    {
+        const std::lock_guard turn{implementation_->appending};
+        BOOST_OUTCOME_TRY(implementation_->write_twice(those));
+    }
+    return remove(batch);
 }
 
 spool_status spool::status() const

@@ -78,6 +78,20 @@ parts split(std::span<const unit> units)
     return {units.first(events), units.subspan(events)};
 }
 
+// Refused is what the database may do to one event while it takes others. Not a lock, a time limit,
+// a server that is read-only or out of memory: there, trying parts would only take longer.
+verdict verdict_of(const failure& f)
+{
+    if (f.kind == failure_kind::rejected)
+        return verdict::rejected;
+    const std::string group = f.sqlstate.substr(0, 2);
+    const bool of_all =
+        group.empty() || group == "25" || group == "53" || group == "55" || group == "57";
+    const bool disk_full = f.sqlstate == "53100"; // of a tablespace, perhaps
+    return f.kind == failure_kind::other && (!of_all || disk_full) ? verdict::refused
+                                                                   : verdict::failed;
+}
+
 pqxx::binarystring binary(const std::string& value)
 {
     return pqxx::binarystring{value.data(), value.size()};
@@ -199,10 +213,10 @@ batch_written batch_session::write(std::span<const unit> units)
 unwritten batch_session::write_parts(
     std::vector<unit> units,
     const std::function<void(std::span<unit>, const batch_written&)>& written, failure& last,
-    std::chrono::steady_clock::time_point by)
+    std::chrono::steady_clock::time_point by, takes_others others)
 {
     by_ = by;
-    return write_all(std::move(units), [&](std::span<unit> part) {
+    const auto write_part = [&](std::span<unit> part) {
         batch_written done;
         try {
             done = write(part);
@@ -212,11 +226,12 @@ unwritten batch_session::write_parts(
                 last.message = deadline_passed_
                                    ? "no answer within the deadline, connection given up"
                                    : "the connection broke";
-            return last.kind == failure_kind::rejected ? verdict::rejected : verdict::failed;
+            return verdict_of(last);
         }
         written(part, done);
         return verdict::written;
-    });
+    };
+    return write_all(std::move(units), write_part, others);
 }
 
 // Runs `work` on a connection without a transaction block: each of its statements is one.

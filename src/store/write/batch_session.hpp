@@ -53,12 +53,14 @@ public:
     // it may be written again, the keys make that harmless.
     batch_written write(std::span<const unit> units);
 
-    // Writes all units but the poison among them, found as write_all() does. `written` is told of
-    // each part once it is committed. When anything failed, `last` says why. All of it is over at
-    // `by`, each call at the session's own deadline at the latest. Does not throw.
+    // Writes all units but the poison among them and what is refused, found as write_all() does.
+    // `written` is told of each part once it is committed. When anything failed or was refused,
+    // `last` says why. All of it is over at `by`, each call at the session's own deadline at the
+    // latest. Does not throw.
     unwritten write_parts(std::vector<unit> units,
                           const std::function<void(std::span<unit>, const batch_written&)>& written,
-                          failure& last, std::chrono::steady_clock::time_point by = no_limit);
+                          failure& last, std::chrono::steady_clock::time_point by = no_limit,
+                          takes_others others = takes_others::unknown);
     static constexpr auto no_limit = std::chrono::steady_clock::time_point::max();
 
     // Writes an empty batch: whether the database would take one. Without a word of any event a

@@ -3,6 +3,8 @@
 #include "store/write/batch_session.hpp"
 #include "store/write/drainer.hpp"
 
+#include <algorithm>
+#include <cstdint>
 #include <utility>
 
 namespace gateway {
@@ -13,17 +15,22 @@ result<drain_report> drain(spool& from, const drain_settings& settings)
     drain_report report;
     try {
         batch_session session{settings, "drain by hand", deadlines};
-        // What was refused for good stands at the end: when nothing else is left, this is done.
-        while (report.kept == 0 || from.status().events > report.kept) {
+        // What is refused goes to the end, behind all that stood here when this began.
+        for (auto to_come = from.status().events; to_come > 0;) {
             BOOST_OUTCOME_TRY(auto batch,
-                              from.read(settings.batch_events_max, settings.batch_bytes_max));
+                              from.read(std::min<std::uint64_t>(settings.batch_events_max, to_come),
+                                        settings.batch_bytes_max));
             if (batch.deliveries.empty())
                 break;
             const std::size_t rows = batch.deliveries.size();
-            BOOST_OUTCOME_TRY(const auto kept,
-                              drain_batch(session, from, std::move(batch), settings.map));
-            report.kept += kept;
-            report.drained += rows - kept;
+            // What is written by now says that the database takes others.
+            BOOST_OUTCOME_TRY(
+                const auto done,
+                drain_batch(session, from, std::move(batch), settings.map,
+                            report.drained > 0 ? takes_others::yes : takes_others::unknown));
+            report.kept += done.refused;
+            report.drained += rows - done.refused;
+            to_come -= rows;
             if (settings.progress)
                 settings.progress(report.drained);
         }

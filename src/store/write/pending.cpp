@@ -3,6 +3,7 @@
 #include "store/write/pending.hpp"
 
 #include <algorithm>
+#include <deque>
 #include <iterator>
 #include <tuple>
 #include <utility>
@@ -60,7 +61,7 @@ std::vector<unit> regroup(std::vector<unit> units)
 
 struct narrowed {
     std::size_t written; // the first so many units are committed
-    bool failed;         // an attempt failed; otherwise the unit behind the written is poison
+    verdict next;        // of the unit behind them: it is poison; or of the attempt that ended this
 };
 
 // `units` was rejected as a whole: halves it until one unit is left. What was written is always a
@@ -71,13 +72,53 @@ narrowed isolate(std::span<unit> units, const attempt& write)
     std::size_t high = units.size();
     while (high - low > 1) {
         const std::size_t middle = low + (high - low) / 2;
-        switch (write(units.subspan(low, middle - low))) {
+        switch (const verdict half = write(units.subspan(low, middle - low))) {
         case verdict::written: low = middle; break;
         case verdict::rejected: high = middle; break;
-        case verdict::failed: return {low, true};
+        case verdict::refused:
+        case verdict::failed: return {low, half};
         }
     }
-    return {low, false};
+    return {low, verdict::rejected};
+}
+
+// Writes `units` but for the poison among them, which is kept in quarantine; what even that refuses
+// joins `hopeless`. Leaves in `units` what an attempt behind its verdict refused, or failed with.
+verdict write_but_poison(std::vector<unit>& units, const attempt& write,
+                         std::vector<unit>& hopeless, bool& any_written)
+{
+    while (!units.empty()) {
+        narrowed found{0, write(units)};
+        if (found.next == verdict::written)
+            found.written = units.size();
+        if (found.next == verdict::rejected)
+            found = isolate(units, write);
+        any_written = any_written || found.written > 0;
+        units.erase(units.begin(), units.begin() + static_cast<std::ptrdiff_t>(found.written));
+        if (found.next == verdict::refused || found.next == verdict::failed)
+            return found.next;
+        if (found.next == verdict::rejected && !condemn(units.front())) {
+            hopeless.push_back(std::move(units.front()));
+            units.erase(units.begin());
+        }
+        units = regroup(std::move(units));
+    }
+    return verdict::written;
+}
+
+// Moves the second half of `units` out.
+std::vector<unit> split_off_half(std::vector<unit>& units)
+{
+    const auto middle = units.begin() + static_cast<std::ptrdiff_t>((units.size() + 1) / 2);
+    std::vector<unit> half{std::make_move_iterator(middle), std::make_move_iterator(units.end())};
+    units.erase(middle, units.end());
+    return half;
+}
+
+void move_behind(std::vector<unit>& to, std::vector<unit>& from)
+{
+    std::move(from.begin(), from.end(), std::back_inserter(to));
+    from.clear();
 }
 
 } // namespace
@@ -139,27 +180,37 @@ std::vector<unit> group(std::vector<std::unique_ptr<pending>> given)
     return units;
 }
 
-unwritten write_all(std::vector<unit> units, const attempt& write)
+// Breadth first, so that what is written shows early whether others are taken at all.
+unwritten write_all(std::vector<unit> units, const attempt& write, takes_others others)
 {
+    constexpr int refusals_max = 31; // as many as there are halves down to a sixteenth
     unwritten left;
-    while (!units.empty()) {
-        const verdict all = write(units);
-        if (all == verdict::written)
-            return left;
-        narrowed found{0, true};
-        if (all == verdict::rejected)
-            found = isolate(units, write);
-        units.erase(units.begin(), units.begin() + static_cast<std::ptrdiff_t>(found.written));
-        if (found.failed) {
-            left.failed = std::move(units);
-            return left;
+    std::vector<unit> hopeless;
+    std::deque<std::vector<unit>> parts;
+    parts.push_back(std::move(units));
+    bool others_are_taken = others == takes_others::yes;
+    verdict last = verdict::written;
+    for (int refusals = 0; !parts.empty() && last != verdict::failed;) {
+        auto part = std::move(parts.front());
+        parts.pop_front();
+        last = write_but_poison(part, write, hopeless, others_are_taken);
+        if (last == verdict::refused && ++refusals == refusals_max && !others_are_taken)
+            last = verdict::failed;
+        if (last == verdict::failed) {
+            parts.push_front(std::move(part));
+        } else if (part.size() == 1) {
+            move_behind(left.refused, part);
+        } else if (!part.empty()) {
+            auto half = split_off_half(part);
+            parts.push_back(std::move(part));
+            parts.push_back(std::move(half));
         }
-        if (!condemn(units.front())) {
-            left.hopeless.push_back(std::move(units.front()));
-            units.erase(units.begin());
-        }
-        units = regroup(std::move(units));
     }
+    if (!others_are_taken)
+        move_behind(left.failed, left.refused);
+    for (auto& part : parts)
+        move_behind(left.failed, part);
+    move_behind(left.refused, hopeless);
     return left;
 }
 

@@ -124,6 +124,7 @@ struct writer::implementation {
     std::optional<error> trouble; // of the last connection tried
     bool login_refused = false;
     std::atomic<std::size_t> connected{0};
+    std::atomic<std::uint64_t> batches_taken{0}; // and committed
     // Threads that have a connection or may have one at once. At zero nothing is queued for them:
     // submissions go to the spool, or are refused, and so does what was in the inbox.
     std::atomic<std::size_t> serving;
@@ -244,11 +245,12 @@ bool writer::implementation::store(batch_session& session, pendings taken, lane&
         group(std::move(taken)),
         [&](std::span<unit> units, const batch_written& written) {
             self.beat();
+            ++batches_taken;
             answer_written(units, written, l.metrics);
         },
         last, otherwise.has_spool() ? since + settings.batch_deadline : batch_session::no_limit);
 
-    if (!last.sqlstate.empty() && left.failed.empty()) {
+    if (last.kind == failure_kind::rejected) {
         if (const auto held_back = poison_log.pass())
             write_log(severity::warn, "values_refused",
                       "PostgreSQL refused values (SQLSTATE {db.response.status_code}): kept in "
@@ -257,9 +259,8 @@ bool writer::implementation::store(batch_session& session, pendings taken, lane&
                        {"attentive.quarantine.reason", "database_rejected"},
                        held_back_field(*held_back)});
     }
-    if (!left.hopeless.empty())
-        otherwise.take_refused(members_of(std::move(left.hopeless)),
-                               fail(errc::database_failed, "refused twice"));
+    if (!left.refused.empty())
+        otherwise.take_refused(members_of(std::move(left.refused)), to_error(last));
     if (left.failed.empty())
         return true;
     auto kept = members_of(std::move(left.failed));
@@ -308,8 +309,9 @@ writer::writer(writer_settings settings)
     auto& i = *implementation_;
     const auto& s = i.settings;
     if (i.otherwise.has_spool()) {
-        i.draining = std::make_unique<drainer>(s, s.fallback, instance_name(s.threads), i.deadlines,
-                                               [&i] { return i.connected > 0; });
+        i.draining = std::make_unique<drainer>(
+            s, s.fallback, instance_name(s.threads), [&i] { return i.connected > 0; },
+            [&i] { return i.batches_taken.load(); });
         i.watching = std::make_unique<worker>("inbox watch", [&i](worker& self) {
             while (self.rest(i.settings.batch_deadline / 20))
                 i.spool_late();
@@ -371,7 +373,7 @@ writer_status writer::status() const
     auto& i = *implementation_;
     const auto now = worker::clock::now();
     const bounds waiting = i.box.waiting();
-    writer_status s{waiting.events, waiting.bytes, {}, gateway::refusing_since(), {}, false};
+    writer_status s{waiting.events, waiting.bytes, {}, gateway::refusing_since(), {}, false, {}};
     {
         const std::lock_guard lock{i.trouble_mutex};
         s.trouble = i.trouble;
@@ -380,8 +382,10 @@ writer_status writer::status() const
     for (const auto& each : i.threads)
         s.stalled_for = std::max(s.stalled_for, each.busy_for(now));
     s.stalled_for = std::max(s.stalled_for, i.otherwise.busy_for(now));
-    if (i.draining)
+    if (i.draining) {
         s.stalled_for = std::max(s.stalled_for, i.draining->busy_for(now));
+        s.refused_of_spool = i.draining->refused();
+    }
     return s;
 }
 

@@ -47,6 +47,18 @@ TEST(StatusTest, ADatabaseThatIsAwayIsNamedWhileEventsAreStillTaken)
     EXPECT_NE(line.find("12 events wait in the spool (3 MiB of 1GiB)"), std::string::npos) << line;
 }
 
+TEST(StatusTest, WhatTheDatabaseRefusesIsCountedWithWhy)
+{
+    auto s = well();
+    s.spool->events = 1;
+    s.writing.refused_of_spool = {1, "SQLSTATE P0001"};
+
+    EXPECT_TRUE(not_ready_because(s).empty());
+    const auto line = status_line(s);
+    EXPECT_NE(line.find("1 event is refused by the database (SQLSTATE P0001)"), std::string::npos)
+        << line;
+}
+
 TEST(StatusTest, WhatTimeDoesNotHealIsSaidWithWhatToDo)
 {
     auto s = well();

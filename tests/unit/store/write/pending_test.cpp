@@ -91,7 +91,7 @@ TEST(PendingTest, WritesAGoodBatchInOneAttempt)
     EXPECT_EQ(table.attempts, 1U);
     EXPECT_EQ(table.events.size(), 2U);
     EXPECT_EQ(table.refusals.size(), 1U);
-    EXPECT_TRUE(left.failed.empty() && left.hopeless.empty());
+    EXPECT_TRUE(left.failed.empty() && left.refused.empty());
 }
 
 TEST(PendingTest, FindsEveryPoisonRowAndWritesTheRestInFewAttempts)
@@ -112,7 +112,7 @@ TEST(PendingTest, FindsEveryPoisonRowAndWritesTheRestInFewAttempts)
 
         ASSERT_EQ(table.events.size(), static_cast<std::size_t>(n - k));
         ASSERT_EQ(table.refusals.size(), static_cast<std::size_t>(k));
-        ASSERT_TRUE(left.failed.empty() && left.hopeless.empty());
+        ASSERT_TRUE(left.failed.empty() && left.refused.empty());
         ASSERT_LE(static_cast<double>(table.attempts - 1), 2 * k * std::ceil(std::log2(n)));
     }
 }
@@ -158,8 +158,86 @@ TEST(PendingTest, GivesUpOnARowThatIsRefusedEvenInQuarantine)
     const auto left =
         write_all(grouped(test::click(1), test::refused("a"), test::click(2)), refuse_refusals);
 
-    EXPECT_EQ(left.hopeless.size(), 1U);
+    EXPECT_EQ(left.refused.size(), 1U);
     EXPECT_TRUE(left.failed.empty());
+}
+
+// A table that refuses some events for reasons of its own, once no value of a batch is poison.
+struct choosy_table {
+    std::set<uuid> refuses;
+    fake_table table{};
+    std::size_t attempts = 0;
+
+    verdict operator()(std::span<unit> units)
+    {
+        ++attempts;
+        const bool refused = std::any_of(units.begin(), units.end(),
+                                         [&](const unit& u) { return refuses.count(u.id) > 0; });
+        return refused && !has_poison(units) ? verdict::refused : table(units);
+    }
+
+    static bool has_poison(std::span<unit> units)
+    {
+        return std::any_of(units.begin(), units.end(), [](const unit& u) {
+            return u.is_event() && u.first().event().message_text.find('\0') != std::string::npos;
+        });
+    }
+};
+
+TEST(PendingTest, PassesOverWhatIsRefusedAndWritesTheRestWithThePoisonInQuarantine)
+{
+    std::mt19937 random{11};
+    for (int round = 0; round < 300; ++round) {
+        const int n = std::uniform_int_distribution{40, 300}(random);
+        choosy_table table;
+        std::vector<std::unique_ptr<pending>> batch;
+        std::size_t bad = 0;
+        for (int i = 0; i < n; ++i) {
+            const int kind = std::uniform_int_distribution{0, 19}(random);
+            auto e = kind == 1 ? test::poison(i) : test::click(i);
+            bad += kind == 1 ? 1 : 0;
+            if (kind == 2)
+                table.refuses.insert(std::get<source_event>(e.what).event_id);
+            batch.push_back(entry(std::move(e)));
+        }
+
+        const auto left = write_all(group(std::move(batch)), std::ref(table));
+
+        ASSERT_TRUE(left.failed.empty()) << "round " << round;
+        ASSERT_EQ(left.refused.size(), table.refuses.size());
+        ASSERT_EQ(table.table.refusals.size(), bad);
+        ASSERT_EQ(table.table.events.size() + bad + table.refuses.size(),
+                  static_cast<std::size_t>(n));
+        for (const auto& u : left.refused)
+            ASSERT_EQ(table.refuses.count(u.id), 1U);
+    }
+}
+
+TEST(PendingTest, ADatabaseThatRefusesAllIsLeftAloneSoonUnlessItIsKnownToTakeOthers)
+{
+    for (const int n : {1, 2, 30, 1'000}) {
+        choosy_table table;
+        const auto batch = [&] {
+            std::vector<std::unique_ptr<pending>> all;
+            for (int i = 0; i < n; ++i) {
+                all.push_back(entry(test::click(i)));
+                table.refuses.insert(all.back()->event().event_id);
+            }
+            return group(std::move(all));
+        };
+        const auto size = static_cast<std::size_t>(n);
+
+        const auto unknown = write_all(batch(), std::ref(table));
+        const auto attempts = std::exchange(table.attempts, 0);
+        const auto known = write_all(batch(), std::ref(table), takes_others::yes);
+
+        EXPECT_EQ(unknown.failed.size(), size);
+        EXPECT_TRUE(unknown.refused.empty());
+        EXPECT_LE(attempts, std::min<std::size_t>(31, 2 * size));
+        EXPECT_EQ(known.refused.size(), size);
+        EXPECT_TRUE(known.failed.empty());
+        EXPECT_LE(table.attempts, 2 * size);
+    }
 }
 
 TEST(PendingTest, IdentifiesARefusalByEndpointAndBody)
