@@ -3,6 +3,8 @@
 #include "e2e/signed_post.hpp"
 #include "support/cluster.hpp"
 #include "support/gateway_process.hpp"
+#include "support/servers.hpp"
+#include "support/waiting.hpp"
 
 #include <gtest/gtest.h>
 
@@ -192,6 +194,40 @@ TEST_F(OutageTest, SpoolsBelowASymlink)
 
     EXPECT_EQ(during.exit_code, 0) << during.output << during.errors;
     EXPECT_EQ(rows_after_draining(gateway, "30"), "30");
+}
+
+// Docker waits ten seconds before it kills.
+TEST_F(OutageTest, EndsInTimeAndLosesNothingWhileTheDatabaseHangs)
+{
+    const test::postgres_server server;
+    auto options = with_spool(directory_);
+    options.database_url = server.url("postgres");
+    gateway_process gateway{options};
+    const auto post = [&](int seed) {
+        return send_all(gateway, {"--count", "20", "--unique", "--seed", std::to_string(seed)});
+    };
+    ASSERT_EQ(post(1).exit_code, 0);
+    const std::string postmaster =
+        gateway.value("SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)");
+    const auto signal_server = [&](const std::string& signal) {
+        run({"kill", "-" + signal, postmaster});
+        run({"pkill", "-" + signal, "-P", postmaster});
+    };
+
+    signal_server("STOP");
+    const auto during = post(2);
+    ASSERT_TRUE(test::becomes([&] { // so projector, observer and drainer have met it, too
+        return run({"curl", "-s", gateway.admin_url() + "/readyz"})
+                   .output.find("the database is out of reach") != std::string::npos;
+    }));
+    gateway.child().signal(SIGTERM);
+    const auto ended = gateway.child().wait(seconds{10});
+    signal_server("CONT");
+
+    EXPECT_EQ(during.exit_code, 0) << during.output << during.errors;
+    EXPECT_EQ(ended, 0) << gateway.child().errors();
+    gateway.restart();
+    EXPECT_EQ(rows_after_draining(gateway, "40"), "40");
 }
 
 TEST_F(OutageTest, KeepsWhatItAcknowledgedThroughItsOwnDeath)

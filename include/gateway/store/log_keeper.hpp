@@ -27,6 +27,9 @@ class log_keeper {
 public:
     log_keeper(std::string database_url, const retention_settings& retention);
     ~log_keeper();
+    // Cuts what is under way, which is rolled back: for whoever waits for the destructor beside
+    // others. Any thread.
+    void stop();
     log_keeper(const log_keeper&) = delete;
     log_keeper& operator=(const log_keeper&) = delete;
 

@@ -67,6 +67,9 @@ public:
     database_observer(const database_observer&) = delete;
     database_observer& operator=(const database_observer&) = delete;
 
+    // Cuts what is being asked: for whoever waits for the destructor beside others. Any thread.
+    void stop();
+
     // Any thread, at once.
     observation last() const;
 

@@ -23,10 +23,13 @@ public:
     // with a value that a read model refuses is set aside in gateway.batch and logged as an error;
     // any other failure is logged, and tried again with fewer events at a time.
     explicit projector(projector_settings settings);
-    // Finishes the step under way.
+    // Cuts the step under way, which is rolled back.
     ~projector();
     projector(const projector&) = delete;
     projector& operator=(const projector&) = delete;
+
+    // The same, without waiting for it. Any thread.
+    void stop();
 
 private:
     struct implementation;

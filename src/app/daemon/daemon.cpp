@@ -220,10 +220,16 @@ void daemon::run()
     notify_ready("Listening on " + i.addresses.listener);
 
     i.serving_on.run();
-    i.observer.reset();
-    i.migrating.reset();
-    i.projector.reset();
+    // A database that hangs lets each of these wait: they end beside each other and the writer,
+    // which alone holds what somebody waits for.
+    i.observer->stop();
+    i.projector->stop();
+    i.keeper->stop();
     i.writer.reset();
+    i.observer.reset();
+    i.projector.reset();
+    i.keeper.reset();
+    i.migrating.reset();
     write_log(severity::info, "stopped", "stopped");
 }
 

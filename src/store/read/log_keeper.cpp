@@ -9,6 +9,7 @@
 #include "store/database/database.hpp"
 #include "store/database/missing_grant.hpp"
 #include "store/database/schema.hpp"
+#include "store/read/retention.hpp"
 
 #include <algorithm>
 
@@ -61,7 +62,7 @@ struct log_keeper::implementation {
     void run(worker& self);
     worker::clock::duration keep(worker& self);
     void failed(worker& self);
-    bool retain() const;
+    bool retain(worker& self);
 
     const std::string url;
     const retention_settings retention;
@@ -76,7 +77,8 @@ void log_keeper::implementation::run(worker& self)
     worker::clock::duration rest{};
     while (self.rest(rest)) {
         if (worker::clock::now() >= retention_due)
-            retention_due = worker::clock::now() + (retain() ? worker::clock::duration{24h} : 1h);
+            retention_due =
+                worker::clock::now() + (retain(self) ? worker::clock::duration{24h} : 1h);
         rest =
             std::min(keep(self), std::max(retention_due - worker::clock::now(), keeper_pause_min));
     }
@@ -114,9 +116,11 @@ void log_keeper::implementation::failed(worker& self)
                    held_back_field(*held_back)});
 }
 
-bool log_keeper::implementation::retain() const
+bool log_keeper::implementation::retain(worker& self)
 {
-    const auto dropped = apply_retention(url, retention);
+    const auto dropped = apply_retention(url, retention, deadlines);
+    if (!dropped && self.is_stopping())
+        return false;
     if (!dropped) {
         write_log(severity::warn, "retention_failed",
                   "retention was not applied, next try in an hour: {error.message}",
@@ -137,6 +141,11 @@ log_keeper::log_keeper(std::string database_url, const retention_settings& reten
 }
 
 log_keeper::~log_keeper()
+{
+    stop();
+}
+
+void log_keeper::stop()
 {
     implementation_->thread.stop();
     implementation_->deadlines.end_all();

@@ -311,7 +311,17 @@ database_observer::database_observer(std::string database_url)
 {
 }
 
-database_observer::~database_observer() = default;
+database_observer::~database_observer()
+{
+    stop();
+}
+
+void database_observer::stop()
+{
+    implementation_->watching.stop();
+    implementation_->answering.stop();
+    implementation_->deadlines.end_all();
+}
 
 observation database_observer::last() const
 {

@@ -1,9 +1,9 @@
 // Calls of gateway.erase and gateway.apply_retention. See gateway/store/privacy.hpp.
 #include "gateway/store/privacy.hpp"
-#include "store/database/call_deadlines.hpp"
 #include "store/database/database.hpp"
 #include "store/database/missing_grant.hpp"
 #include "store/database/schema.hpp"
+#include "store/read/retention.hpp"
 
 namespace gateway {
 namespace {
@@ -43,13 +43,13 @@ result<erase_report> erase(const std::string& database_url, const erase_request&
 }
 
 result<std::vector<retention_dropped>> apply_retention(const std::string& database_url,
-                                                       const retention_settings& settings)
+                                                       const retention_settings& settings,
+                                                       call_deadlines& deadlines)
 {
     try {
         database db{{.url = database_url,
                      .application = "attentive-gateway retention",
                      .statement_timeout = settings.limit}};
-        call_deadlines deadlines;
         const call_deadlines::guard limit{deadlines, db.connection().sock(), settings.limit};
         expect_schema(db.connection());
         pqxx::work t{db.connection()};
@@ -65,6 +65,13 @@ result<std::vector<retention_dropped>> apply_retention(const std::string& databa
     } catch (...) {
         return to_error(current_failure(), database_url, database_role::writer);
     }
+}
+
+result<std::vector<retention_dropped>> apply_retention(const std::string& database_url,
+                                                       const retention_settings& settings)
+{
+    call_deadlines deadlines;
+    return apply_retention(database_url, settings, deadlines);
 }
 
 } // namespace gateway

@@ -55,7 +55,7 @@ struct projector::implementation {
     void run(worker& self);
     void project_with(pqxx::connection& connection, worker& self);
     std::chrono::milliseconds after(const step& done);
-    void failed();
+    void failed(worker& self);
 
     const projector_settings settings;
     std::size_t events_max; // halved by each failure, doubled by each success
@@ -66,8 +66,10 @@ struct projector::implementation {
     worker thread{"projector", [this](worker& self) { run(self); }};
 };
 
-void projector::implementation::failed()
+void projector::implementation::failed(worker& self)
 {
+    if (self.is_stopping()) // which cuts the step
+        return;
     const error why = to_error(current_failure(), settings.database_url, database_role::writer);
     events_max = std::max(events_max / 2, step_events_min);
     if (const auto held_back = failed_log.pass())
@@ -111,7 +113,7 @@ void projector::implementation::project_with(pqxx::connection& connection, worke
         } catch (...) {
             if (current_failure().kind == failure_kind::lost || !connection.is_open())
                 throw;
-            failed();
+            failed(self);
             rest = failures.next();
         }
     }
@@ -129,7 +131,7 @@ void projector::implementation::run(worker& self)
             project_with(db.connection(), self);
             return;
         } catch (...) {
-            failed();
+            failed(self);
             rest = failures.next();
         }
     }
@@ -140,6 +142,15 @@ projector::projector(projector_settings settings)
 {
 }
 
-projector::~projector() = default;
+projector::~projector()
+{
+    stop();
+}
+
+void projector::stop()
+{
+    implementation_->thread.stop();
+    implementation_->deadlines.end_all();
+}
 
 } // namespace gateway

@@ -327,10 +327,10 @@ writer::writer(writer_settings settings)
 writer::~writer()
 {
     auto& i = *implementation_;
-    i.draining.reset();
     i.box.close();
     for (auto& thread : i.threads)
         thread.stop();
+    i.draining.reset();
     i.threads.clear();
     i.watching.reset();
     i.empty_inbox();
