@@ -85,6 +85,9 @@ response readiness(const admin_settings& settings)
         body["reasons"] = reasons;
     if (!degraded.empty())
         body["degraded"] = degraded;
+    if (const auto notes = settings.notes ? settings.notes() : std::vector<std::string>{};
+        !notes.empty())
+        body["notes"] = notes;
     const auto status = reasons.empty() ? http::status::ok : http::status::service_unavailable;
     return json_response(status, body);
 }

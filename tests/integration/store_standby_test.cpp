@@ -7,6 +7,7 @@
 #include "gateway/store/spool.hpp"
 #include "support/cluster.hpp"
 #include "support/events.hpp"
+#include "support/gateway_process.hpp"
 #include "support/servers.hpp"
 #include "support/spool_events.hpp"
 #include "support/waiting.hpp"
@@ -55,6 +56,40 @@ TEST(StandbyTest, IsPassedByUntilItIsPromoted)
     after.submit(w, click(2));
     EXPECT_EQ(after.count(disposition::stored), 1U);
     EXPECT_EQ(value(standby_url, "SELECT count(*) FROM gateway.source_event"), "2");
+}
+
+// Whoever runs it so may have chosen it; nobody is to find out by a failover.
+TEST(StandbyTest, OneThatNoCommitWaitsForIsSaidToCostTheLastMomentsOfAFailover)
+{
+    const postgres_server primary;
+    query(primary.url("postgres"), "CREATE DATABASE gateway");
+    const auto url = primary.url("gateway");
+    ASSERT_TRUE(migrate(url).has_value());
+    query(url, "CREATE ROLE daemon_user LOGIN IN ROLE gateway_writer");
+    const postgres_server standby{primary.directory()};
+    gateway_options options;
+    options.database_url = as_user(url, "daemon_user"); // who may not see what a standby does
+    options.migrate = false;
+    gateway_process gateway{options};
+    const auto doctor = [&] {
+        return run({GATEWAY_BINARY, "doctor", "--config", gateway.config_file()}).output;
+    };
+
+    EXPECT_TRUE(becomes([&] {
+        const auto ready = run({"curl", "-sf", gateway.admin_url() + "/readyz"});
+        return ready.exit_code == 0 && ready.output.find("\"notes\":[\"a standby follows, and no "
+                                                         "commit waits") != std::string::npos;
+    }));
+    EXPECT_TRUE(gateway.child().wait_for_output("a failover loses what was answered 200", 5s));
+    const auto said = doctor();
+    EXPECT_THAT(said, HasSubstr("warn replication   a standby follows, and no commit waits"));
+    EXPECT_THAT(said, testing::Not(HasSubstr("Nothing here loses")));
+
+    query(url, "ALTER SYSTEM SET synchronous_standby_names = '*'");
+    query(url, "SELECT pg_reload_conf()");
+    EXPECT_TRUE(becomes([&] {
+        return doctor().find("ok   replication   each commit waits") != std::string::npos;
+    }));
 }
 
 // A server whose commits wait for a standby that is away, for as long as a test likes: what an

@@ -20,6 +20,9 @@ struct admin_settings {
     // What is wrong although the process should get traffic, in words. Asked likewise.
     std::function<std::vector<std::string>()> degraded_because;
 
+    // What is as somebody wants it, and worth knowing, in words. Asked likewise.
+    std::function<std::vector<std::string>()> notes;
+
     // Called before each GET /metrics, so that what is a state can be set.
     std::function<void()> before_metrics;
 
@@ -32,7 +35,7 @@ struct admin_settings {
 };
 
 // Serves GET (and HEAD) /livez: 200 {"status":"alive"} while the loop runs; /readyz: 200
-// {"status":"ready"}, with "degraded":[…] when something is wrong, or 503
+// {"status":"ready"}, with "degraded":[…] when something is wrong and "notes":[…], or 503
 // {"status":"not_ready","reasons":[…]}; /metrics in Prometheus' text format; and / with its files,
 // the page, which holds no data of its own and fetches /metrics and /page.json. On a loopback
 // address these two are for requests to an address or localhost only: a foreign name is a web page

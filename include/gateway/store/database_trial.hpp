@@ -5,6 +5,7 @@
 #include "gateway/base/result.hpp"
 #include "gateway/model/delivery.hpp"
 #include "gateway/model/mapping.hpp"
+#include "gateway/store/durability.hpp"
 #include "gateway/store/query.hpp"
 
 #include <chrono>
@@ -50,6 +51,9 @@ public:
     std::optional<database_fault> write_batch(std::vector<verified_delivery> deliveries,
                                               const mapping_function& map,
                                               std::chrono::milliseconds limit);
+
+    // How its commits get to other hosts; nothing when that could not be asked.
+    std::optional<replication> follows();
 
     // Nothing behind a pooler, whose connections are shared.
     std::optional<connection_room> room();

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "gateway/base/time.hpp"
+#include "gateway/store/durability.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -42,6 +43,7 @@ struct observation {
     std::string trouble;            // in words; empty while reachable
     std::optional<std::uint64_t> quarantine_waiting; // rows; unknown before the first answer
     std::optional<projection_lag> projection;        // the same
+    std::optional<replication> follows;              // the same
     std::optional<std::uint64_t> default_rows;       // the same; wait for a partition of their time
     std::vector<feed> feeds;          // at most feeds_max; empty before the first answer
     std::uint64_t feeds_left_out = 0; // that there are beyond these

@@ -34,6 +34,7 @@ public:
              const std::string& remedy) override
     {
         warnings_ += g == grade::doubtful ? 1 : 0;
+        risks_ += g == grade::risky ? 1 : 0;
         faults_ += g == grade::bad ? 1 : 0;
         std::string line = state + (remedy.empty() ? "" : " -> " + remedy);
         std::replace(line.begin(), line.end(), '\n', ' '); // libpq says some things in two lines
@@ -46,7 +47,10 @@ public:
     // Prints the last line; the exit code.
     int conclude() const
     {
-        if (faults_ == 0)
+        if (faults_ == 0 && risks_ > 0)
+            print_out("Nothing here refuses events. A failover or a crash loses some: see the "
+                      "warnings above.\n");
+        else if (faults_ == 0)
             print_out("Nothing here loses or refuses events{}.\n",
                       warnings_ == 0 ? "" : "; see the warnings above");
         else
@@ -58,6 +62,7 @@ public:
 private:
     int faults_ = 0;
     int warnings_ = 0;
+    int risks_ = 0;
 };
 
 struct doctor_command {

@@ -12,7 +12,7 @@ namespace gateway {
 // Who is told what was found.
 class diagnosis {
 public:
-    enum class grade { good, doubtful, bad };
+    enum class grade { good, doubtful, risky, bad };
 
     virtual ~diagnosis() = default;
     virtual void add(grade, const char* what, const std::string& state,
@@ -22,6 +22,11 @@ public:
     void doubtful(const char* what, const std::string& state, const std::string& remedy)
     {
         add(grade::doubtful, what, state, remedy);
+    }
+    // What loses events once something else fails: a host, say.
+    void risky(const char* what, const std::string& state, const std::string& remedy)
+    {
+        add(grade::risky, what, state, remedy);
     }
     // What loses or refuses events.
     void bad(const char* what, const std::string& state, const std::string& remedy)

@@ -47,6 +47,19 @@ void check_clock(database_trial& at, diagnosis& found)
         found.good("clock", state);
 }
 
+void check_replication(database_trial& at, diagnosis& found)
+{
+    const auto follows = at.follows();
+    if (!follows)
+        return;
+    if (const auto loss = failover_loss(*follows); !loss.empty())
+        found.risky("replication", loss, failover_remedy);
+    else if (follows->synchronous)
+        found.good("replication", "each commit waits for the standbys that the server names");
+    else
+        found.good("replication", "no standby follows just now");
+}
+
 void check_partitions(database_trial& at, diagnosis& found)
 {
     const auto waiting = one(at, "SELECT gateway.default_rows()");
@@ -225,7 +238,7 @@ bool check_schema_and_durability(const config& c, const std::string& url, diagno
     if (const auto kept = check_durability(url, false); kept)
         found.good("durability", "the server keeps what it commits");
     else if (c.database.accept_weak_durability)
-        found.doubtful("durability", kept.error().detail, "accepted by the configuration");
+        found.risky("durability", kept.error().detail, "accepted by the configuration");
     else
         found.bad("durability", kept.error().detail, "the gateway does not write to such a server");
     const auto schema = check_schema(url);
@@ -251,6 +264,7 @@ void examine_database(const config& c, bool is_running, diagnosis& found)
                "PostgreSQL " + (version ? version.value() : std::string{"?"}) + " answers");
     if (!check_room(c, at, found) || !check_schema_and_durability(c, *url, found))
         return;
+    check_replication(at, found);
     check_writing(c, at, found);
     check_partitions(at, found);
     check_projector(at, found);

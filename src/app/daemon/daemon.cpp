@@ -158,6 +158,7 @@ result<void> daemon::implementation::open_admin()
     admin_settings s;
     s.not_ready_because = [this] { return gateway::not_ready_because(state()); };
     s.degraded_because = [this] { return gateway::degraded_because(state()); };
+    s.notes = [this] { return gateway::notes(state()); };
     s.before_metrics = [this] { shown_state->set(state()); };
     s.page_document = [this] {
         return gateway::page_document({.state = state(),

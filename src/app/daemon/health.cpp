@@ -118,6 +118,12 @@ std::vector<std::string> degraded_because(const process_state& s)
     return reasons;
 }
 
+std::vector<std::string> notes(const process_state& s)
+{
+    const auto loss = s.database.follows ? failover_loss(*s.database.follows) : std::string{};
+    return loss.empty() ? std::vector<std::string>{} : std::vector<std::string>{loss};
+}
+
 std::string silence_text(const feed& f, timestamp at)
 {
     auto text = fmt::format("no {} of company {} since {}, {}", f.event_name, f.company_id,

@@ -16,6 +16,9 @@ std::vector<std::string> not_ready_because(const process_state& s);
 // What is wrong though events are still taken: "the database is out of reach since …".
 std::vector<std::string> degraded_because(const process_state& s);
 
+// What is as somebody wants it, and worth knowing.
+std::vector<std::string> notes(const process_state& s);
+
 // How long Attentive sends an event again that was not answered 2xx. Source: Attentive's help,
 // "Create and manage webhooks": up to three days.
 inline constexpr std::chrono::hours retried_for{72};

@@ -1,6 +1,5 @@
 #include "store/database/weak_database.hpp"
 #include "gateway/base/log.hpp"
-#include "gateway/store/durability.hpp"
 #include "store/database/database.hpp"
 
 #include <string>
@@ -27,6 +26,25 @@ void refuse_weak(const pqxx::row& settings, bool accepted)
         write_log(severity::error, "durability_weak",
                   "PostgreSQL runs with full_page_writes = off: a crash can damage its tables, "
                   "unless its file system never tears a page");
+}
+
+const char* const replication_query =
+    "SELECT current_setting('synchronous_standby_names') <> '',"
+    " (SELECT count(*) FROM pg_stat_replication WHERE state IS DISTINCT FROM 'backup')";
+
+replication replication_of(const pqxx::row& row)
+{
+    return {row[0].as<bool>(), row[1].as<std::size_t>()};
+}
+
+std::string failover_loss(const replication& r)
+{
+    if (r.synchronous || r.standbys == 0)
+        return {};
+    return (r.standbys == 1 ? "a standby follows"
+                            : std::to_string(r.standbys) + " standbys follow") +
+           std::string{", and no commit waits for one (synchronous_standby_names is empty): a "
+                       "failover loses what was answered 200 in the last moments before it"};
 }
 
 result<void> check_durability(const std::string& database_url, bool accepted)

@@ -5,6 +5,8 @@
 // Source: PostgreSQL manual, "Write Ahead Log", settings.
 #pragma once
 
+#include "gateway/store/durability.hpp"
+
 #include <pqxx/pqxx>
 
 #include <stdexcept>
@@ -22,5 +24,10 @@ extern const char* const durability_query;
 // Throws weak_database when the server runs with fsync = off, unless `accepted`; then, and for
 // full_page_writes = off, it raises the alarm (a log line at level error) and returns.
 void refuse_weak(const pqxx::row& settings, bool accepted);
+
+// Gives one row for replication_of(). Any role may ask; what a standby is doing, only some may see.
+extern const char* const replication_query;
+
+replication replication_of(const pqxx::row& row);
 
 } // namespace gateway

@@ -2,10 +2,12 @@
 // is not there yet) keeps its last answer and does not keep the others; a lost connection ends the
 // round.
 #include "gateway/store/observer.hpp"
+#include "gateway/base/log.hpp"
 #include "gateway/base/worker.hpp"
 #include "store/database/call_deadlines.hpp"
 #include "store/database/database.hpp"
 #include "store/database/missing_grant.hpp"
+#include "store/database/weak_database.hpp"
 
 #include <algorithm>
 #include <array>
@@ -152,6 +154,7 @@ struct database_observer::implementation {
     void ask_quarantine();
     void ask_projection();
     void ask_default();
+    void ask_replication();
     void ask_feeds();
     void note(bool reachable, std::string trouble);
 
@@ -166,6 +169,7 @@ struct database_observer::implementation {
     mutable std::mutex mutex; // guards what follows
     observation seen;
     std::vector<page_answer> answers = unanswered();
+    bool told_of_loss = false; // at a failover; once is enough
     steady_clock::time_point looked = steady_clock::now() - looking_for;
     worker watching{"observer", [this](worker& self) { watch(self); }};
     worker answering{"page", [this](worker& self) { answer(self); }};
@@ -196,6 +200,16 @@ void database_observer::implementation::ask_default()
     const auto rows = health.ask("SELECT gateway.default_rows()");
     const std::lock_guard lock{mutex};
     seen.default_rows = rows[0][0].as<std::uint64_t>();
+}
+
+void database_observer::implementation::ask_replication()
+{
+    const auto follows = replication_of(health.ask(replication_query)[0]);
+    const auto loss = failover_loss(follows);
+    if (!loss.empty() && !std::exchange(told_of_loss, true))
+        write_log(severity::warn, "replication_asynchronous", loss + "; " + failover_remedy, {});
+    const std::lock_guard lock{mutex};
+    seen.follows = follows;
 }
 
 void database_observer::implementation::ask_feeds()
@@ -250,8 +264,9 @@ void database_observer::implementation::watch(worker& self)
             continue;
         count_again = steady_clock::now() + counting_interval;
         static_cast<void>(
-            try_health([this] { ask_projection(); }) && try_health([this] { ask_feeds(); }) &&
-            try_health([this] { ask_quarantine(); }) && try_health([this] { ask_default(); }));
+            try_health([this] { ask_projection(); }) && try_health([this] { ask_replication(); }) &&
+            try_health([this] { ask_feeds(); }) && try_health([this] { ask_quarantine(); }) &&
+            try_health([this] { ask_default(); }));
     } while (self.rest(health_interval));
 }
 

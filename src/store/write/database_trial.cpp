@@ -3,6 +3,7 @@
 
 #include "store/database/call_deadlines.hpp"
 #include "store/database/missing_grant.hpp"
+#include "store/database/weak_database.hpp"
 #include "store/write/batch_session.hpp"
 #include "store/write/pending.hpp"
 
@@ -150,6 +151,16 @@ std::optional<database_fault> database_trial::write_batch(std::vector<verified_d
         auto fault = fault_of(current_failure(server_text::kept), implementation_->url);
         fault.what = doing + fault.what;
         return fault;
+    }
+}
+
+std::optional<replication> database_trial::follows()
+{
+    try {
+        pqxx::read_transaction t{implementation_->connected->connection()};
+        return replication_of(t.exec(replication_query)[0]);
+    } catch (...) {
+        return std::nullopt;
     }
 }
 

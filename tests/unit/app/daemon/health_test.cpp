@@ -59,6 +59,20 @@ TEST(StatusTest, WhatTheDatabaseRefusesIsCountedWithWhy)
         << line;
 }
 
+TEST(StatusTest, WhatAFailoverLosesIsANoteAndNoTrouble)
+{
+    auto s = well();
+    s.database.follows = replication{.synchronous = false, .standbys = 2};
+
+    EXPECT_EQ(status_line(s), "Taking events");
+    EXPECT_NE(first(notes(s)).find("2 standbys follow, and no commit waits"), std::string::npos);
+
+    s.database.follows->synchronous = true;
+    EXPECT_TRUE(notes(s).empty());
+    s.database.follows = replication{};
+    EXPECT_TRUE(notes(s).empty());
+}
+
 TEST(StatusTest, WhatTimeDoesNotHealIsSaidWithWhatToDo)
 {
     auto s = well();
