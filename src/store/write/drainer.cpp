@@ -195,7 +195,9 @@ void drainer::failed(const error& why, std::size_t rows, worker& self)
             taken_when_refused_ = taken_directly_();
         note_refused(std::max<std::uint64_t>(rows, refused().count), why.detail);
     }
-    if (const auto held_back = failed_log_.pass())
+    // What is refused may be so for days.
+    auto& limit = why.code == errc::database_failed ? refused_log_ : failed_log_;
+    if (const auto held_back = limit.pass())
         write_log(severity::warn, "spool_batch_kept",
                   "a batch stays in the spool for now: {error.message}",
                   {{"error.type", name(why.code)},
