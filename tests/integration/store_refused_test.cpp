@@ -20,7 +20,7 @@ int number_in(const verified_delivery& d)
     return std::stoi(d.body().substr(d.body().find("\"number\":") + 9));
 }
 
-normalized map_by_number(const verified_delivery& d)
+normalized click_by_number(const verified_delivery& d)
 {
     return click(number_in(d)).what;
 }
@@ -60,7 +60,7 @@ protected:
     writer_settings settings(spool* fallback) const
     {
         auto s = settings_for(url_);
-        s.map = map_by_number;
+        s.map = click_by_number;
         s.batch_events_max = 100;
         s.fallback.to = fallback;
         return s;
@@ -140,7 +140,7 @@ TEST_F(RefusedTest, ADrainByHandKeepsItAndBringsTheRest)
     append(s, 0, 250);
     drain_settings by_hand;
     by_hand.database_url = url_;
-    by_hand.map = map_by_number;
+    by_hand.map = click_by_number;
     by_hand.batch_events_max = 100;
 
     const auto done = drain(s, by_hand).value();
