@@ -25,10 +25,10 @@ protected:
         return std::filesystem::path{url.substr(url.find("?host=") + 6)} / ".s.PGSQL.5432";
     }
 
-    std::string url() const
+    std::string url(const std::string& database = "gateway") const
     {
-        return "postgresql://postgres@127.0.0.1:" + std::to_string(proxy_.port()) +
-               "/gateway?sslmode=disable&gssencmode=disable";
+        return "postgresql://postgres@127.0.0.1:" + std::to_string(proxy_.port()) + "/" + database +
+               "?sslmode=disable&gssencmode=disable";
     }
     static std::string one(pqxx::connection& c)
     {
@@ -72,8 +72,9 @@ TEST_F(TcpProxyTest, HoldsBackAndThenDeliversWhatStalled)
 
 TEST_F(TcpProxyTest, LosesRepliesOfWorkThatIsDone)
 {
-    test::query(test::shared_cluster().url(), "DROP TABLE IF EXISTS seen; CREATE TABLE seen ()");
-    pqxx::connection connection{url()};
+    const std::string direct = test::fresh_database();
+    test::query(direct, "CREATE TABLE seen ()");
+    pqxx::connection connection{url(test::value(direct, "SELECT current_database()"))};
     proxy_.set(traffic::loses_replies);
 
     auto done = std::async(std::launch::async, [&] {
@@ -83,7 +84,7 @@ TEST_F(TcpProxyTest, LosesRepliesOfWorkThatIsDone)
     proxy_.set(traffic::is_cut);
 
     EXPECT_THROW(done.get(), pqxx::failure);
-    EXPECT_EQ(test::value(test::shared_cluster().url(), "SELECT count(*) FROM seen"), "1");
+    EXPECT_EQ(test::value(direct, "SELECT count(*) FROM seen"), "1");
 }
 
 } // namespace
