@@ -117,8 +117,7 @@ int main(int argc, char** argv)
         lasting.emplace(open_cluster(argv[2]));
     const std::string url = lasting ? lasting->url() : fresh_database();
     // As migrate does; a copy of a template does not take the setting over.
-    test::query(url, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET jit = off',"
-                     " current_database()); END $$");
+    test::set_for_database(url, "jit", "off");
     if (value(url, "SELECT count(*) FROM gateway.company") == "0")
         tell(url, people);
     const auto views = list_reports(url);

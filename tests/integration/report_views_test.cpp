@@ -73,9 +73,7 @@ protected:
     {
         const std::array<std::string, 3> sessions = {"UTC", "America/New_York",
                                                      "Australia/Lord_Howe"};
-        query(url_, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET timezone = %L',"
-                    " current_database(), '" +
-                        sessions.at(GetParam() - 1) + "'); END $$");
+        set_for_database(url_, "timezone", sessions.at(GetParam() - 1));
         store_story(url_, story_);
         project_all(url_);
         for (const auto& [company, zone] :

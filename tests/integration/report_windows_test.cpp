@@ -43,9 +43,7 @@ TEST(ReportWindowsTest, AnOptOutIsChargedToTheLastSendForAHundredAndSixtyEightHo
          {std::array{"America/New_York", "2026-10-29 12:00", "2026-11-05 12:00"},
           std::array{"Australia/Lord_Howe", "2026-10-01 12:00", "2026-10-08 12:00"}}) {
         const std::string url = fresh_database();
-        query(url, std::string{"DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET timezone = %L',"
-                               " current_database(), '"} +
-                       zone + "'); END $$");
+        set_for_database(url, "timezone", zone);
         append_event(url, {.at = sent, .action = "sent"});
         append_event(url, {.at = left, .action = "unsubscribed"});
         append_event(url, {.at = sent, .action = "sent", .subscriber = "2"});

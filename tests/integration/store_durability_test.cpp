@@ -87,8 +87,7 @@ TEST(SynchronousCommitTest, WaitsForEachDiskThatTheClusterWaitsFor)
                                             {"remote_write", "on"},
                                             {"on", "on"},
                                             {"remote_apply", "remote_apply"}}) {
-        query(url, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = " +
-                       setting + "', current_database()); END $$");
+        set_for_database(url, "synchronous_commit", setting);
 
         EXPECT_EQ(commit_seen(url, url, ++number), seen) << setting;
     }

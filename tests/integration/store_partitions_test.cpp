@@ -122,8 +122,7 @@ TEST(PartitionsTest, OfNextMonthAndTomorrowAreMadeAhead)
 TEST(PartitionsTest, DefaultBecomesTheMonthThatNearlyAllOfItIsOfAndTheRestMoves)
 {
     const std::string url = fresh_database();
-    query(url, "ALTER DATABASE " + value(url, "SELECT current_database()") +
-                   " SET timezone = 'America/New_York'");
+    set_for_database(url, "timezone", "America/New_York");
     fill(url, "2023-05-01", 300);
     fill(url, "2023-06-01", 20);
     const auto file = value(url, "SELECT pg_relation_filenode('gateway.source_event_default')");

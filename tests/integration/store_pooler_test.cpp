@@ -55,8 +55,7 @@ TEST_F(PoolerTest, WritesDuplicatesQuarantineAndPartitionsWork)
 TEST_F(PoolerTest, LeavesNoSessionStateToOthers)
 {
     const std::string url = fresh_database();
-    query(url, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off',"
-               " current_database()); END $$");
+    set_for_database(url, "synchronous_commit", "off");
     answers all;
     {
         writer w{settings_for(pooler_.before(url))};

@@ -353,8 +353,7 @@ TEST(WriterTest, ReadersSeeReportsWithoutPersonalData)
 TEST(WriterTest, CommitsWaitForTheDiskWhateverRoleOrDatabaseSay)
 {
     const std::string url = fresh_database();
-    query(url, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off',"
-               " current_database()); END $$");
+    set_for_database(url, "synchronous_commit", "off");
     ASSERT_EQ(value(url, "SHOW synchronous_commit"), "off");
 
     const std::string seen =

@@ -69,6 +69,12 @@ std::string as_user(const std::string& url, const std::string& user)
     return std::string{url}.replace(url.find("//") + 2, std::string{"postgres"}.size(), user);
 }
 
+void set_for_database(const std::string& url, const std::string& setting, const std::string& to)
+{
+    query(url, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET " + setting +
+                   " = %L', current_database(), '" + to + "'); END $$");
+}
+
 std::vector<std::vector<std::string>> query(const std::string& url, const std::string& sql)
 {
     pqxx::connection connection{url};

@@ -22,6 +22,9 @@ std::string empty_database();
 // `url` with another user.
 std::string as_user(const std::string& url, const std::string& user);
 
+// Sets what sessions of that database have from their start, from now on.
+void set_for_database(const std::string& url, const std::string& setting, const std::string& to);
+
 // Runs SQL, several statements if need be, and returns the last one's rows as text; NULL is
 // "NULL". Throws what libpqxx throws.
 std::vector<std::vector<std::string>> query(const std::string& url, const std::string& sql);
