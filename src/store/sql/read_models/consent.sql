@@ -56,7 +56,7 @@ RETURNS TABLE (
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT e.company_id, e.subscriber_id, e.channel, coalesce(e.subscription_type, 'UNSPECIFIED'),
-           CASE WHEN e.occurred_at > e.received_at + interval '24 hours' THEN e.received_at
+           CASE WHEN gateway.is_ahead(e.occurred_at, e.received_at) THEN e.received_at
                 ELSE e.occurred_at END,
            e.event_id, CASE e.action WHEN 'subscribed' THEN 'granted' ELSE 'revoked' END,
            e.creative_name, e.creative_type, e.creative_subtype

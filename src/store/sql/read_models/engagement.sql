@@ -40,7 +40,7 @@ BEGIN
         FROM unnest(p_events) AS e
         WHERE e.action IN ('sent', 'opened', 'link_clicked', 'inbound_received')
             AND e.subscriber_id IS NOT NULL AND e.channel IS NOT NULL
-            AND e.occurred_at <= e.received_at + interval '24 hours'
+            AND NOT gateway.is_ahead(e.occurred_at, e.received_at)
         GROUP BY 1, 2, 3),
     m AS (
         SELECT n.company_id, n.subscriber_id, n.channel, o.ctid AS row,

@@ -138,3 +138,11 @@ SELECT gateway.describe('gateway.quarantine',
     ['last_received_at', 'When it came last.'],
     ['deliveries', 'How often it came.'],
     ['replayed_at', 'When a later mapping made an event of it; null until then.']]);
+
+-- A clock that runs more than a day ahead is not believed; the mapping flags it timestamp_ahead.
+CREATE OR REPLACE FUNCTION gateway.is_ahead(p_occurred_at timestamptz, p_received_at timestamptz)
+RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN p_occurred_at - p_received_at > interval '24 hours';
+COMMENT ON FUNCTION gateway.is_ahead IS
+    'Whether an event is dated more than a day ahead of its receipt.';
