@@ -222,10 +222,8 @@ unwritten batch_session::write_parts(
             done = write(part);
         } catch (...) {
             last = current_failure();
-            if (last.kind == failure_kind::lost)
-                last.message = deadline_passed_
-                                   ? "no answer within the deadline, connection given up"
-                                   : "the connection broke";
+            if (last.kind == failure_kind::lost && !deadline_passed_)
+                last.message = "the connection broke";
             return verdict_of(last);
         }
         written(part, done);
