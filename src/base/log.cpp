@@ -1,6 +1,7 @@
 // A line goes through spdlog, whose messages have no place for fields: they are handed to the sink
 // beside it, by the thread that writes. spdlog calls its sinks before it returns.
 #include "gateway/base/log.hpp"
+#include "gateway/base/log_limit.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -77,6 +78,15 @@ void write_log(severity level, std::string_view event, std::string_view sentence
         return;
     std::string text = filled_in(sentence, fields);
     write_log_text(level, event, std::move(text), std::move(fields));
+}
+
+void write_log(log_limit& limit, severity level, std::string_view event, std::string_view sentence,
+               std::vector<log_field> fields)
+{
+    if (const auto lines = limit.pass()) {
+        fields.push_back(held_back_field(*lines));
+        write_log(level, event, sentence, std::move(fields));
+    }
 }
 
 bool is_logged(severity level)

@@ -16,6 +16,8 @@
 
 namespace gateway {
 
+class log_limit;
+
 enum class severity { trace, debug, info, warn, error, critical };
 
 // One value of a line. Names are literals: README lists them. Never payload, never a secret.
@@ -60,6 +62,10 @@ log_field held_back_field(std::uint64_t lines);
 // Writes a line: `event` names what happened, by a snake_case literal that does not change with
 // the wording; in `sentence`, {name} stands for the field of that name. Any thread.
 void write_log(severity level, std::string_view event, std::string_view sentence,
+               std::vector<log_field> fields = {});
+
+// The same, unless `limit` holds it back; a line that passes says how many were.
+void write_log(log_limit& limit, severity level, std::string_view event, std::string_view sentence,
                std::vector<log_field> fields = {});
 
 // The same for a text that holds its values already: braces in it are nothing but braces.

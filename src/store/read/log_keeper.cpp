@@ -108,12 +108,9 @@ void log_keeper::implementation::failed(worker& self)
     if (self.is_stopping()) // which cuts the call
         return;
     const error why = to_error(current_failure(), url, database_role::writer);
-    if (const auto held_back = failed_log.pass())
-        write_log(severity::warn, "partitions_not_kept",
-                  "the log's partitions are not kept for now: {error.message}",
-                  {{"error.type", name(why.code)},
-                   {"error.message", why.detail},
-                   held_back_field(*held_back)});
+    write_log(failed_log, severity::warn, "partitions_not_kept",
+              "the log's partitions are not kept for now: {error.message}",
+              {{"error.type", name(why.code)}, {"error.message", why.detail}});
 }
 
 bool log_keeper::implementation::retain(worker& self)

@@ -72,12 +72,9 @@ void projector::implementation::failed(worker& self)
         return;
     const error why = to_error(current_failure(), settings.database_url, database_role::writer);
     events_max = std::max(events_max / 2, step_events_min);
-    if (const auto held_back = failed_log.pass())
-        write_log(severity::warn, "projection_failed",
-                  "the read models are not brought up to date for now: {error.message}",
-                  {{"error.type", name(why.code)},
-                   {"error.message", why.detail},
-                   held_back_field(*held_back)});
+    write_log(failed_log, severity::warn, "projection_failed",
+              "the read models are not brought up to date for now: {error.message}",
+              {{"error.type", name(why.code)}, {"error.message", why.detail}});
 }
 
 // How long to rest. Full steps follow each other, but take a third of the time while many events
@@ -88,13 +85,11 @@ std::chrono::milliseconds projector::implementation::after(const step& done)
     failures.reset();
     if (!done.is_active)
         return stand_by_pause;
-    if (done.set_aside > 0) {
-        if (const auto held_back = set_aside_log.pass())
-            write_log(severity::error, "batches_set_aside",
-                      "{attentive.batch.count} batches hold a value that the read models refuse "
-                      "and were set aside: see set_aside_error in gateway.batch",
-                      {{"attentive.batch.count", done.set_aside}, held_back_field(*held_back)});
-    }
+    if (done.set_aside > 0)
+        write_log(set_aside_log, severity::error, "batches_set_aside",
+                  "{attentive.batch.count} batches hold a value that the read models refuse "
+                  "and were set aside: see set_aside_error in gateway.batch",
+                  {{"attentive.batch.count", done.set_aside}});
     const bool full = done.events >= events_max;
     events_max = std::min(events_max * 2, settings.step_events_max);
     if (!full)

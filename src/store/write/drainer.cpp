@@ -96,12 +96,9 @@ void drainer::run(worker& self)
         } catch (...) {
             const error why =
                 to_error(current_failure(), settings_.database_url, database_role::writer);
-            if (const auto held_back = failed_log_.pass())
-                write_log(severity::warn, "spool_not_drained",
-                          "the spool is not drained for now: {error.message}",
-                          {{"error.type", name(why.code)},
-                           {"error.message", why.detail},
-                           held_back_field(*held_back)});
+            write_log(failed_log_, severity::warn, "spool_not_drained",
+                      "the spool is not drained for now: {error.message}",
+                      {{"error.type", name(why.code)}, {"error.message", why.detail}});
         }
         if (!self.rest(failures.next()))
             return;
@@ -175,14 +172,11 @@ bool drainer::next_batch(batch_session& session, round& through, worker& self)
     through.why = done.value().why;
     through.spent += std::chrono::steady_clock::now() - start;
     note_refused(std::max(through.refused, refused().count), through.why);
-    if (const auto held_back = refused_log_.pass())
-        write_log(severity::error, "spooled_deliveries_refused",
-                  "{attentive.delivery.count} spooled deliveries are refused by the database "
-                  "({error.message}): they stay in the spool and are tried again, the others go "
-                  "on",
-                  {{"attentive.delivery.count", through.refused},
-                   {"error.message", through.why},
-                   held_back_field(*held_back)});
+    write_log(refused_log_, severity::error, "spooled_deliveries_refused",
+              "{attentive.delivery.count} spooled deliveries are refused by the database "
+              "({error.message}): they stay in the spool and are tried again, the others go "
+              "on",
+              {{"attentive.delivery.count", through.refused}, {"error.message", through.why}});
     return true;
 }
 
@@ -197,13 +191,11 @@ void drainer::failed(const error& why, std::size_t rows, worker& self)
     }
     // What is refused may be so for days.
     auto& limit = why.code == errc::database_failed ? refused_log_ : failed_log_;
-    if (const auto held_back = limit.pass())
-        write_log(severity::warn, "spool_batch_kept",
-                  "a batch stays in the spool for now: {error.message}",
-                  {{"error.type", name(why.code)},
-                   {"error.message", why.detail},
-                   {"attentive.delivery.count", rows},
-                   held_back_field(*held_back)});
+    write_log(limit, severity::warn, "spool_batch_kept",
+              "a batch stays in the spool for now: {error.message}",
+              {{"error.type", name(why.code)},
+               {"error.message", why.detail},
+               {"attentive.delivery.count", rows}});
 }
 
 result<drained_batch> drain_batch(batch_session& session, spool& from, spool_batch batch,

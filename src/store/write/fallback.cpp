@@ -40,15 +40,13 @@ void fallback::take_refused(std::vector<std::unique_ptr<pending>> given, const e
     take(std::move(given), why);
     if (events == 0)
         return;
-    if (const auto held_back = log_.pass())
-        write_log(severity::warn, "batch_not_taken",
-                  "{attentive.delivery.count} deliveries not taken by the database, "
-                  "{attentive.delivery.outcome} ({error.type}): {error.message}",
-                  {{"attentive.delivery.count", events},
-                   {"attentive.delivery.outcome", spooling_ ? "spooled" : "refused"},
-                   {"error.type", name(why.code)},
-                   {"error.message", why.detail},
-                   held_back_field(*held_back)});
+    write_log(log_, severity::warn, "batch_not_taken",
+              "{attentive.delivery.count} deliveries not taken by the database, "
+              "{attentive.delivery.outcome} ({error.type}): {error.message}",
+              {{"attentive.delivery.count", events},
+               {"attentive.delivery.outcome", spooling_ ? "spooled" : "refused"},
+               {"error.type", name(why.code)},
+               {"error.message", why.detail}});
 }
 
 std::chrono::milliseconds fallback::busy_for(worker::clock::time_point now) const

@@ -44,16 +44,13 @@ void spooler::append(std::vector<std::unique_ptr<pending>> taken)
     for (const auto& p : taken)
         deliveries.push_back(&p->delivery);
     const auto durable = spool_.append(deliveries);
-    if (durable.has_error()) {
-        if (const auto held_back = refused_log_.pass())
-            write_log(severity::error, "deliveries_refused",
-                      "{attentive.delivery.count} deliveries refused: the database is out of reach "
-                      "and the spool takes nothing: {error.message}",
-                      {{"attentive.delivery.count", taken.size()},
-                       {"error.type", name(durable.error().code)},
-                       {"error.message", durable.error().detail},
-                       held_back_field(*held_back)});
-    }
+    if (durable.has_error())
+        write_log(refused_log_, severity::error, "deliveries_refused",
+                  "{attentive.delivery.count} deliveries refused: the database is out of reach "
+                  "and the spool takes nothing: {error.message}",
+                  {{"attentive.delivery.count", taken.size()},
+                   {"error.type", name(durable.error().code)},
+                   {"error.message", durable.error().detail}});
     for (const auto& p : taken) {
         metrics_.count(*p, durable.has_error() ? outcome::refused : outcome::spooled);
         if (durable.has_error())

@@ -215,12 +215,9 @@ std::unique_ptr<batch_session> writer::implementation::open(const lane& l)
         // An outage ends by itself; anything else takes somebody to change something.
         const auto level =
             why.code == errc::database_unavailable ? severity::warn : severity::error;
-        if (const auto held_back = connect_log.pass())
-            write_log(level, "database_not_ready",
-                      "database not ready to write, trying on ({error.type}): {error.message}",
-                      {{"error.type", name(why.code)},
-                       {"error.message", why.detail},
-                       held_back_field(*held_back)});
+        write_log(connect_log, level, "database_not_ready",
+                  "database not ready to write, trying on ({error.type}): {error.message}",
+                  {{"error.type", name(why.code)}, {"error.message", why.detail}});
         return nullptr;
     }
 }
@@ -250,15 +247,12 @@ bool writer::implementation::store(batch_session& session, pendings taken, lane&
         },
         last, otherwise.has_spool() ? since + settings.batch_deadline : batch_session::no_limit);
 
-    if (last.kind == failure_kind::rejected) {
-        if (const auto held_back = poison_log.pass())
-            write_log(severity::warn, "values_refused",
-                      "PostgreSQL refused values (SQLSTATE {db.response.status_code}): kept in "
-                      "quarantine as {attentive.quarantine.reason}",
-                      {{"db.response.status_code", last.sqlstate},
-                       {"attentive.quarantine.reason", "database_rejected"},
-                       held_back_field(*held_back)});
-    }
+    if (last.kind == failure_kind::rejected)
+        write_log(poison_log, severity::warn, "values_refused",
+                  "PostgreSQL refused values (SQLSTATE {db.response.status_code}): kept in "
+                  "quarantine as {attentive.quarantine.reason}",
+                  {{"db.response.status_code", last.sqlstate},
+                   {"attentive.quarantine.reason", "database_rejected"}});
     if (!left.refused.empty())
         otherwise.take_refused(members_of(std::move(left.refused)), to_error(last));
     if (left.failed.empty())
@@ -291,10 +285,9 @@ void writer::implementation::spool_late()
     otherwise.take(std::move(late), fail(errc::overloaded, "the database does not keep up"));
     if (events == 0)
         return;
-    if (const auto held_back = late_log.pass())
-        write_log(severity::warn, "deliveries_late",
-                  "{attentive.delivery.count} deliveries waited too long for the database, spooled",
-                  {{"attentive.delivery.count", events}, held_back_field(*held_back)});
+    write_log(late_log, severity::warn, "deliveries_late",
+              "{attentive.delivery.count} deliveries waited too long for the database, spooled",
+              {{"attentive.delivery.count", events}});
 }
 
 void writer::implementation::empty_inbox()
