@@ -160,12 +160,12 @@ TEST(MessageTest, EmailSendsAreJoinedBySubjectOnlyOnStrongEvidence)
 
     EXPECT_EQ(weak, (rows{{"Message:7", "NULL", "0", "0", "2", "NULL", "f"},
                           {"Message:9", "NULL", "0", "0", "1", "NULL", "f"},
-                          {"subject:Spring", "Spring", "4", "4", "0", "0.0000", "f"},
-                          {"subject:Weekly", "Weekly", "1", "1", "0", "0.0000", "f"}}));
+                          {"subject:Spring", "Spring", "4", "4", "0", "0.5000", "f"},
+                          {"subject:Weekly", "Weekly", "1", "1", "0", "1.0000", "f"}}));
     EXPECT_EQ(query(url, report),
               (rows{{"Message:7", "Spring", "4", "4", "3", "0.7500", "t"},
                     {"Message:9", "NULL", "0", "0", "1", "NULL", "f"},
-                    {"subject:Weekly", "Weekly", "1", "1", "0", "0.0000", "f"}}));
+                    {"subject:Weekly", "Weekly", "1", "1", "0", "1.0000", "f"}}));
 }
 
 TEST(MessageTest, RecipientsOfSeveralSubjectLinesOfOneMessageAreCountedOnce)
@@ -220,6 +220,69 @@ TEST(MessageTest, AnOptOutIsChargedToTheLastMessageBeforeItAlsoWhenThatComesLate
     EXPECT_EQ(first, (rows{{"Message:1", "0", "0", "1"}}));
     EXPECT_EQ(query(url, report),
               (rows{{"Message:1", "0", "0", "0"}, {"Message:2", "0", "1", "1"}}));
+}
+
+event of_message(const std::string& at, const std::string& action, const std::string& who)
+{
+    return {.at = at,
+            .action = action,
+            .subscriber = who,
+            .more_columns = ", message_key",
+            .more_values = ", 'Message:1'"};
+}
+
+// Attentive, "Campaign performance and metrics": clicks "are not unique; one subscriber clicking
+// multiple times increases clicks and CTR", which is total clicks by recipients. "View and manage
+// email campaigns": click rate is the "percentage of unique recipients who clicked".
+TEST(MessageTest, RatesAreOfRecipientsAndNullWithoutAny)
+{
+    const std::string url = fresh_database();
+    append_event(url, of_message("2026-03-01 10:00", "link_clicked", "2")); // before it was sent
+    append_event(url, of_message("2026-03-01 10:00", "sent", "1"));
+    append_event(url, of_message("2026-03-01 10:00", "sent", "2"));
+    append_event(url, of_message("2026-03-01 11:00", "link_clicked", "2"));
+    append_event(url, of_message("2026-03-01 11:00", "link_clicked", "3")); // whose send is unknown
+    append_event(url, {.at = "2026-03-01 11:00",
+                       .action = "link_clicked",
+                       .more_columns = ", message_key",
+                       .more_values = ", 'Message:2'"});
+    project_step_by_step(url);
+
+    EXPECT_EQ(query(url, "SELECT message_key, clicks, unique_clickers, recipient_clicks,"
+                         " recipients_clicked, ctr, click_rate, open_rate, unsubscribe_rate_7d"
+                         " FROM report.message_performance ORDER BY 1"),
+              (rows{{"Message:1", "3", "2", "2", "1", "1.0000", "0.5000", "NULL", "0.0000"},
+                    {"Message:2", "1", "1", "0", "0", "NULL", "NULL", "NULL", "NULL"}}));
+}
+
+// Attentive, as above: "the number of subscribers who unsubscribed after receiving the message".
+TEST(MessageTest, AnUnsubscribeRateCountsPeopleOnceAndNobodyWhoHadLeft)
+{
+    const std::string url = fresh_database();
+    for (const std::string who : {"1", "2", "3"})
+        append_event(url, of_message("2026-03-01 10:00", "sent", who));
+    const auto leave = [&url](const std::string& at, const std::string& who,
+                              const std::string& type) {
+        append_event(url, {.at = at,
+                           .action = "unsubscribed",
+                           .subscriber = who,
+                           .more_columns = ", subscription_type",
+                           .more_values = ", '" + type + "'"});
+    };
+    leave("2026-03-01 11:00", "1", "MARKETING");
+    leave("2026-03-01 11:00", "1", "TRANSACTIONAL");
+    leave("2026-03-01 12:00", "1", "MARKETING");
+    leave("2026-03-01 12:00", "2", "MARKETING"); // again, as the first one shows, which comes late
+    project_step_by_step(url);
+    const std::string report =
+        "SELECT recipients, unsubscribed_1d, unsubscribe_rate_7d FROM report.message_performance";
+    const auto before = query(url, report);
+
+    leave("2026-02-01 12:00", "2", "MARKETING");
+    project_step_by_step(url);
+
+    EXPECT_EQ(before, (rows{{"3", "2", "0.6667"}}));
+    EXPECT_EQ(query(url, report), (rows{{"3", "1", "0.3333"}}));
 }
 
 // Three thousand times: more than are kept of 92 days. One thousand: days decide.

@@ -182,7 +182,7 @@ TEST_P(ReportViewsTest, CountConsentAndMessagesAsTheStoryDoes)
                       " message_subject, " +
                       millis("first_sent_at") + ", " + millis("last_sent_at") +
                       ", sent, recipients, opens, unique_openers, clicks, unique_clickers, ctr,"
-                      " open_rate, unsubscribed_1d, unsubscribed_3d, unsubscribed_7d,"
+                      " open_rate, click_rate, unsubscribed_1d, unsubscribed_3d, unsubscribed_7d,"
                       " unsubscribe_rate_7d, is_inferred FROM report.message_performance"),
               sorted(truth.message_performance()));
 }

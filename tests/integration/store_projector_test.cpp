@@ -156,23 +156,46 @@ TEST(ProjectorTest, ConsentAgreesWithItsPlainDefinition)
     EXPECT_NE(count(url, "report.consent_movement_daily WHERE effective_opt_outs > 0"), "0");
 }
 
+// Views that say plainly what messages and reactions are.
+void define_messages(const std::string& url)
+{
+    query(
+        url,
+        "CREATE VIEW e AS SELECT *, CASE WHEN message_key IS NOT NULL THEN message_key"
+        " WHEN message_subject IS NOT NULL THEN 'subject:' || message_subject ELSE 'unknown' END"
+        " AS key FROM gateway.source_event;"
+        "CREATE VIEW before AS SELECT l.*, s.key AS sent_key, l.occurred_at - s.occurred_at AS"
+        " after FROM e l LEFT JOIN LATERAL (SELECT * FROM e s WHERE s.company_id = l.company_id"
+        "  AND s.subscriber_id = l.subscriber_id AND s.channel = l.channel AND s.action = 'sent'"
+        "  AND s.occurred_at <= l.occurred_at"
+        "  AND s.occurred_at >= l.occurred_at - interval '7 days'"
+        "  ORDER BY s.occurred_at DESC, s.event_id DESC LIMIT 1) s ON true"
+        " WHERE l.subscriber_id IS NOT NULL;"
+        "CREATE VIEW left_by AS SELECT b.* FROM before b LEFT JOIN LATERAL (SELECT x.action"
+        "  FROM e x WHERE x.company_id = b.company_id AND x.subscriber_id = b.subscriber_id"
+        "   AND x.channel = b.channel AND x.action IN ('subscribed', 'unsubscribed')"
+        "   AND (x.occurred_at, x.action, x.event_id) < (b.occurred_at, b.action, b.event_id)"
+        "   AND (x.subscription_type IS NOT DISTINCT FROM b.subscription_type"
+        "    OR x.action = 'unsubscribed' AND (x.subscription_type IS NULL"
+        "     OR x.subscription_type = 'MARKETING' AND b.subscription_type IS NULL))"
+        "  ORDER BY x.occurred_at DESC, x.action DESC, x.event_id DESC LIMIT 1) x ON true"
+        " WHERE b.action = 'unsubscribed' AND x.action IS DISTINCT FROM 'unsubscribed';"
+        "CREATE VIEW reaction AS SELECT company_id, channel, sent_key AS key, subscriber_id, action"
+        " FROM before WHERE channel = 'email' AND action IN ('opened', 'link_clicked')"
+        "  AND (message_key = sent_key OR sent_key NOT LIKE 'Message:%')"
+        " UNION ALL SELECT company_id, channel, key, subscriber_id, action FROM e"
+        " WHERE channel = 'sms' AND action = 'link_clicked' AND EXISTS (SELECT FROM e s"
+        "  WHERE s.company_id = e.company_id AND s.channel = 'sms' AND s.key = e.key"
+        "   AND s.subscriber_id = e.subscriber_id AND s.action = 'sent');"
+        "CREATE VIEW joined AS SELECT e.*, coalesce(b.message_key, e.key) AS message FROM e"
+        " LEFT JOIN gateway.subject_bridge b ON e.key = 'subject:' || b.message_subject"
+        "  AND b.company_id = e.company_id AND e.channel = 'email'");
+}
+
 TEST(ProjectorTest, MessagesAgreeWithTheirPlainDefinition)
 {
     const std::string url = story_database(10, 10, true);
-    query(url,
-          "CREATE VIEW e AS SELECT *, CASE WHEN message_key IS NOT NULL THEN message_key"
-          " WHEN message_subject IS NOT NULL THEN 'subject:' || message_subject ELSE 'unknown' END"
-          " AS key FROM gateway.source_event;"
-          "CREATE VIEW before AS SELECT l.*, s.key AS sent_key, l.occurred_at - s.occurred_at AS"
-          " after FROM e l LEFT JOIN LATERAL (SELECT * FROM e s WHERE s.company_id = l.company_id"
-          "  AND s.subscriber_id = l.subscriber_id AND s.channel = l.channel AND s.action = 'sent'"
-          "  AND s.occurred_at <= l.occurred_at"
-          "  AND s.occurred_at >= l.occurred_at - interval '7 days'"
-          "  ORDER BY s.occurred_at DESC, s.event_id DESC LIMIT 1) s ON true"
-          " WHERE l.subscriber_id IS NOT NULL;"
-          "CREATE VIEW joined AS SELECT e.*, coalesce(b.message_key, e.key) AS message FROM e"
-          " LEFT JOIN gateway.subject_bridge b ON e.key = 'subject:' || b.message_subject"
-          "  AND b.company_id = e.company_id AND e.channel = 'email'");
+    define_messages(url);
 
     const auto votes = difference(
         url, "SELECT company_id, message_subject, message_key, votes FROM gateway.subject_vote",
@@ -183,9 +206,19 @@ TEST(ProjectorTest, MessagesAgreeWithTheirPlainDefinition)
         url,
         "SELECT company_id, channel, stat_key, unsubscribed_1d, unsubscribed_3d, unsubscribed_7d"
         " FROM gateway.message_stats WHERE unsubscribed_7d > 0",
-        "SELECT company_id, channel, sent_key, count(*) FILTER (WHERE after <= interval '1 day'),"
-        " count(*) FILTER (WHERE after <= interval '3 days'), count(*) FROM before"
-        " WHERE action = 'unsubscribed' AND sent_key IS NOT NULL GROUP BY 1, 2, 3");
+        "SELECT company_id, channel, sent_key,"
+        " count(DISTINCT subscriber_id) FILTER (WHERE after <= interval '1 day'),"
+        " count(DISTINCT subscriber_id) FILTER (WHERE after <= interval '3 days'),"
+        " count(DISTINCT subscriber_id) FROM left_by WHERE sent_key IS NOT NULL GROUP BY 1, 2, 3");
+    const auto reactions = difference(
+        url,
+        "SELECT company_id, channel, stat_key, recipients_opened, recipients_clicked,"
+        " recipient_clicks FROM gateway.message_stats"
+        " WHERE recipients_opened > 0 OR recipient_clicks > 0",
+        "SELECT company_id, channel, key,"
+        " count(DISTINCT subscriber_id) FILTER (WHERE action = 'opened'),"
+        " count(DISTINCT subscriber_id) FILTER (WHERE action = 'link_clicked'),"
+        " count(*) FILTER (WHERE action = 'link_clicked') FROM reaction GROUP BY 1, 2, 3");
     const auto performance = difference(
         url,
         "SELECT company_id, channel, message_key, sent, recipients, opens, unique_openers, clicks,"
@@ -207,6 +240,7 @@ TEST(ProjectorTest, MessagesAgreeWithTheirPlainDefinition)
 
     EXPECT_EQ(votes, rows{});
     EXPECT_EQ(charged, rows{});
+    EXPECT_EQ(reactions, rows{});
     EXPECT_EQ(performance, rows{});
     EXPECT_EQ(names, rows{});
     EXPECT_NE(count(url, "gateway.subject_vote"), "0");

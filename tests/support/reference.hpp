@@ -47,7 +47,16 @@ public:
     text_rows message_performance() const;
 
 private:
-    struct consent_step;
+    // An opt-in or opt-out, with what was decided before it.
+    struct consent_step {
+        const story_fact* fact;
+        const story_fact* first_grant; // so far; null when there was none
+        const story_fact* last_grant;
+        const story_fact* last_revocation;
+        bool grants;
+        bool changes; // the state
+        bool stands;  // nothing was decided later
+    };
     struct performance;
     using performances =
         std::map<std::vector<std::string>, performance>; // of company, channel, key
@@ -55,6 +64,7 @@ private:
     std::map<std::string, std::string> messages_of_subjects() const;
     performances events_of_messages() const;
     const story_fact* last_send_before(const story_fact& f) const;
+    const story_fact* send_of(const story_fact& f) const;
     std::string day(const story_fact& f) const;
     const story_fact* credited(const story_fact& order) const;
     std::vector<const story_fact*> of_same_profile(const story_fact& f) const;

@@ -99,17 +99,6 @@ text_rows reference::feed_health() const
     return rows;
 }
 
-// An opt-in or opt-out, with what was decided before it.
-struct reference::consent_step {
-    const story_fact* fact;
-    const story_fact* first_grant; // so far; null when there was none
-    const story_fact* last_grant;
-    const story_fact* last_revocation;
-    bool grants;
-    bool changes; // the state
-    bool stands;  // nothing was decided later
-};
-
 std::vector<reference::consent_step> reference::decisions() const
 {
     std::vector<consent_step> out;

@@ -25,6 +25,17 @@ const story_fact* reference::last_send_before(const story_fact& f) const
     return last;
 }
 
+// The send of the message that was clicked, at whatever time, to the same subscriber.
+const story_fact* reference::send_of(const story_fact& f) const
+{
+    for (const auto* other : of_same_profile(f)) {
+        if (other->event.kind == kind::sms_sent && other->subscriber == f.subscriber &&
+            other->event.message == f.event.message)
+            return other;
+    }
+    return nullptr;
+}
+
 // What opens and clicks within 3 days say: 3 of them, and 60 %. Company and subject to message.
 std::map<std::string, std::string> reference::messages_of_subjects() const
 {
@@ -52,7 +63,9 @@ std::map<std::string, std::string> reference::messages_of_subjects() const
 struct reference::performance {
     std::set<std::string> subjects, names;
     std::set<uuid> recipients, openers, clickers;
-    int sent = 0, opens = 0, clicks = 0, left_1d = 0, left_3d = 0, left_7d = 0;
+    std::set<uuid> readers, followers; // recipients who opened and clicked
+    std::set<uuid> left_1d, left_3d, left_7d;
+    int sent = 0, opens = 0, clicks = 0, followed = 0;
     timestamp first_sent{}, last_sent{};
     bool is_inferred = false;
 };
@@ -72,8 +85,14 @@ reference::performances reference::events_of_messages() const
         p.is_inferred = known != joined.end();
         return p;
     };
+    std::set<const story_fact*> left; // of those who had not left before
+    for (const auto& d : decisions()) {
+        if (!d.grants && d.changes)
+            left.insert(d.fact);
+    }
     for (const auto& f : facts_) {
         const kind k = f.event.kind;
+        const auto* sent = is_sms(f.event) && is_click(f.event) ? send_of(f) : last_send_before(f);
         if (k == kind::sms_sent || k == kind::email_sent) {
             performance& p = at(f);
             p.first_sent = p.sent++ == 0 ? f.event.at : p.first_sent;
@@ -84,18 +103,24 @@ reference::performances reference::events_of_messages() const
             ++p.opens;
             p.openers.insert(f.subscriber);
             p.names.insert(story_subject(f.event.message));
+            if (sent != nullptr)
+                at(*sent).readers.insert(f.subscriber);
         } else if (is_click(f.event)) {
             performance& p = at(f);
             ++p.clicks;
             p.clickers.insert(f.subscriber);
-        } else if (k == kind::sms_unsubscribed || k == kind::email_unsubscribed) {
-            if (const auto* sent = last_send_before(f)) {
-                const milliseconds after = f.event.at - sent->event.at;
-                performance& p = at(*sent);
-                p.left_1d += after <= hours{24} ? 1 : 0;
-                p.left_3d += after <= hours{3 * 24} ? 1 : 0;
-                ++p.left_7d;
+            if (sent != nullptr) {
+                at(*sent).followers.insert(f.subscriber);
+                ++at(*sent).followed;
             }
+        } else if (left.count(&f) != 0 && sent != nullptr) {
+            const milliseconds after = f.event.at - sent->event.at;
+            performance& p = at(*sent);
+            if (after <= hours{24})
+                p.left_1d.insert(f.subscriber);
+            if (after <= hours{3 * 24})
+                p.left_3d.insert(f.subscriber);
+            p.left_7d.insert(f.subscriber);
         }
     }
     return out;
@@ -116,18 +141,19 @@ text_rows reference::message_performance() const
     text_rows rows;
     for (const auto& [key, p] : events_of_messages()) {
         const bool known = key[2].starts_with("Message:");
+        const std::size_t whole = p.recipients.size();
         rows.push_back(key);
-        rows.back().insert(
-            rows.back().end(),
-            {known ? "ONE_TIME" : null, first(p.names), first(p.subjects),
-             p.sent == 0 ? null : text(millis(p.first_sent)),
-             p.sent == 0 ? null : text(millis(p.last_sent)), text(p.sent),
-             std::to_string(p.recipients.size()), text(p.opens), std::to_string(p.openers.size()),
-             text(p.clicks), std::to_string(p.clickers.size()),
-             share(p.clickers.size(), p.recipients.size()),
-             share(p.openers.size(), p.recipients.size()), text(p.left_1d), text(p.left_3d),
-             text(p.left_7d), share(static_cast<std::size_t>(p.left_7d), p.recipients.size()),
-             p.is_inferred ? "t" : "f"});
+        rows.back().insert(rows.back().end(),
+                           {known ? "ONE_TIME" : null, first(p.names), first(p.subjects),
+                            p.sent == 0 ? null : text(millis(p.first_sent)),
+                            p.sent == 0 ? null : text(millis(p.last_sent)), text(p.sent),
+                            std::to_string(whole), text(p.opens), std::to_string(p.openers.size()),
+                            text(p.clicks), std::to_string(p.clickers.size()),
+                            share(static_cast<std::size_t>(p.followed), whole),
+                            key[1] == "email" ? share(p.readers.size(), whole) : null,
+                            share(p.followers.size(), whole), std::to_string(p.left_1d.size()),
+                            std::to_string(p.left_3d.size()), std::to_string(p.left_7d.size()),
+                            share(p.left_7d.size(), whole), p.is_inferred ? "t" : "f"});
     }
     return rows;
 }

@@ -6,9 +6,10 @@ SELECT gateway.describe('gateway.last_send',
     'each open or click of an e-mail (evidence of which subject line is which message).', ARRAY[
     ['occurred_at', 'Of the opt-out, open or click.'],
     ['event_id', 'Of the opt-out, open or click.'],
+    ['action', 'unsubscribed, opened or link_clicked.'],
     ['message_key', 'The message opened or clicked; null: an opt-out.'],
-    ['sent_key', 'stat_key of the last send of the channel before it; null when there was '
-        'none.'],
+    ['sent_key', 'stat_key of the last send of the channel before it; null when there was none, '
+        'or when the subscriber had opted out already.'],
     ['sent_at', 'When that was sent.']],
     '{gateway.message_stats}');
 
@@ -32,20 +33,48 @@ SELECT gateway.describe('gateway.subject_bridge',
     ['votes', 'Opens and clicks that say so.'],
     ['share', 'Their share of all votes of the subject line.']]);
 
+-- Whether this opt-out follows one that nothing ended: whoever is out cannot leave. Somebody whose
+-- opt-in is not known, because it was before the webhook, can: messages go to subscribers only. The
+-- types are matched as in resolved_consent.
+CREATE OR REPLACE FUNCTION gateway.is_repeated_opt_out(
+    p_company text, p_subscriber uuid, p_channel text, p_at timestamptz, p_event uuid)
+RETURNS boolean
+LANGUAGE sql STABLE COST 1
+BEGIN ATOMIC
+    SELECT p.action = 'unsubscribed'
+    FROM gateway.source_event o
+    CROSS JOIN LATERAL (
+        SELECT x.action, x.subscription_type, x.occurred_at, x.event_id
+        FROM gateway.source_event x
+        WHERE x.company_id = p_company AND x.subscriber_id = p_subscriber
+            AND x.occurred_at <= p_at AND x.channel = p_channel
+            AND x.action IN ('subscribed', 'unsubscribed')
+        OFFSET 0) p
+    WHERE o.company_id = p_company AND o.occurred_at = p_at AND o.event_id = p_event
+        AND (p.occurred_at, p.action, p.event_id) < (p_at, 'unsubscribed', p_event)
+        AND (p.subscription_type IS NOT DISTINCT FROM o.subscription_type
+            OR p.action = 'unsubscribed' AND (p.subscription_type IS NULL
+                OR p.subscription_type = 'MARKETING' AND o.subscription_type IS NULL))
+    ORDER BY p.occurred_at DESC, p.action DESC, p.event_id DESC LIMIT 1;
+END;
+COMMENT ON FUNCTION gateway.is_repeated_opt_out IS
+    'Whether the subscriber had opted out before; null when nothing is known of that.';
+
 -- What was sent last before each opt-out, and before each open or click of an e-mail: worked out
--- for those of the batch and for those known already that a send of the batch may precede. The
--- log is asked, so it does not matter whether the send was projected yet.
+-- for those of the batch, for those known already that a send of the batch may precede, and for
+-- opt-outs that a decision of the batch may make repeated or not. The log is asked, so it does not
+-- matter whether that was projected yet.
 CREATE OR REPLACE FUNCTION gateway.changed_last_sends(p_events gateway.projection_event[])
 RETURNS TABLE (
     company_id text, subscriber_id uuid, channel text, occurred_at timestamptz, event_id uuid,
-    message_key text, sent_key text, sent_at timestamptz, row_id tid, now_key text,
+    action text, message_key text, sent_key text, sent_at timestamptz, row_id tid, now_key text,
     now_at timestamptz)
 LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
     WITH asked AS (
-        SELECT e.company_id, e.subscriber_id, e.channel, e.occurred_at, e.event_id,
+        SELECT e.company_id, e.subscriber_id, e.channel, e.occurred_at, e.event_id, e.action,
                CASE WHEN e.action <> 'unsubscribed' THEN e.message_key END AS message_key,
                NULL::text AS sent_key, NULL::timestamptz AS sent_at, NULL::tid AS row_id
         FROM unnest(p_events) AS e
@@ -57,16 +86,20 @@ BEGIN
                 AND k.subscriber_id = e.subscriber_id AND k.channel = e.channel
                 AND k.occurred_at = e.occurred_at AND k.event_id = e.event_id)
         UNION
-        SELECT k.company_id, k.subscriber_id, k.channel, k.occurred_at, k.event_id,
+        SELECT k.company_id, k.subscriber_id, k.channel, k.occurred_at, k.event_id, k.action,
                k.message_key, k.sent_key, k.sent_at, k.ctid
         FROM unnest(p_events) AS e
         JOIN last_send k ON k.company_id = e.company_id AND k.subscriber_id = e.subscriber_id
             AND k.channel = e.channel AND k.occurred_at >= e.occurred_at
-            AND k.occurred_at <= e.occurred_at + interval '168 hours'
-        WHERE e.action = 'sent' AND (k.sent_at IS NULL OR k.sent_at <= e.occurred_at)),
+        WHERE e.action = 'sent' AND k.occurred_at <= e.occurred_at + interval '168 hours'
+                AND (k.sent_at IS NULL OR k.sent_at <= e.occurred_at)
+            OR e.action IN ('subscribed', 'unsubscribed') AND k.action = 'unsubscribed'),
     answered AS (
         SELECT a.*, s.key AS now_key, s.occurred_at AS now_at
-        FROM asked a
+        FROM (SELECT n.*, n.action = 'unsubscribed' AND coalesce(gateway.is_repeated_opt_out(
+                  n.company_id, n.subscriber_id, n.channel, n.occurred_at, n.event_id), false)
+                  AS is_repeated
+              FROM asked n OFFSET 0) a
         LEFT JOIN LATERAL (
             -- OFFSET: the primary key has this order, and would be walked through the company.
             SELECT gateway.stat_key(e.message_key, e.message_subject) AS key, e.occurred_at
@@ -77,31 +110,98 @@ BEGIN
                       AND x.occurred_at >= a.occurred_at - interval '168 hours'
                       AND x.channel = a.channel AND x.action = 'sent'
                   OFFSET 0) e
-            ORDER BY e.occurred_at DESC, e.event_id DESC LIMIT 1) s ON true)
-    SELECT * FROM answered a
+            ORDER BY e.occurred_at DESC, e.event_id DESC LIMIT 1) s ON NOT a.is_repeated)
+    SELECT a.company_id, a.subscriber_id, a.channel, a.occurred_at, a.event_id, a.action,
+           a.message_key, a.sent_key, a.sent_at, a.row_id, a.now_key, a.now_at
+    FROM answered a
     WHERE a.row_id IS NULL OR (a.sent_key, a.sent_at) IS DISTINCT FROM (a.now_key, a.now_at);
 END $$;
 COMMENT ON FUNCTION gateway.changed_last_sends IS
     'Rows of last_send that these events bring or change: as they are, and as they are to be.';
 
+-- What recipients did about what was sent to them: counts of people and their events, from all of
+-- last_send of the given sends and subscribers. A reaction that names another message than the send
+-- does is none to it; an e-mail's sends name none.
+CREATE OR REPLACE FUNCTION gateway.project_reactions(
+    p_companies text[], p_channels text[], p_stat_keys text[], p_subscribers uuid[])
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    WITH changed AS (
+        SELECT t.company_id, t.channel, t.stat_key, t.subscriber_id, o.ctid AS row,
+               coalesce(o.recipient_opened, false) AS opened,
+               coalesce(o.recipient_clicks, 0) AS clicks, o.left_after, r.now_opened,
+               CASE t.channel WHEN 'email' THEN r.now_clicks
+                              ELSE coalesce(o.recipient_clicks, 0) END AS now_clicks,
+               r.now_left_after
+        FROM unnest(p_companies, p_channels, p_stat_keys, p_subscribers)
+            AS t (company_id, channel, stat_key, subscriber_id)
+        LEFT JOIN message_member o ON o.company_id = t.company_id AND o.channel = t.channel
+            AND o.stat_key = t.stat_key AND o.subscriber_id = t.subscriber_id
+        CROSS JOIN LATERAL (
+            SELECT count(*) FILTER (WHERE k.action = 'opened') > 0 AS now_opened,
+                   count(*) FILTER (WHERE k.action = 'link_clicked') AS now_clicks,
+                   min(k.occurred_at - k.sent_at) FILTER (WHERE k.action = 'unsubscribed')
+                       AS now_left_after
+            FROM last_send k
+            WHERE k.company_id = t.company_id AND k.subscriber_id = t.subscriber_id
+                AND k.channel = t.channel AND k.sent_key = t.stat_key
+                AND (k.message_key IS NULL OR k.message_key = k.sent_key
+                    OR k.sent_key NOT LIKE 'Message:%')) r),
+    inserted AS (
+        INSERT INTO message_member
+        SELECT company_id, channel, stat_key, subscriber_id, false, false, 0, now_opened,
+               now_clicks, now_left_after
+        FROM changed WHERE row IS NULL),
+    updated AS (
+        UPDATE message_member o SET recipient_opened = c.now_opened,
+            recipient_clicks = c.now_clicks, left_after = c.now_left_after
+        FROM changed c WHERE o.ctid = c.row)
+    INSERT INTO message_stats AS s
+        (company_id, channel, stat_key, recipients_opened, recipients_clicked, recipient_clicks,
+         unsubscribed_1d, unsubscribed_3d, unsubscribed_7d)
+    SELECT c.company_id, c.channel, c.stat_key, sum(x.sign * x.opened::integer),
+           sum(x.sign * (x.clicks > 0)::integer), sum(x.sign * x.clicks),
+           coalesce(sum(x.sign) FILTER (WHERE x.left_after <= interval '24 hours'), 0),
+           coalesce(sum(x.sign) FILTER (WHERE x.left_after <= interval '72 hours'), 0),
+           coalesce(sum(x.sign) FILTER (WHERE x.left_after IS NOT NULL), 0)
+    FROM changed c
+    CROSS JOIN LATERAL (VALUES (1, c.now_opened, c.now_clicks, c.now_left_after),
+                               (-1, c.opened, c.clicks, c.left_after))
+        AS x (sign, opened, clicks, left_after)
+    GROUP BY 1, 2, 3
+    ON CONFLICT (company_id, channel, stat_key) DO UPDATE SET
+        recipients_opened = s.recipients_opened + excluded.recipients_opened,
+        recipients_clicked = s.recipients_clicked + excluded.recipients_clicked,
+        recipient_clicks = s.recipient_clicks + excluded.recipient_clicks,
+        unsubscribed_1d = s.unsubscribed_1d + excluded.unsubscribed_1d,
+        unsubscribed_3d = s.unsubscribed_3d + excluded.unsubscribed_3d,
+        unsubscribed_7d = s.unsubscribed_7d + excluded.unsubscribed_7d;
+END $$;
+COMMENT ON FUNCTION gateway.project_reactions IS
+    'Counts again what these subscribers did about these sends, from last_send.';
+
 CREATE OR REPLACE FUNCTION gateway.project_last_send(p_events gateway.projection_event[])
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-    v_no_votes tid[];
-    v_no_stats tid[];
+    v_no_votes    tid[];
+    v_companies   text[];
+    v_channels    text[];
+    v_stat_keys   text[];
+    v_subscribers uuid[];
 BEGIN
     WITH changed AS (
         SELECT * FROM gateway.changed_last_sends(p_events)),
     inserted AS (
         INSERT INTO last_send
-        SELECT company_id, subscriber_id, channel, occurred_at, event_id, message_key, now_key,
-               now_at
+        SELECT company_id, subscriber_id, channel, occurred_at, event_id, action, message_key,
+               now_key, now_at
         FROM changed WHERE row_id IS NULL),
     updated AS (
         UPDATE last_send k SET sent_key = c.now_key, sent_at = c.now_at
         FROM changed c WHERE k.ctid = c.row_id),
     moved AS (
-        SELECT company_id, channel, message_key, x.key, x.sign, occurred_at - x.at AS after
+        SELECT company_id, subscriber_id, channel, message_key, x.key, x.sign,
+               occurred_at - x.at AS after
         FROM changed
         CROSS JOIN LATERAL (VALUES (1, now_key, now_at), (-1, sent_key, sent_at))
             AS x (sign, key, at)
@@ -114,29 +214,18 @@ BEGIN
         GROUP BY 1, 2, 3 HAVING sum(sign) <> 0
         ON CONFLICT (company_id, message_subject, message_key) DO UPDATE SET
             votes = v.votes + excluded.votes
-        RETURNING v.ctid AS row, votes),
-    counted AS (
-        INSERT INTO message_stats AS s
-            (company_id, channel, stat_key, unsubscribed_1d, unsubscribed_3d, unsubscribed_7d)
-        SELECT company_id, channel, key,
-               coalesce(sum(sign) FILTER (WHERE after <= interval '24 hours'), 0),
-               coalesce(sum(sign) FILTER (WHERE after <= interval '72 hours'), 0), sum(sign)
-        FROM moved WHERE message_key IS NULL
-        GROUP BY 1, 2, 3
-        ON CONFLICT (company_id, channel, stat_key) DO UPDATE SET
-            unsubscribed_1d = s.unsubscribed_1d + excluded.unsubscribed_1d,
-            unsubscribed_3d = s.unsubscribed_3d + excluded.unsubscribed_3d,
-            unsubscribed_7d = s.unsubscribed_7d + excluded.unsubscribed_7d
-        RETURNING s.ctid AS row, sent + opens + clicks + unsubscribed_7d AS events)
-    SELECT (SELECT array_agg(row) FROM voted WHERE votes = 0),
-           (SELECT array_agg(row) FROM counted WHERE events = 0)
-    INTO v_no_votes, v_no_stats;
+        RETURNING v.ctid AS row, votes)
+    SELECT (SELECT array_agg(row) FROM voted WHERE votes = 0), array_agg(m.company_id),
+           array_agg(m.channel), array_agg(m.key), array_agg(m.subscriber_id)
+    INTO v_no_votes, v_companies, v_channels, v_stat_keys, v_subscribers
+    FROM (SELECT DISTINCT company_id, channel, key, subscriber_id FROM moved) m;
     IF v_no_votes IS NOT NULL THEN
         DELETE FROM subject_vote WHERE ctid = ANY (v_no_votes);
     END IF;
-    IF v_no_stats IS NOT NULL THEN
-        DELETE FROM message_stats WHERE ctid = ANY (v_no_stats);
+    IF v_companies IS NOT NULL THEN
+        PERFORM gateway.project_reactions(v_companies, v_channels, v_stat_keys, v_subscribers);
     END IF;
 END $$;
 COMMENT ON FUNCTION gateway.project_last_send IS
-    'Merges events into last_send, subject_vote and the opt-outs of message_stats.';
+    'Merges events into last_send and subject_vote, and what they say of recipients into '
+    'message_member and message_stats.';

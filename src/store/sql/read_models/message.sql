@@ -23,8 +23,12 @@ SELECT gateway.describe('gateway.message_stats',
     ['unique_openers', 'Subscribers who opened.'],
     ['clicks', 'Clicks.'],
     ['unique_clickers', 'Subscribers who clicked.'],
-    ['unsubscribed_1d', 'Opt-outs of its channel within 1 day of it, if it was the last message '
-        'before them.'],
+    ['recipients_opened', 'Recipients who opened it: of e-mail sends, which name no message, those '
+        'who opened an e-mail within 7 days and were sent no other one between.'],
+    ['recipients_clicked', 'Recipients who clicked a link of it, told as recipients_opened.'],
+    ['recipient_clicks', 'The clicks of these.'],
+    ['unsubscribed_1d', 'Recipients who opted out of its channel within 1 day of it, if it was the '
+        'last message before; each once, and none who had opted out already.'],
     ['unsubscribed_3d', 'The same within 3 days.'],
     ['unsubscribed_7d', 'The same within 7 days.'],
     ['first_sent_at', 'occurred_at of the first send.'],
@@ -32,10 +36,13 @@ SELECT gateway.describe('gateway.message_stats',
     '{gateway.message}');
 
 SELECT gateway.describe('gateway.message_member',
-    'Who got, opened and clicked a message at all: what makes unique counts cheap.', ARRAY[
+    'Who got, opened and clicked a message: what makes counts of people cheap.', ARRAY[
     ['was_sent', 'It was sent to the subscriber.'],
     ['has_opened', 'The subscriber opened it.'],
-    ['has_clicked', 'The subscriber clicked a link of it.']],
+    ['clicks', 'How often the subscriber clicked a link of it.'],
+    ['recipient_opened', 'The subscriber opened what was sent: see gateway.message_stats.'],
+    ['recipient_clicks', 'Clicks of it by the subscriber, once it was sent.'],
+    ['left_after', 'How long after it the subscriber opted out, if within 7 days.']],
     '{gateway.message_stats}');
 
 CREATE OR REPLACE FUNCTION gateway.stat_key(p_message_key text, p_subject text) RETURNS text
@@ -114,26 +121,35 @@ BEGIN
         SELECT n.*, o.ctid AS row,
                n.sent > 0 AND NOT coalesce(o.was_sent, false) AS first_send,
                n.opens > 0 AND NOT coalesce(o.has_opened, false) AS first_open,
-               n.clicks > 0 AND NOT coalesce(o.has_clicked, false) AS first_click
+               n.clicks > 0 AND coalesce(o.clicks, 0) = 0 AS first_click,
+               coalesce(o.recipient_clicks, 0) AS known_clicks,
+               -- Those of an e-mail name another key than its send: see project_reactions.
+               CASE WHEN n.channel <> 'email' AND (n.sent > 0 OR o.was_sent)
+                    THEN coalesce(o.clicks, 0) + n.clicks
+                    ELSE coalesce(o.recipient_clicks, 0) END AS now_clicks
         FROM n LEFT JOIN message_member o ON o.company_id = n.company_id
             AND o.channel = n.channel AND o.stat_key = n.stat_key
             AND o.subscriber_id = n.subscriber_id),
     inserted AS (
         INSERT INTO message_member
-        SELECT company_id, channel, stat_key, subscriber_id, first_send, first_open, first_click
+        SELECT company_id, channel, stat_key, subscriber_id, first_send, first_open, clicks, false,
+               now_clicks
         FROM m WHERE row IS NULL AND subscriber_id IS NOT NULL),
     updated AS (
         UPDATE message_member o SET was_sent = o.was_sent OR m.first_send,
-            has_opened = o.has_opened OR m.first_open, has_clicked = o.has_clicked OR m.first_click
+            has_opened = o.has_opened OR m.first_open, clicks = o.clicks + m.clicks,
+            recipient_clicks = m.now_clicks
         FROM m
-        WHERE (m.first_send OR m.first_open OR m.first_click) AND o.ctid = m.row)
+        WHERE (m.first_send OR m.first_open OR m.clicks > 0) AND o.ctid = m.row)
     INSERT INTO message_stats AS s
         (company_id, channel, stat_key, sent, recipients, opens, unique_openers, clicks,
-         unique_clickers, first_sent_at, last_sent_at)
+         unique_clickers, recipients_clicked, recipient_clicks, first_sent_at, last_sent_at)
     SELECT company_id, channel, stat_key, sum(sent),
-           count(*) FILTER (WHERE first_send AND subscriber_id IS NOT NULL), sum(opens),
-           count(*) FILTER (WHERE first_open AND subscriber_id IS NOT NULL), sum(clicks),
-           count(*) FILTER (WHERE first_click AND subscriber_id IS NOT NULL),
+           count(subscriber_id) FILTER (WHERE first_send), sum(opens),
+           count(subscriber_id) FILTER (WHERE first_open), sum(clicks),
+           count(subscriber_id) FILTER (WHERE first_click),
+           count(subscriber_id) FILTER (WHERE known_clicks = 0 AND now_clicks > 0),
+           coalesce(sum(now_clicks - known_clicks) FILTER (WHERE subscriber_id IS NOT NULL), 0),
            min(first_sent_at), max(last_sent_at)
     FROM m GROUP BY 1, 2, 3
     ON CONFLICT (company_id, channel, stat_key) DO UPDATE SET
@@ -142,6 +158,8 @@ BEGIN
         unique_openers = s.unique_openers + excluded.unique_openers,
         clicks = s.clicks + excluded.clicks,
         unique_clickers = s.unique_clickers + excluded.unique_clickers,
+        recipients_clicked = s.recipients_clicked + excluded.recipients_clicked,
+        recipient_clicks = s.recipient_clicks + excluded.recipient_clicks,
         first_sent_at = least(s.first_sent_at, excluded.first_sent_at),
         last_sent_at = greatest(s.last_sent_at, excluded.last_sent_at);
 END $$;

@@ -7,28 +7,38 @@ LANGUAGE sql STABLE COST 1
 BEGIN ATOMIC
     SELECT ARRAY[count(DISTINCT x.subscriber_id) FILTER (WHERE x.was_sent),
                  count(DISTINCT x.subscriber_id) FILTER (WHERE x.has_opened),
-                 count(DISTINCT x.subscriber_id) FILTER (WHERE x.has_clicked)]
+                 count(DISTINCT x.subscriber_id) FILTER (WHERE x.clicks > 0),
+                 count(DISTINCT x.subscriber_id) FILTER (WHERE x.recipient_opened),
+                 count(DISTINCT x.subscriber_id) FILTER (WHERE x.recipient_clicks > 0),
+                 count(DISTINCT x.subscriber_id) FILTER (WHERE x.left_after <= interval '24 hours'),
+                 count(DISTINCT x.subscriber_id) FILTER (WHERE x.left_after <= interval '72 hours'),
+                 count(DISTINCT x.subscriber_id) FILTER (WHERE x.left_after IS NOT NULL)]
     FROM gateway.message_member x
     WHERE x.company_id = p_company AND x.channel = p_channel
         AND x.stat_key = ANY (p_stat_keys);
 END;
 COMMENT ON FUNCTION gateway.count_members IS
-    'Recipients, openers and clickers of messages taken together.';
+    'People of messages taken together: recipients, openers, clickers, recipients who opened, '
+    'clicked, and opted out within 1, 3 and 7 days.';
 
 -- E-mail sends carry no message id: they are counted by subject line, and added to the message
 -- that opens and clicks say the subject line belongs to. Unique counts of a message are sums, but
 -- where several subject lines (or sends with and without id) meet, they are counted from members.
+-- Rates have names and meanings of Attentive's help pages "Campaign performance and metrics" and
+-- "View and manage email campaigns"; only recipients are in their numerators.
 CREATE OR REPLACE VIEW report.message_performance WITH (security_invoker = true) AS
 SELECT g.company_id, g.channel, g.message_key, m.message_type, m.message_name,
        CASE WHEN m.message_subject IS NULL THEN g.subject ELSE m.message_subject END
            AS message_subject,
        g.first_sent_at, g.last_sent_at, g.sent, u.recipients, g.opens, u.unique_openers, g.clicks,
-       u.unique_clickers,
-       round(u.unique_clickers::numeric / nullif(u.recipients, 0), 4) AS ctr,
-       round(u.unique_openers::numeric / nullif(u.recipients, 0), 4) AS open_rate,
-       g.unsubscribed_1d, g.unsubscribed_3d, g.unsubscribed_7d,
-       round(g.unsubscribed_7d::numeric / nullif(u.recipients, 0), 4) AS unsubscribe_rate_7d,
-       g.is_inferred
+       u.unique_clickers, round(g.recipient_clicks / nullif(u.recipients, 0), 4) AS ctr,
+       CASE WHEN g.channel = 'email'
+            THEN round(u.recipients_opened::numeric / nullif(u.recipients, 0), 4) END AS open_rate,
+       u.unsubscribed_1d, u.unsubscribed_3d, u.unsubscribed_7d,
+       round(u.unsubscribed_7d::numeric / nullif(u.recipients, 0), 4) AS unsubscribe_rate_7d,
+       g.is_inferred,
+       round(u.recipients_clicked::numeric / nullif(u.recipients, 0), 4) AS click_rate,
+       u.recipients_opened, u.recipients_clicked, g.recipient_clicks::bigint AS recipient_clicks
 FROM (SELECT s.company_id, s.channel,
              CASE WHEN b.message_key IS NULL THEN s.stat_key ELSE b.message_key END
                  AS message_key,
@@ -44,6 +54,9 @@ FROM (SELECT s.company_id, s.channel,
              sum(s.unsubscribed_1d)::bigint AS unsubscribed_1d,
              sum(s.unsubscribed_3d)::bigint AS unsubscribed_3d,
              sum(s.unsubscribed_7d)::bigint AS unsubscribed_7d,
+             sum(s.recipients_opened)::bigint AS recipients_opened,
+             sum(s.recipients_clicked)::bigint AS recipients_clicked,
+             sum(s.recipient_clicks) AS recipient_clicks,
              greatest(count(*) FILTER (WHERE s.recipients > 0),
                       count(*) FILTER (WHERE s.unique_openers > 0),
                       count(*) FILTER (WHERE s.unique_clickers > 0)) > 1 AS overlaps
@@ -55,10 +68,14 @@ LEFT JOIN gateway.message m
     ON m.company_id = g.company_id AND m.message_key = g.message_key
 CROSS JOIN LATERAL (
     SELECT n.counts[1] AS recipients, n.counts[2] AS unique_openers,
-           n.counts[3] AS unique_clickers
+           n.counts[3] AS unique_clickers, n.counts[4] AS recipients_opened,
+           n.counts[5] AS recipients_clicked, n.counts[6] AS unsubscribed_1d,
+           n.counts[7] AS unsubscribed_3d, n.counts[8] AS unsubscribed_7d
     FROM (SELECT CASE WHEN g.overlaps
                  THEN gateway.count_members(g.company_id, g.channel, g.stat_keys)
-                 ELSE ARRAY[g.recipients, g.unique_openers, g.unique_clickers] END AS counts
+                 ELSE ARRAY[g.recipients, g.unique_openers, g.unique_clickers,
+                     g.recipients_opened, g.recipients_clicked, g.unsubscribed_1d,
+                     g.unsubscribed_3d, g.unsubscribed_7d] END AS counts
           OFFSET 0) n) u;
 SELECT gateway.describe('report.message_performance',
     'One row for each message: sends, opens, clicks and opt-outs. An opt-out is charged to the '
@@ -66,8 +83,10 @@ SELECT gateway.describe('report.message_performance',
     ['message_key', 'Message:<number>; subject:<subject line> for e-mail sends whose message is '
         'not known; unknown without either.'],
     ['last_sent_at', 'Last send. Filter on it for recent messages.'],
-    ['ctr', 'unique_clickers by recipients.'],
-    ['open_rate', 'unique_openers by recipients.'],
-    ['unsubscribe_rate_7d', 'unsubscribed_7d by recipients.'],
+    ['ctr', 'Click-through rate as Attentive counts it: recipient_clicks by recipients, so that '
+        'who clicks twice counts twice. Null without a known recipient, like every rate.'],
+    ['open_rate', 'Share of recipients who opened: recipients_opened by recipients; null for SMS.'],
+    ['click_rate', 'Share of recipients who clicked: recipients_clicked by recipients.'],
+    ['unsubscribe_rate_7d', 'Share of recipients who opted out: unsubscribed_7d by recipients.'],
     ['is_inferred', 'Its e-mail sends were joined by subject line, on the evidence of opens and '
         'clicks: sends carry no message id.']]);
