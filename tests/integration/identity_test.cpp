@@ -50,6 +50,28 @@ TEST(IdentityTest, TheFirstSeenSurvivesAlsoWhenThatIsLearntLate)
     EXPECT_EQ(profiles(url), "1=3 2=3 3=3");
 }
 
+// The newest is the one of the latest event, by occurred_at: as Klaviyo, whose profile holds the
+// last value given.
+TEST(IdentityTest, TheNewestPhoneAndEmailAreTheLastSeenAlsoWithinADay)
+{
+    const std::string url = fresh_database();
+    const auto seen = [&url](const std::string& at, const std::string& phone,
+                             const std::string& email) {
+        append_event(
+            url, identified(at, "1",
+                            R"({"phone": [")" + phone + R"("], "email": [")" + email + R"("]})"));
+    };
+    seen("2026-03-01 08:00", "+4930", "a@mail.org");
+    seen("2026-03-02 08:00", "+4932", "c@mail.org");
+    seen("2026-03-02 09:00", "+4931", "b@mail.org");
+    seen("2026-03-02 10:00", "+4932", "a@mail.org");
+    project_step_by_step(url);
+
+    EXPECT_EQ(query(url, "SELECT phone, email, last_seen_at AT TIME ZONE 'UTC'"
+                         " FROM report_pii.subscriber"),
+              (rows{{"+4932", "a@mail.org", "2026-03-02 00:00:00"}}));
+}
+
 TEST(IdentityTest, ASplitTakesASubscriberOutForGoodAndCanBeTakenBack)
 {
     const std::string url = fresh_database();

@@ -55,13 +55,13 @@ TEST(ConsentTest, AllOrdersOfSixDecisionsGiveTheSameState)
     EXPECT_EQ(states[0][0], "revoked"); // an opt-out wins the tie
     EXPECT_EQ(states[0][2], "5");
     EXPECT_EQ(states[0][5], "6");
-    EXPECT_EQ(states[0][7], "same moment");
+    EXPECT_EQ(states[0][7], "back"); // which subscribed; "same moment" repeated it
     EXPECT_EQ(states[0][8], "720");
     EXPECT_EQ(ledger, (rows{{"1", "t", "first", "720"},
                             {"2", "f", "again", "720"},
-                            {"3", "t", "again", "720"},
+                            {"3", "t", "first", "720"},
                             {"4", "t", "back", "720"},
-                            {"5", "t", "same moment", "720"},
+                            {"5", "t", "back", "720"},
                             {"6", "f", "same moment", "720"}}));
 }
 
@@ -109,17 +109,55 @@ TEST(ConsentTest, AnOptOutWithoutTypeEndsWhatWasGrantedBeforeWhateverItsType)
               "MARKETING false, TRANSACTIONAL true, UNSPECIFIED false");
 }
 
-TEST(ConsentTest, ADecisionOfTheFutureCountsFromWhenItCame)
+// Which of the two came last is not known when the opt-in's clock is not believed: TCPA, as above.
+TEST(ConsentTest, AnOptInOfTheFutureLosesToAnOptOutWithinADayOfItsReceipt)
+{
+    const auto state_after_opt_out = [](const std::string& at) {
+        const std::string url = fresh_database();
+        append_event(url, decided("2098-01-01", "subscribed", "MARKETING"));
+        query(url, "UPDATE gateway.source_event SET received_at = '2026-01-02 12:00+00'");
+        append_event(url, decided(at, "unsubscribed", "MARKETING"));
+        project_step_by_step(url);
+        return query(url, "SELECT is_subscribed, first_granted_at AT TIME ZONE 'UTC'"
+                          " FROM report.subscriber_consent");
+    };
+
+    EXPECT_EQ(state_after_opt_out("2026-01-02 12:01"), (rows{{"f", "2026-01-01 12:00:00"}}));
+    EXPECT_EQ(state_after_opt_out("2026-01-01 12:00"), (rows{{"f", "2026-01-01 12:00:00"}}));
+    EXPECT_EQ(state_after_opt_out("2026-01-01 11:59"), (rows{{"t", "2026-01-01 12:00:00"}}));
+}
+
+// Envoke, "Subscriber analytics": new and churned subscribers are those whose consent status
+// changed; so what a source brought, less those who left, is who is left of it.
+TEST(ConsentTest, TheNetGrowthOfASourceIsItsSubscribersWhoAreLeft)
 {
     const std::string url = fresh_database();
-    append_event(url, decided("2098-01-01", "subscribed", "MARKETING"));
-    query(url, "UPDATE gateway.source_event SET received_at = '2026-01-01 00:00+00'");
-    append_event(url, decided("2026-01-02", "unsubscribed", "MARKETING"));
+    const auto opt_in = [&url](const std::string& at, const std::string& who,
+                               const std::string& source) {
+        append_event(url, {.at = at,
+                           .action = "subscribed",
+                           .subscriber = who,
+                           .more_columns = ", subscription_type, creative_name",
+                           .more_values = ", 'MARKETING', '" + source + "'"});
+    };
+    for (int n = 1; n <= 10; ++n) {
+        const std::string who = std::to_string(n);
+        opt_in("2026-01-01", who, "Pop-up");
+        opt_in("2026-01-02", who, "Checkout");
+        event stop = decided("2026-01-03", "unsubscribed", "MARKETING");
+        stop.subscriber = who;
+        if (n <= 8)
+            append_event(url, stop);
+    }
+    opt_in("2026-01-04", "1", "Checkout"); // comes back
     project_step_by_step(url);
 
-    EXPECT_EQ(query(url, "SELECT is_subscribed, decided_at, first_granted_at AT TIME ZONE 'UTC'"
-                         " FROM report.subscriber_consent"),
-              (rows{{"f", "2026-01-02 00:00:00+00", "2026-01-01 00:00:00"}}));
+    EXPECT_EQ(query(url, "SELECT creative_name, sum(opt_ins), sum(opt_outs), sum(net_change)"
+                         " FROM report.consent_movement_daily GROUP BY 1 ORDER BY 1"),
+              (rows{{"Checkout", "11", "0", "1"}, {"Pop-up", "10", "8", "2"}}));
+    EXPECT_EQ(query(url, "SELECT creative_name, count(*) FROM report.subscriber_consent"
+                         " WHERE is_subscribed GROUP BY 1 ORDER BY 1"),
+              (rows{{"Checkout", "1"}, {"Pop-up", "2"}}));
 }
 
 TEST(MessageTest, EmailSendsAreJoinedBySubjectOnlyOnStrongEvidence)

@@ -106,16 +106,18 @@ TEST(ProjectorTest, ConsentAgreesWithItsPlainDefinition)
           " coalesce(subscription_type, 'UNSPECIFIED') AS named FROM gateway.source_event"
           " WHERE action IN ('subscribed', 'unsubscribed') AND subscriber_id IS NOT NULL;"
           "CREATE VIEW d AS SELECT q.*, first_value(creative_name) OVER (PARTITION BY company_id,"
-          " subscriber_id, channel, st, grp ORDER BY occurred_at, opted_out, event_id) AS g_name"
-          " FROM (SELECT *, lag(opted_out) OVER k AS prev,"
-          "  count(*) FILTER (WHERE NOT opted_out) OVER k AS grp"
-          "  FROM (SELECT s.*, t.named AS st FROM said s JOIN (SELECT DISTINCT company_id,"
-          "    subscriber_id, channel, named FROM said) t ON t.company_id = s.company_id"
+          " subscriber_id, channel, st, span ORDER BY occurred_at, opted_out, event_id) AS ended"
+          " FROM (SELECT *, count(*) FILTER (WHERE NOT opted_out AND prev IS DISTINCT FROM false)"
+          "  OVER (PARTITION BY company_id, subscriber_id, channel, st"
+          "   ORDER BY occurred_at, opted_out, event_id) AS span"
+          "  FROM (SELECT *, lag(opted_out) OVER k AS prev FROM (SELECT s.*, t.named AS st"
+          "   FROM said s JOIN (SELECT DISTINCT company_id, subscriber_id, channel, named"
+          "    FROM said) t ON t.company_id = s.company_id"
           "    AND t.subscriber_id = s.subscriber_id AND t.channel = s.channel"
           "   WHERE s.named = t.named OR s.opted_out AND (s.named = 'UNSPECIFIED'"
           "    OR s.named = 'MARKETING' AND t.named = 'UNSPECIFIED')) e"
           "  WINDOW k AS (PARTITION BY company_id, subscriber_id, channel, st"
-          "   ORDER BY occurred_at, opted_out, event_id)) q");
+          "   ORDER BY occurred_at, opted_out, event_id)) p) q");
 
     const auto movement = difference(
         url,
@@ -123,7 +125,8 @@ TEST(ProjectorTest, ConsentAgreesWithItsPlainDefinition)
         " effective_opt_ins, effective_opt_outs FROM report.consent_movement_daily",
         "SELECT company_id, (occurred_at AT TIME ZONE CASE company_id WHEN 'C1' THEN"
         " 'America/New_York' ELSE 'UTC' END)::date, channel, st,"
-        " CASE WHEN grp > 0 THEN g_name END, count(*) FILTER (WHERE NOT opted_out),"
+        " CASE WHEN NOT opted_out THEN creative_name WHEN span > 0 THEN ended END,"
+        " count(*) FILTER (WHERE NOT opted_out),"
         " count(*) FILTER (WHERE opted_out),"
         " count(*) FILTER (WHERE NOT opted_out AND prev IS DISTINCT FROM false),"
         " count(*) FILTER (WHERE opted_out AND NOT prev) FROM d GROUP BY 1, 2, 3, 4, 5");

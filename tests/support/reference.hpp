@@ -52,6 +52,7 @@ private:
         const story_fact* fact;
         const story_fact* first_grant; // so far; null when there was none
         const story_fact* last_grant;
+        const story_fact* source; // the last grant that changed the state
         const story_fact* last_revocation;
         bool grants;
         bool changes; // the state

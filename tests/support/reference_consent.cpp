@@ -108,7 +108,7 @@ std::vector<reference::consent_step> reference::decisions() const
         const bool grants = k == kind::sms_subscribed || k == kind::email_subscribed;
         if (!grants && k != kind::sms_unsubscribed && k != kind::email_unsubscribed)
             continue;
-        consent_step d{&f, nullptr, nullptr, nullptr, grants, grants, true};
+        consent_step d{&f, nullptr, nullptr, nullptr, nullptr, grants, grants, true};
         const auto [known, first] = last.emplace(std::pair{f.subscriber, is_sms(f.event)}, 0);
         if (!first) {
             consent_step& before = out[known->second];
@@ -116,6 +116,7 @@ std::vector<reference::consent_step> reference::decisions() const
             d = {&f,
                  before.first_grant,
                  before.last_grant,
+                 before.source,
                  before.last_revocation,
                  grants,
                  before.grants != grants,
@@ -124,6 +125,8 @@ std::vector<reference::consent_step> reference::decisions() const
         if (grants && d.first_grant == nullptr)
             d.first_grant = &f;
         (grants ? d.last_grant : d.last_revocation) = &f;
+        if (grants && d.changes)
+            d.source = &f;
         known->second = out.size();
         out.push_back(d);
     }
@@ -135,10 +138,10 @@ text_rows reference::consent_movement_daily() const
     std::map<std::vector<std::string>, std::array<int, 4>> groups;
     for (const auto& d : decisions()) {
         const auto& f = *d.fact;
-        auto& counts = groups[{f.company, day(f), channel(f.event), "MARKETING",
-                               d.last_grant == nullptr
-                                   ? null
-                                   : std::string{story_creative(d.last_grant->event.choice)}}];
+        const auto* source = d.grants ? d.fact : d.source;
+        auto& counts =
+            groups[{f.company, day(f), channel(f.event), "MARKETING",
+                    source == nullptr ? null : std::string{story_creative(source->event.choice)}}];
         ++counts[d.grants ? 0 : 1];
         if (d.changes)
             ++counts[d.grants ? 2 : 3];
@@ -206,12 +209,11 @@ text_rows reference::subscriber_consent() const
     for (const auto& d : decisions()) {
         const auto& f = *d.fact;
         if (d.stands)
-            rows.push_back({f.company, to_string(f.profile), to_string(f.subscriber),
-                            channel(f.event), "MARKETING", d.grants ? "t" : "f", time(&f),
-                            time(d.first_grant), time(d.last_grant), time(d.last_revocation),
-                            d.last_grant == nullptr
-                                ? null
-                                : std::string{story_creative(d.last_grant->event.choice)}});
+            rows.push_back(
+                {f.company, to_string(f.profile), to_string(f.subscriber), channel(f.event),
+                 "MARKETING", d.grants ? "t" : "f", time(&f), time(d.first_grant),
+                 time(d.last_grant), time(d.last_revocation),
+                 d.source == nullptr ? null : std::string{story_creative(d.source->event.choice)}});
     }
     return rows;
 }

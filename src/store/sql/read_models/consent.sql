@@ -3,8 +3,8 @@
 SELECT gateway.describe('gateway.consent_decision',
     'Evidence: every opt-in and opt-out of a known subscriber. An opt-out that names no type ends '
     'every type of its channel, one of MARKETING also what was granted without a type.', ARRAY[
-    ['occurred_at', 'When it was decided: occurred_at of the event; when it was received, for an '
-        'event dated more than a day ahead of that.'],
+    ['occurred_at', 'When it was decided: occurred_at of the event. Of an event dated more than a '
+        'day ahead of its receipt: that receipt for an opt-out, a day before it for an opt-in.'],
     ['channel', 'sms or email.'],
     ['subscription_type', 'MARKETING, TRANSACTIONAL, ...; UNSPECIFIED when the event named '
         'none.'],
@@ -12,10 +12,11 @@ SELECT gateway.describe('gateway.consent_decision',
     ['is_effective', 'Whether it changed the state: a repeated decision does not, nor an opt-out '
         'of somebody never opted in.'],
     ['is_current', 'Whether it is the last one, which gateway.consent says.'],
-    ['creative_name', 'Sign-up source; of an opt-out: that of the grant it ends.'],
+    ['creative_name', 'Sign-up source; of an opt-out: that of the opt-in it ends, which is the one '
+        'that changed the state.'],
     ['creative_type', 'As creative_name.'],
     ['creative_subtype', 'As creative_name.'],
-    ['granted_at', 'Of an opt-out: when the grant it ends was given; null when there was none.'],
+    ['granted_at', 'Of an opt-out: when the opt-in it ends was given; null when there was none.'],
     ['is_spread', 'An opt-out whose event names another type, or none.']]);
 
 SELECT gateway.describe('gateway.consent',
@@ -27,14 +28,14 @@ SELECT gateway.describe('gateway.consent',
     ['last_granted_at', 'Last opt-in.'],
     ['last_granted_by', 'event_id of the last opt-in.'],
     ['last_revoked_at', 'Last opt-out.'],
-    ['creative_name', 'Sign-up source of the last opt-in.']],
+    ['creative_name', 'Sign-up source of the last opt-in that changed the state.']],
     '{gateway.consent_decision}');
 
 SELECT gateway.describe('gateway.consent_daily',
     'gateway.consent_decision counted by the company''s local day.', ARRAY[
     ['day', 'Day in the company''s time zone.'],
-    ['creative_name', 'Sign-up source; an opt-out counts for the creative of the grant it '
-        'ends.'],
+    ['creative_name', 'Sign-up source; an opt-out counts for the creative of the opt-in it ends, '
+        'not for that of one repeated meanwhile.'],
     ['opt_ins', 'All opt-ins.'],
     ['opt_outs', 'All opt-outs.'],
     ['effective_opt_ins', 'Opt-ins that changed the state: repeated ones do not.'],
@@ -48,6 +49,9 @@ SELECT gateway.describe('gateway.consent_latest',
     'The time of the newest gateway.consent_decision.',
     p_like => '{gateway.consent_decision}');
 
+-- A clock that runs more than a day ahead says nothing of when. Such an opt-in counts from a day
+-- before it was received, so that it loses to an opt-out dated within that day: which of the two
+-- came last is not known then, and in doubt nobody is written to.
 CREATE OR REPLACE FUNCTION gateway.given_consent(p_events gateway.projection_event[])
 RETURNS TABLE (
     company_id text, subscriber_id uuid, channel text, subscription_type text,
@@ -56,8 +60,9 @@ RETURNS TABLE (
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT e.company_id, e.subscriber_id, e.channel, coalesce(e.subscription_type, 'UNSPECIFIED'),
-           CASE WHEN gateway.is_ahead(e.occurred_at, e.received_at) THEN e.received_at
-                ELSE e.occurred_at END,
+           CASE WHEN NOT gateway.is_ahead(e.occurred_at, e.received_at) THEN e.occurred_at
+                WHEN e.action = 'subscribed' THEN e.received_at - interval '24 hours'
+                ELSE e.received_at END,
            e.event_id, CASE e.action WHEN 'subscribed' THEN 'granted' ELSE 'revoked' END,
            e.creative_name, e.creative_type, e.creative_subtype
     FROM unnest(p_events) AS e
@@ -66,20 +71,15 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION gateway.given_consent IS 'The decisions that these events are.';
 
--- For each subscriber and channel with a new decision: all decisions of each subscription type in
--- order, an opt-out after an opt-in of the same millisecond; as consent_decision has them (row_id
--- is null for those it has not yet), and as they are to be. What names no type is in doubt, and in
--- doubt nobody is written to.
-CREATE OR REPLACE FUNCTION gateway.resolved_consent(p_events gateway.projection_event[])
+-- For each subscriber and channel with a new decision: all decisions of each subscription type, as
+-- consent_decision has them; row_id is null for those it has not yet. What names no type is in
+-- doubt, and in doubt nobody is written to.
+CREATE OR REPLACE FUNCTION gateway.all_consent(p_events gateway.projection_event[])
 RETURNS TABLE (
     company_id text, subscriber_id uuid, channel text, subscription_type text,
     occurred_at timestamptz, event_id uuid, decision text, is_effective boolean,
     is_current boolean, creative_name text, creative_type text, creative_subtype text,
-    granted_at timestamptz, is_spread boolean, row_id tid, now_effective boolean,
-    now_current boolean, now_name text,
-    now_type text, now_subtype text, first_granted_at timestamptz, last_revoked_at timestamptz,
-    last_granted_at timestamptz, last_granted_by uuid, now_granted_at timestamptz,
-    is_changed boolean)
+    granted_at timestamptz, is_spread boolean, row_id tid)
 LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
 BEGIN
@@ -96,57 +96,89 @@ BEGIN
         UNION ALL
         SELECT company_id, subscriber_id, channel, subscription_type, occurred_at, event_id,
                decision, NULL, NULL, NULL, false
-        FROM known WHERE NOT is_spread),
-    merged AS (
-        SELECT * FROM known
-        UNION ALL
-        SELECT DISTINCT ON (g.company_id, g.subscriber_id, g.channel, g.type, g.occurred_at,
-               g.event_id)
-               g.company_id, g.subscriber_id, g.channel, g.type, g.occurred_at, g.event_id,
-               g.decision, NULL::boolean, NULL::boolean, g.creative_name, g.creative_type,
-               g.creative_subtype, NULL::timestamptz, g.type <> g.subscription_type, NULL::tid
-        FROM (SELECT s.*, t.subscription_type AS type
-              FROM said s
-              JOIN (SELECT DISTINCT company_id, subscriber_id, channel, subscription_type
-                    FROM said) t ON t.company_id = s.company_id
-                  AND t.subscriber_id = s.subscriber_id AND t.channel = s.channel
-              WHERE t.subscription_type = s.subscription_type
-                  OR s.decision = 'revoked' AND (s.subscription_type = 'UNSPECIFIED'
-                      OR s.subscription_type = 'MARKETING'
-                          AND t.subscription_type = 'UNSPECIFIED')) g
-        WHERE (g.company_id, g.subscriber_id, g.channel, g.type, g.occurred_at, g.event_id)
-            NOT IN (SELECT company_id, subscriber_id, channel, subscription_type, occurred_at,
-                           event_id FROM known)),
-    ordered AS (
+        FROM known WHERE NOT is_spread)
+    SELECT * FROM known
+    UNION ALL
+    SELECT DISTINCT ON (g.company_id, g.subscriber_id, g.channel, g.type, g.occurred_at,
+           g.event_id)
+           g.company_id, g.subscriber_id, g.channel, g.type, g.occurred_at, g.event_id,
+           g.decision, NULL::boolean, NULL::boolean, g.creative_name, g.creative_type,
+           g.creative_subtype, NULL::timestamptz, g.type <> g.subscription_type, NULL::tid
+    FROM (SELECT s.*, t.subscription_type AS type
+          FROM said s
+          JOIN (SELECT DISTINCT company_id, subscriber_id, channel, subscription_type
+                FROM said) t ON t.company_id = s.company_id
+              AND t.subscriber_id = s.subscriber_id AND t.channel = s.channel
+          WHERE t.subscription_type = s.subscription_type
+              OR s.decision = 'revoked' AND (s.subscription_type = 'UNSPECIFIED'
+                  OR s.subscription_type = 'MARKETING'
+                      AND t.subscription_type = 'UNSPECIFIED')) g
+    WHERE (g.company_id, g.subscriber_id, g.channel, g.type, g.occurred_at, g.event_id)
+        NOT IN (SELECT company_id, subscriber_id, channel, subscription_type, occurred_at,
+                       event_id FROM known);
+END $$;
+COMMENT ON FUNCTION gateway.all_consent IS
+    'All decisions of the keys that these events touch, as they are known.';
+
+-- The same in order, an opt-out after an opt-in of the same millisecond, with what they are to be.
+-- A grant of what is granted changes nothing: an opt-out ends the first grant since the opt-out
+-- before, and its source is what it counts for. So the net growth of a source is those of its
+-- subscribers who are left.
+CREATE OR REPLACE FUNCTION gateway.resolved_consent(p_events gateway.projection_event[])
+RETURNS TABLE (
+    company_id text, subscriber_id uuid, channel text, subscription_type text,
+    occurred_at timestamptz, event_id uuid, decision text, is_effective boolean,
+    is_current boolean, creative_name text, creative_type text, creative_subtype text,
+    granted_at timestamptz, is_spread boolean, row_id tid, now_effective boolean,
+    now_current boolean, source_name text, source_type text, source_subtype text,
+    first_granted_at timestamptz, last_revoked_at timestamptz, last_granted_at timestamptz,
+    last_granted_by uuid, now_granted_at timestamptz, now_name text, now_type text,
+    now_subtype text, is_changed boolean)
+LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH ordered AS (
         SELECT k.*, lag(decision) OVER k AS previous, lead(decision) OVER k IS NULL AS now_current,
                count(*) FILTER (WHERE decision = 'granted') OVER k AS grants,
                min(occurred_at) FILTER (WHERE decision = 'granted') OVER k AS first_granted_at,
                max(occurred_at) FILTER (WHERE decision = 'revoked') OVER k AS last_revoked_at
-        FROM merged k
+        FROM gateway.all_consent(p_events) k
+        WINDOW k AS (PARTITION BY company_id, subscriber_id, channel, subscription_type
+                     ORDER BY occurred_at, decision = 'revoked', event_id)),
+    effective AS (
+        SELECT o.*, previous IS DISTINCT FROM decision
+                   AND NOT (previous IS NULL AND decision = 'revoked') AS now_effective,
+               count(*) FILTER (WHERE decision = 'granted' AND previous IS DISTINCT FROM decision)
+                   OVER k AS spans
+        FROM ordered o
         WINDOW k AS (PARTITION BY company_id, subscriber_id, channel, subscription_type
                      ORDER BY occurred_at, decision = 'revoked', event_id)),
     resolved AS (
         SELECT company_id, subscriber_id, channel, subscription_type, occurred_at, event_id,
                decision, is_effective, is_current, creative_name, creative_type,
-               creative_subtype, granted_at, is_spread, row_id,
-               previous IS DISTINCT FROM decision
-                   AND NOT (previous IS NULL AND decision = 'revoked') AS now_effective,
-               now_current,
-               CASE WHEN grants > 0 THEN first_value(creative_name) OVER g END AS now_name,
-               CASE WHEN grants > 0 THEN first_value(creative_type) OVER g END AS now_type,
-               CASE WHEN grants > 0 THEN first_value(creative_subtype) OVER g END AS now_subtype,
+               creative_subtype, granted_at, is_spread, row_id, now_effective, now_current,
+               CASE WHEN spans > 0 THEN first_value(creative_name) OVER s END AS source_name,
+               CASE WHEN spans > 0 THEN first_value(creative_type) OVER s END AS source_type,
+               CASE WHEN spans > 0 THEN first_value(creative_subtype) OVER s END AS source_subtype,
                first_granted_at, last_revoked_at,
                CASE WHEN grants > 0 THEN first_value(occurred_at) OVER g END AS last_granted_at,
-               CASE WHEN grants > 0 THEN first_value(event_id) OVER g END AS last_granted_by
-        FROM ordered
-        WINDOW g AS (PARTITION BY company_id, subscriber_id, channel, subscription_type, grants
+               CASE WHEN grants > 0 THEN first_value(event_id) OVER g END AS last_granted_by,
+               CASE WHEN spans > 0 AND decision = 'revoked'
+                    THEN first_value(occurred_at) OVER s END AS now_granted_at
+        FROM effective
+        WINDOW s AS (PARTITION BY company_id, subscriber_id, channel, subscription_type, spans
+                     ORDER BY occurred_at, decision = 'revoked', event_id),
+               g AS (PARTITION BY company_id, subscriber_id, channel, subscription_type, grants
                      ORDER BY occurred_at, decision = 'revoked', event_id))
-    SELECT *, CASE WHEN decision = 'revoked' THEN last_granted_at END,
-           row_id IS NULL
-               OR (is_effective, is_current, creative_name, creative_type, creative_subtype)
-                   IS DISTINCT FROM (now_effective, now_current, now_name, now_type, now_subtype)
-               OR decision = 'revoked' AND granted_at IS DISTINCT FROM last_granted_at
-    FROM resolved;
+    SELECT r.*, n.*, row_id IS NULL
+        OR (is_effective, is_current, creative_name, creative_type, creative_subtype, granted_at)
+            IS DISTINCT FROM (now_effective, now_current, n.name, n.type, n.subtype, now_granted_at)
+    FROM resolved r
+    CROSS JOIN LATERAL (SELECT -- of a grant its own, also when it repeats
+        CASE decision WHEN 'granted' THEN creative_name ELSE source_name END AS name,
+        CASE decision WHEN 'granted' THEN creative_type ELSE source_type END AS type,
+        CASE decision WHEN 'granted' THEN creative_subtype ELSE source_subtype END AS subtype) n;
 END $$;
 COMMENT ON FUNCTION gateway.resolved_consent IS
     'All decisions of the keys that these events touch: as they are known, and as they are to be.';
@@ -175,7 +207,7 @@ BEGIN
         INSERT INTO consent AS s
         SELECT company_id, subscriber_id, channel, subscription_type, decision, occurred_at,
                event_id, first_granted_at, last_granted_at, last_granted_by, last_revoked_at,
-               now_name, now_type, now_subtype
+               source_name, source_type, source_subtype
         FROM resolved WHERE now_current
         ON CONFLICT (company_id, subscriber_id, channel, subscription_type) DO UPDATE SET
             decision = excluded.decision, decided_at = excluded.decided_at,

@@ -66,7 +66,7 @@ SELECT gateway.describe('report.audience_quality',
     'machines open too. Filter on company_id.', ARRAY[
     ['subscriber_id', 'The subscriber whose decision is the profile''s latest.'],
     ['is_subscribed', 'Whether the last decision was an opt-in.'],
-    ['creative_name', 'Sign-up source of that subscriber''s last opt-in.'],
+    ['creative_name', 'Sign-up source of that subscriber: the last opt-in that changed the state.'],
     ['creative_type', 'As creative_name.'],
     ['last_active_at', 'Last click or reply within 180 days.'],
     ['last_open_at', 'Last open within 90 days, those of machines included.'],

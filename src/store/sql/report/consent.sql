@@ -7,7 +7,9 @@ SELECT company_id, day, channel, subscription_type, creative_name, creative_type
 FROM gateway.consent_daily;
 SELECT gateway.describe('report.consent_movement_daily',
     'Opt-ins and opt-outs by local day, channel, subscription type and sign-up creative. An '
-    'opt-out counts for the creative of the opt-in it ends.', ARRAY[
+    'opt-out counts for the creative of the opt-in it ends, and what repeats what is so already is '
+    'nothing in net_change: by creative it is who is left of its subscribers.',
+    ARRAY[
     ['net_change', 'effective_opt_ins less effective_opt_outs.']]);
 
 CREATE OR REPLACE VIEW report.audience_size_daily WITH (security_invoker = true) AS
@@ -60,8 +62,9 @@ SELECT gateway.describe('report.subscriber_consent',
     'Consent now, for each subscriber, channel and subscription type, with the event that decided '
     'it.', ARRAY[
     ['is_subscribed', 'Whether the last decision is an opt-in; an opt-out wins a tie.'],
-    ['creative_name', 'Sign-up source: name of the creative.'],
-    ['creative_type', 'Sign-up source: type of the creative.'],
-    ['creative_subtype', 'Sign-up source: subtype of the creative.'],
+    ['creative_name', 'Sign-up source: name of the creative of the last opt-in that changed the '
+        'state.'],
+    ['creative_type', 'Sign-up source: type of that creative.'],
+    ['creative_subtype', 'Sign-up source: subtype of that creative.'],
     ['evidence_event_id', 'event_id of the last decision: the proof in the log.']],
     '{gateway.consent,report.source_event}');

@@ -1,19 +1,28 @@
 -- The views of schema report_pii: phone, e-mail and texts in clear.
 
+-- Identifiers know the day they were seen last. Where two of a day are candidates, the log is asked
+-- for the time.
 CREATE OR REPLACE VIEW report_pii.subscriber WITH (security_invoker = true) AS
 SELECT k.company_id,
        CASE WHEN i.profile_id IS NULL THEN k.subscriber_id ELSE i.profile_id END AS profile_id,
        k.subscriber_id, max(k.value) FILTER (WHERE k.kind = 'attentive_external_id') AS external_id,
-       (array_agg(k.value ORDER BY k.last_seen_at DESC, k.value)
+       (array_agg(k.value ORDER BY k.last_seen_at DESC, k.time_of_day DESC NULLS LAST, k.value)
            FILTER (WHERE k.kind = 'phone'))[1] AS phone,
-       (array_agg(k.value ORDER BY k.last_seen_at DESC, k.value)
+       (array_agg(k.value ORDER BY k.last_seen_at DESC, k.time_of_day DESC NULLS LAST, k.value)
            FILTER (WHERE k.kind = 'email'))[1] AS email,
        array_agg(k.value ORDER BY k.value) FILTER (WHERE k.kind = 'client_user_id')
            AS client_user_ids,
        array_agg(k.value ORDER BY k.value) FILTER (WHERE k.kind = 'shopify_id') AS shopify_ids,
        array_agg(k.value ORDER BY k.value) FILTER (WHERE k.kind = 'klaviyo_id') AS klaviyo_ids,
        min(k.first_seen_at) AS first_seen_at, max(k.last_seen_at) AS last_seen_at
-FROM gateway.identifier k
+FROM (SELECT n.*, CASE WHEN n.kind IN ('phone', 'email') AND count(*) OVER (
+                 PARTITION BY n.company_id, n.subscriber_id, n.kind, n.last_seen_at) > 1
+             THEN (SELECT max(e.occurred_at) FROM gateway.source_event e
+                   WHERE e.company_id = n.company_id AND e.subscriber_id = n.subscriber_id
+                       AND e.occurred_at >= n.last_seen_at
+                       AND e.occurred_at < n.last_seen_at + interval '24 hours'
+                       AND e.identifiers -> n.kind ? n.value) END AS time_of_day
+      FROM gateway.identifier n) k
 LEFT JOIN gateway.identity i
     ON i.company_id = k.company_id AND i.subscriber_id = k.subscriber_id
 GROUP BY 1, 2, 3;
@@ -27,7 +36,7 @@ SELECT gateway.describe('report_pii.subscriber',
     ['shopify_ids', 'Ids of Shopify. Personal data.'],
     ['klaviyo_ids', 'Ids of Klaviyo. Personal data.'],
     ['first_seen_at', 'occurred_at of the oldest event with an identifier.'],
-    ['last_seen_at', 'occurred_at of the newest event with an identifier.']],
+    ['last_seen_at', 'Start of the UTC day of the newest event with an identifier.']],
     '{report.source_event}');
 
 CREATE OR REPLACE VIEW report_pii.timeline_by_identifier WITH (security_invoker = true) AS
