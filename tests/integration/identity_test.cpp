@@ -69,7 +69,7 @@ TEST(IdentityTest, TheNewestPhoneAndEmailAreTheLastSeenAlsoWithinADay)
 
     EXPECT_EQ(query(url, "SELECT phone, email, last_seen_at AT TIME ZONE 'UTC'"
                          " FROM report_pii.subscriber"),
-              (rows{{"+4932", "a@mail.org", "2026-03-02 00:00:00"}}));
+              (rows{{"+4932", "a@mail.org", "2026-03-02 10:00:00"}}));
 }
 
 TEST(IdentityTest, ASplitTakesASubscriberOutForGoodAndCanBeTakenBack)
@@ -98,7 +98,7 @@ TEST(IdentityTest, ASplitTakesASubscriberOutForGoodAndCanBeTakenBack)
     EXPECT_EQ(concerned.rows.size(), 3U);
     EXPECT_EQ(apart, "1=1 2=2 3=2");
     EXPECT_EQ(still_apart, apart);
-    EXPECT_EQ(rebuilt.rows[2][2], "0");
+    EXPECT_EQ(rebuilt.rows[1][2], "0");
     EXPECT_TRUE(undone);
     EXPECT_EQ(profiles(url), "1=1 2=1 3=1");
     EXPECT_EQ(split_identity(url, split).error().code, errc::database_failed);
@@ -124,6 +124,41 @@ TEST(IdentityTest, ExplainsTheChainWithoutValuesInClear)
     EXPECT_EQ(chain.rows[2][2] + " " + chain.rows[2][3], "phone +4***67");
     EXPECT_EQ(chain.rows[2][4].back(), '2');
     EXPECT_TRUE(unknown.rows.empty());
+}
+
+TEST(IdentityTest, AKnownSubscriberWithKnownIdentifiersIsNotWrittenAgain)
+{
+    const std::string url = fresh_database();
+    const std::string both = R"({"email": ["a@mail.org"], "phone": ["+49301234567"]})";
+    append_event(url, identified("2026-03-01", "1", both));
+    project_step_by_step(url);
+    const std::string rows_written =
+        "SELECT (SELECT string_agg(xmin::text, ' ') FROM gateway.identity) || ' ' ||"
+        " (SELECT string_agg(xmin::text, ' ') FROM gateway.identity_value)";
+    const auto before = value(url, rows_written);
+
+    append_event(url, identified("2026-03-02", "1", both));
+    append_event(url, identified("2026-03-03", "1", R"({"phone": ["+49301234567"]})"));
+    project_step_by_step(url);
+
+    EXPECT_EQ(value(url, rows_written), before);
+}
+
+TEST(IdentityTest, AnIdentifierInAnySpellingLeadsToAllOfThePerson)
+{
+    const std::string url = fresh_database();
+    append_event(url, identified("2026-03-01", "1", R"({"phone": ["+49309999999"]})"));
+    append_event(url, identified("2026-03-02", "1", R"({"email": ["a@mail.org"]})"));
+    append_event(url, identified("2026-03-03", "2", R"({"email": ["a@mail.org"]})"));
+    append_event(url, identified("2026-03-03", "3", R"({"email": ["b@mail.org"]})"));
+    project_step_by_step(url);
+
+    const auto found = query(url, "SELECT DISTINCT right(profile_id::text, 1),"
+                                  " right(subscriber_id::text, 1), count(*) OVER ()"
+                                  " FROM report_pii.timeline_of('C', 'phone',"
+                                  "  '+49 (30) 999-9999') ORDER BY 2");
+
+    EXPECT_EQ(found, (rows{{"1", "1", "3"}, {"1", "2", "3"}}));
 }
 
 } // namespace

@@ -127,7 +127,7 @@ TEST(ProjectorTest, TheWritersRoleSufficesAndTheReadersSeesTheReports)
                   "0")
             << view;
     }
-    EXPECT_ANY_THROW(query(url, "SET ROLE gateway_reader; SELECT * FROM gateway.identifier"));
+    EXPECT_ANY_THROW(query(url, "SET ROLE gateway_reader; SELECT * FROM gateway.identity"));
 }
 
 TEST(ProjectorTest, TheDaemonProjectsAndTheCommandsWorkBesideIt)
@@ -153,7 +153,7 @@ TEST(ProjectorTest, TheDaemonProjectsAndTheCommandsWorkBesideIt)
     EXPECT_THAT(explained.output, HasSubstr("a***@mail.org")) << explained.errors;
     EXPECT_EQ(split.exit_code, 0) << split.errors;
     EXPECT_EQ(rebuilt.exit_code, 0) << rebuilt.errors;
-    EXPECT_THAT(rebuilt.output, HasSubstr("identifier"));
+    EXPECT_THAT(rebuilt.output, HasSubstr("identity_value"));
     EXPECT_EQ(wrong.exit_code, 2);
     EXPECT_EQ(profiles(url), "1=1 2=2");
 }

@@ -105,7 +105,7 @@ TEST_F(RolesTest, HoldWhatTheyPromise)
     }
     for (const auto& view : views_of(url_, "report_pii"))
         EXPECT_TRUE(refused(reader, "SELECT * FROM " + view)) << view;
-    for (const char* table : {"source_event", "delivery", "quarantine", "identifier", "batch"})
+    for (const char* table : {"source_event", "delivery", "quarantine", "identity", "batch"})
         EXPECT_TRUE(refused(reader, std::string{"SELECT * FROM gateway."} + table)) << table;
     EXPECT_TRUE(refused(reader, "SELECT identifiers FROM gateway.source_event"));
     EXPECT_TRUE(refused(reader, "SELECT gateway.record_event('shop', 'page.viewed', 'C', now(),"

@@ -30,7 +30,9 @@ DECLARE
 BEGIN
     FOR v_function IN
         SELECT p.oid::regprocedure AS name,
-               p.proname IN ('subscribers_of', 'touch_before', 'sentence') AS is_of_views,
+               p.proname IN ('subscribers_of', 'touch_before', 'sentence', 'value_hash',
+                             'subscribers_with', 'normal_identifier', 'newest_identifier',
+                             'text_array') AS is_of_views,
                NOT p.prosecdef AND p.proname <> 'describe' AND p.proname !~ '^grant_'
                    AND to_regrole('gateway_writer') IS NOT NULL AS is_writers
         FROM pg_proc p WHERE p.pronamespace = 'gateway'::regnamespace
@@ -97,7 +99,9 @@ BEGIN
     GRANT SELECT (business_address) ON gateway.source_event TO gateway_reader;
     PERFORM gateway.grant_shown('gateway.quarantine', 'report.quarantine', 'gateway_reader');
     PERFORM gateway.grant_shown('gateway.batch', 'report.batches', 'gateway_reader');
-    GRANT SELECT ON gateway.company, gateway.identity, gateway.consent_decision,
+    GRANT SELECT (company_id, subscriber_id, profile_id, first_seen_at) ON gateway.identity
+        TO gateway_reader;
+    GRANT SELECT ON gateway.company, gateway.consent_decision,
         gateway.consent, gateway.consent_daily, gateway.consent_latest, gateway.message,
         gateway.message_member, gateway.message_stats, gateway.subject_vote,
         gateway.subject_bridge, gateway.engagement, gateway.feed_day, gateway.local_day,

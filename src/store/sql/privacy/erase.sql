@@ -23,8 +23,7 @@ BEGIN
         pg_temp.erased_body;
     CREATE TEMP TABLE erased_subscriber ON COMMIT DROP AS
     WITH named AS (
-        SELECT k.subscriber_id FROM gateway.identifier k
-        WHERE k.company_id = p_company_id AND k.kind = p_kind AND k.value = p_value
+        SELECT w.subscriber_id FROM gateway.subscribers_with(p_company_id, p_kind, p_value) w
         UNION
         SELECT e.subscriber_id
         FROM gateway.derive_subscriber_id(p_company_id,
@@ -48,8 +47,10 @@ BEGIN
     CREATE TEMP TABLE erased_identifier ON COMMIT DROP AS
     SELECT p_kind AS kind, p_value AS value
     UNION
-    SELECT k.kind, k.value FROM gateway.identifier k
-    JOIN pg_temp.erased_subscriber s ON k.company_id = p_company_id AND k.subscriber_id = s.old_id
+    SELECT j.key, v.value FROM pg_temp.erased_subscriber s
+    JOIN gateway.identity i ON i.company_id = p_company_id AND i.subscriber_id = s.old_id
+    CROSS JOIN LATERAL jsonb_each(i.identifiers) AS j
+    CROSS JOIN LATERAL jsonb_array_elements_text(j.value) AS v (value)
     UNION
     SELECT j.key, v.value FROM pg_temp.erased_subscriber s
     JOIN gateway.source_event e ON e.company_id = p_company_id AND e.subscriber_id = s.old_id
@@ -85,8 +86,12 @@ BEGIN
     -- The row stays, so that a retry of the same bytes only counts.
     UPDATE gateway.quarantine q SET body = '', replayed_at = p_at
     FROM pg_temp.erased_body b WHERE b.quarantine_id = q.quarantine_id;
-    DELETE FROM gateway.identifier k USING pg_temp.erased_subscriber s
-    WHERE k.company_id = p_company_id AND k.subscriber_id = s.old_id;
+    DELETE FROM gateway.identity_value v
+    USING pg_temp.erased_identifier k, pg_temp.erased_subscriber s
+    WHERE v.value_hash = gateway.value_hash(p_company_id, k.kind, k.value)
+      AND v.subscriber_id = s.old_id;
+    UPDATE gateway.identity i SET identifiers = '{}' FROM pg_temp.erased_subscriber s
+    WHERE i.company_id = p_company_id AND i.subscriber_id = s.old_id;
     UPDATE gateway.source_event e SET identifiers = NULL, message_text = NULL,
         recipient_address = NULL, link_id = NULL, link_url = NULL, attribute_value = NULL,
         order_id = NULL, extra = NULL,

@@ -1,70 +1,76 @@
 -- Who is one person: the connected components of subscribers over shared identifiers.
 
-SELECT gateway.describe('gateway.identifier',
-    'Which identifiers were seen with which subscriber; beside log and raw bodies the only place '
-    'with personal data in clear.', ARRAY[
-    ['kind', 'attentive_external_id, phone, email, client_user_id, klaviyo_id, shopify_id, '
-        'custom:<name>.'],
-    ['value', 'Normalised value. Personal data.'],
-    ['first_seen_at', 'occurred_at of the oldest event with it.'],
-    ['last_seen_at', 'Start of the UTC day of the newest event with it: an exact time would '
-        'rewrite the row with each event.'],
-    ['links', 'Whether it may join subscribers: its kind has a rule and its value is not '
-        'blocked.']]);
-
 SELECT gateway.describe('gateway.identity',
-    'Profile of every subscriber: the connected component over shared identifiers. One row for '
-    'each subscriber of the log, merged or not.', ARRAY[
+    'Every subscriber of the log, merged or not: the identifiers it was seen with, and its '
+    'profile, the connected component over shared ones. Beside log and raw bodies the only place '
+    'with personal data in clear.', ARRAY[
     ['profile_id', 'subscriber_id of the profile''s first seen subscriber (ties: the smaller '
         'id).'],
-    ['first_seen_at', 'occurred_at of the subscriber''s oldest event.']]);
+    ['first_seen_at', 'occurred_at of the subscriber''s oldest event.'],
+    ['identifiers', 'As in gateway.source_event: those of all its events. Personal data.']]);
+
+SELECT gateway.describe('gateway.identity_value',
+    'Which subscribers have an identifier: an index of gateway.identity, with as few bytes as '
+    'can be.', ARRAY[
+    ['value_hash', 'gateway.value_hash of company, kind and value.']]);
 
 SELECT gateway.describe('gateway.identity_rule',
     'Kinds of identifiers that join subscribers into one profile; a kind without a row '
     '(custom:<name>) joins nobody. After a change: attentive-gateway rebuild --model '
     'identity.', ARRAY[
     ['subscribers_max', 'A value shared by more subscribers is a hub (a shop''s phone, a '
-        'family''s mailbox) and joins none of them.']],
-    '{gateway.identifier}');
+        'family''s mailbox) and joins none of them.'],
+    ['kind', 'Of identifiers: attentive_external_id, phone, email, client_user_id, klaviyo_id, '
+        'shopify_id, custom:<name>.']]);
 
 SELECT gateway.describe('gateway.identity_block',
     'Values that never identify anybody: blanks, place-holders, values of documentation. After a '
     'change: attentive-gateway rebuild --model identity.', ARRAY[
-    ['kind', 'As in gateway.identifier; * for every kind.'],
+    ['kind', 'As in gateway.identity_rule; * for every kind.'],
     ['pattern', 'Regular expression, in any case of letters.']]);
 
 SELECT gateway.describe('gateway.identity_split',
     'Un-merges decided by a person: identifiers of this kind join this subscriber to nobody. Made '
     'with attentive-gateway identity split.', ARRAY[
-    ['kind', 'As in gateway.identifier; * for every kind.'],
+    ['kind', 'As in gateway.identity_rule; * for every kind.'],
     ['split_at', 'When it was decided.']]);
+
+CREATE OR REPLACE FUNCTION gateway.value_hash(p_company text, p_kind text, p_value text)
+RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN hashtextextended(p_value, hashtextextended(p_company || chr(31) || p_kind, 0));
+COMMENT ON FUNCTION gateway.value_hash IS
+    'Under which number gateway.identity_value has an identifier of a company.';
 
 -- Subscribers one shared identifier away from any of p_from, and that identifier. A value of more
 -- subscribers than its rule allows joins nobody, also when a split took some of them out: a split
--- only ever divides.
+-- only ever divides. Patterns are asked here, where a value is shared, and not of each value.
 CREATE OR REPLACE FUNCTION gateway.identity_neighbours(p_company text, p_from uuid[])
 RETURNS TABLE (from_id uuid, kind text, value text, to_id uuid)
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY
-    SELECT i.subscriber_id, i.kind, i.value, n.subscriber_id
+    SELECT i.subscriber_id, r.kind, v.value, n.subscriber_id
     FROM unnest(array_fill(p_company, ARRAY[cardinality(p_from)]), p_from)
         AS f (company_id, subscriber_id)
-    JOIN identifier i ON i.company_id = f.company_id AND i.subscriber_id = f.subscriber_id
-        AND i.links
-    JOIN gateway.identity_rule r ON r.kind = i.kind
+    JOIN identity i ON i.company_id = f.company_id AND i.subscriber_id = f.subscriber_id
+    JOIN gateway.identity_rule r ON i.identifiers ? r.kind
+    CROSS JOIN LATERAL jsonb_array_elements_text(i.identifiers -> r.kind) AS v (value)
     CROSS JOIN LATERAL (
         SELECT array_agg(x.subscriber_id) AS ids
-        FROM (SELECT o.subscriber_id FROM identifier o
-              WHERE o.company_id = i.company_id AND o.kind = i.kind AND o.value = i.value
+        FROM (SELECT o.subscriber_id FROM identity_value o
+              WHERE o.value_hash = gateway.value_hash(p_company, r.kind, v.value)
               LIMIT r.subscribers_max + 1) x) s
-    CROSS JOIN LATERAL unnest(s.ids) AS n (subscriber_id)
+    CROSS JOIN LATERAL unnest(s.ids) AS u (subscriber_id)
+    JOIN identity n ON n.company_id = p_company AND n.subscriber_id = u.subscriber_id
+        AND n.identifiers -> r.kind ? v.value -- a hash alone proves nothing
     WHERE cardinality(s.ids) BETWEEN 2 AND r.subscribers_max
         AND n.subscriber_id <> i.subscriber_id
+        AND NOT EXISTS (SELECT FROM gateway.identity_block b
+                        WHERE b.kind IN ('*', r.kind) AND v.value ~* b.pattern)
         AND NOT EXISTS (SELECT FROM gateway.identity_split t
                         WHERE t.company_id = p_company
                             AND t.subscriber_id IN (i.subscriber_id, n.subscriber_id)
-                            AND t.kind IN ('*', i.kind));
+                            AND t.kind IN ('*', r.kind));
 END $$;
 COMMENT ON FUNCTION gateway.identity_neighbours IS
     'Subscribers that share a linking identifier with one of the given ones, and which.';
@@ -119,99 +125,89 @@ END $$;
 COMMENT ON FUNCTION gateway.resolve_identities IS
     'Recomputes the profiles of the given subscribers and of whoever is joined to them.';
 
+-- The identifiers of any of these, as gateway.source_event has them: each list in order, once.
+CREATE OR REPLACE FUNCTION gateway.merged_identifiers(p_identifiers jsonb[]) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT coalesce(jsonb_object_agg(m.kind, m.list), '{}')
+    FROM (SELECT k.kind, jsonb_agg(DISTINCT v.value COLLATE "C") AS list
+          FROM unnest(p_identifiers) AS i (identifiers)
+          CROSS JOIN LATERAL jsonb_each(i.identifiers) AS k (kind, list)
+          CROSS JOIN LATERAL jsonb_array_elements_text(k.list) AS v (value)
+          GROUP BY k.kind) m;
+END;
+COMMENT ON FUNCTION gateway.merged_identifiers IS 'The union of identifiers.';
+
+-- A known subscriber with known identifiers costs one look at its row. Components change where a
+-- fresh value is shared, unless it joined nobody before because too many share it, and where
+-- somebody who is not the survivor turns out to be older.
 CREATE OR REPLACE FUNCTION gateway.project_identity(p_events gateway.projection_event[])
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     v_companies   text[];
     v_subscribers uuid[];
 BEGIN
-    WITH n AS (
-        SELECT e.company_id, e.subscriber_id, min(e.occurred_at) AS first_seen_at
-        FROM unnest(p_events) AS e WHERE e.subscriber_id IS NOT NULL
-        GROUP BY 1, 2),
-    m AS (
-        SELECT n.*, i.first_seen_at AS known_at, i.ctid AS row
-        FROM n LEFT JOIN identity i
-            ON i.company_id = n.company_id AND i.subscriber_id = n.subscriber_id),
-    inserted AS (
-        INSERT INTO identity (company_id, subscriber_id, profile_id, first_seen_at)
-        SELECT m.company_id, m.subscriber_id, m.subscriber_id, m.first_seen_at
-        FROM m WHERE m.known_at IS NULL),
-    updated AS (
-        UPDATE identity i SET first_seen_at = m.first_seen_at
-        FROM m WHERE m.known_at > m.first_seen_at AND i.ctid = m.row
-        RETURNING i.company_id, i.subscriber_id, i.profile_id)
-    -- An older event can change who is the survivor, where there is more than one.
-    SELECT array_agg(u.company_id), array_agg(u.subscriber_id)
-    INTO v_companies, v_subscribers
-    FROM updated u
-    WHERE EXISTS (SELECT FROM identity o WHERE o.company_id = u.company_id
-                    AND o.profile_id = u.profile_id AND o.subscriber_id <> u.subscriber_id);
-    IF v_companies IS NOT NULL THEN
-        PERFORM gateway.resolve_identities(v_companies, v_subscribers);
-    END IF;
-END $$;
-COMMENT ON FUNCTION gateway.project_identity IS 'Merges events into identity.';
-
-CREATE OR REPLACE FUNCTION gateway.project_identifier(p_events gateway.projection_event[])
-RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-    v_companies   text[];
-    v_subscribers uuid[];
-    v_kinds       text[];
-    v_values      text[];
-BEGIN
-    WITH n AS (
-        SELECT e.company_id, e.subscriber_id, k.kind, v.value,
-               min(e.occurred_at) AS first_seen_at,
-               date_trunc('day', max(e.occurred_at), 'UTC') AS last_seen_at
+    WITH news AS (
+        SELECT e.company_id, e.subscriber_id, min(e.occurred_at) AS at,
+               array_agg(e.identifiers) AS given, min(i.ctid) AS row,
+               (array_agg(i.profile_id))[1] AS profile_id, min(i.first_seen_at) AS known_at,
+               (array_agg(i.identifiers))[1] AS known
         FROM unnest(p_events) AS e
-        CROSS JOIN LATERAL jsonb_each(e.identifiers) AS k (kind, list)
-        CROSS JOIN LATERAL jsonb_array_elements_text(k.list) AS v (value)
-        WHERE e.subscriber_id IS NOT NULL AND octet_length(k.kind) <= 400
-            AND octet_length(v.value) <= 1000
-        GROUP BY 1, 2, 3, 4),
-    m AS (
-        SELECT n.*, i.first_seen_at AS known_from, i.last_seen_at AS known_to, i.ctid AS row
-        FROM n LEFT JOIN identifier i ON i.company_id = n.company_id
-            AND i.subscriber_id = n.subscriber_id AND i.kind = n.kind AND i.value = n.value),
-    updated AS (
-        UPDATE identifier i SET first_seen_at = least(i.first_seen_at, m.first_seen_at),
-            last_seen_at = greatest(i.last_seen_at, m.last_seen_at)
-        FROM m
-        WHERE (m.first_seen_at < m.known_from OR m.last_seen_at > m.known_to)
-            AND i.ctid = m.row),
+        LEFT JOIN identity i
+            ON i.company_id = e.company_id AND i.subscriber_id = e.subscriber_id
+        WHERE e.subscriber_id IS NOT NULL
+            AND (i.first_seen_at IS NULL OR e.occurred_at < i.first_seen_at
+                OR NOT i.identifiers @> e.identifiers)
+        GROUP BY 1, 2),
+    merged AS (
+        SELECT n.*, CASE WHEN row IS NULL AND cardinality(given) = 1 AND given[1] IS NOT NULL
+                         THEN given[1]
+                         ELSE gateway.merged_identifiers(given || known) END AS identifiers
+        FROM news n),
     inserted AS (
-        INSERT INTO identifier
-            (company_id, subscriber_id, kind, value, first_seen_at, last_seen_at, links)
-        SELECT m.company_id, m.subscriber_id, m.kind, m.value, m.first_seen_at, m.last_seen_at,
-               EXISTS (SELECT FROM gateway.identity_rule r WHERE r.kind = m.kind)
-                   AND NOT EXISTS (SELECT FROM gateway.identity_block b
-                                   WHERE b.kind IN ('*', m.kind) AND m.value ~* b.pattern)
-        FROM m WHERE m.known_from IS NULL
-        RETURNING company_id, kind, value, links)
-    SELECT array_agg(i.company_id), array_agg(i.kind), array_agg(i.value)
-    INTO v_companies, v_kinds, v_values
-    FROM inserted i WHERE i.links;
-
-    -- Only a value that others share, and that was no hub before, changes a component.
-    SELECT array_agg(d.company_id), array_agg(d.subscriber_id)
-    INTO v_companies, v_subscribers
-    FROM (SELECT DISTINCT v.company_id, s.subscriber_id
-          FROM (SELECT u.company_id, u.kind, u.value, count(*) AS fresh
-                FROM unnest(v_companies, v_kinds, v_values) AS u (company_id, kind, value)
-                GROUP BY 1, 2, 3) v
-          JOIN gateway.identity_rule r ON r.kind = v.kind
-          CROSS JOIN LATERAL (
-              SELECT array_agg(x.subscriber_id) AS ids
-              FROM (SELECT o.subscriber_id FROM identifier o
-                    WHERE o.company_id = v.company_id AND o.kind = v.kind AND o.value = v.value
-                    LIMIT r.subscribers_max + v.fresh + 1) x) a
-          CROSS JOIN LATERAL unnest(a.ids) AS s (subscriber_id)
-          WHERE cardinality(a.ids) BETWEEN 2 AND r.subscribers_max + v.fresh) d;
+        INSERT INTO identity
+        SELECT company_id, subscriber_id, subscriber_id, at, identifiers
+        FROM merged WHERE row IS NULL),
+    updated AS (
+        UPDATE identity i SET first_seen_at = least(m.at, m.known_at), identifiers = m.identifiers
+        FROM merged m
+        WHERE (m.at < m.known_at OR m.identifiers <> m.known) AND i.ctid = m.row),
+    fresh AS (
+        SELECT h.*, count(*) OVER (PARTITION BY hash) AS together
+        FROM (SELECT v.*, gateway.value_hash(v.company_id, v.kind, v.value) AS hash
+              FROM (SELECT k.company_id, k.subscriber_id, k.kind, k.known,
+                           k.list ->> generate_series(0, jsonb_array_length(k.list) - 1) AS value
+                    FROM (SELECT o.*, o.identifiers -> o.kind AS list
+                          FROM (SELECT m.*, jsonb_object_keys(m.identifiers) AS kind
+                                FROM merged m) o) k) v
+              WHERE v.known IS NULL OR NOT coalesce(v.known -> v.kind ? v.value, false)) h),
+    noted AS ( -- in the order of the index, which costs a third less
+        INSERT INTO identity_value SELECT hash, subscriber_id FROM fresh ORDER BY hash),
+    shared AS (
+        SELECT f.company_id, f.kind, f.hash, array_agg(f.subscriber_id) AS ids
+        FROM fresh f
+        LEFT JOIN LATERAL ( -- EXISTS would be a hash of the whole table
+            SELECT true AS known FROM identity_value o WHERE o.value_hash = f.hash LIMIT 1) o
+            ON true
+        WHERE f.together > 1 OR o.known
+        GROUP BY 1, 2, 3),
+    concerned AS (
+        SELECT s.company_id, unnest(s.ids || o.ids) AS subscriber_id
+        FROM shared s
+        JOIN gateway.identity_rule r ON r.kind = s.kind
+        CROSS JOIN LATERAL (
+            SELECT array_agg(x.subscriber_id) AS ids
+            FROM (SELECT o.subscriber_id FROM identity_value o WHERE o.value_hash = s.hash
+                  LIMIT r.subscribers_max + 1) x) o
+        WHERE o.ids IS NULL OR cardinality(o.ids) <= r.subscribers_max
+        UNION ALL
+        SELECT company_id, subscriber_id FROM merged
+        WHERE at < known_at AND profile_id <> subscriber_id)
+    SELECT array_agg(company_id), array_agg(subscriber_id)
+    INTO v_companies, v_subscribers FROM concerned;
     IF v_companies IS NOT NULL THEN
         PERFORM gateway.resolve_identities(v_companies, v_subscribers);
     END IF;
 END $$;
-COMMENT ON FUNCTION gateway.project_identifier IS
-    'Merges events into identifier, and joins subscribers in identity, which has them all.';
+COMMENT ON FUNCTION gateway.project_identity IS
+    'Merges events into identity and identity_value, and joins who shares an identifier.';

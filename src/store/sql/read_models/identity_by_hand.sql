@@ -1,4 +1,16 @@
--- What an operator does to a profile: take it apart, and ask why it is one.
+-- What an operator does to a profile: find it, take it apart, and ask why it is one.
+
+CREATE OR REPLACE FUNCTION gateway.subscribers_with(p_company text, p_kind text, p_value text)
+RETURNS TABLE (subscriber_id uuid, profile_id uuid) LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT i.subscriber_id, i.profile_id
+    FROM gateway.identity_value v
+    JOIN gateway.identity i ON i.company_id = p_company AND i.subscriber_id = v.subscriber_id
+    WHERE v.value_hash = gateway.value_hash(p_company, p_kind, p_value)
+        AND i.identifiers -> p_kind ? p_value;
+END;
+COMMENT ON FUNCTION gateway.subscribers_with IS
+    'The subscribers that were seen with an identifier, which is in its normal form.';
 
 -- Takes a subscriber out of its profile: identifiers of this kind (*: of any) join it to nobody
 -- from now on. p_undo takes that back. Returns the profiles of all who were together with it.

@@ -34,7 +34,6 @@ BEGIN
     END IF;
     IF 'identity' = ANY (p_models) THEN
         PERFORM gateway.project_identity(v_events);
-        PERFORM gateway.project_identifier(v_events);
     END IF;
     IF 'consent' = ANY (p_models) THEN
         PERFORM gateway.project_consent(v_events);

@@ -5,7 +5,7 @@ CREATE OR REPLACE FUNCTION gateway.read_model_tables(p_model text) RETURNS text[
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE p_model
     WHEN 'company' THEN ARRAY['company']
-    WHEN 'identity' THEN ARRAY['identifier', 'identity']
+    WHEN 'identity' THEN ARRAY['identity', 'identity_value']
     WHEN 'consent' THEN ARRAY['consent_decision', 'consent', 'consent_daily', 'consent_latest']
     WHEN 'message' THEN ARRAY['message', 'message_member', 'message_stats', 'last_send',
                               'subject_vote']

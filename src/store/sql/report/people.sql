@@ -1,61 +1,76 @@
 -- The views of schema report_pii: phone, e-mail and texts in clear.
 
--- Identifiers know the day they were seen last. Where two of a day are candidates, the log is asked
--- for the time.
+-- Of several phones or addresses the one that the newest event has, which the log knows.
+CREATE OR REPLACE FUNCTION gateway.newest_identifier(i gateway.identity, p_kind text) RETURNS text
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT CASE WHEN jsonb_array_length((i).identifiers -> p_kind) = 1
+        THEN (i).identifiers -> p_kind ->> 0
+        ELSE coalesce(
+            (SELECT e.identifiers -> p_kind ->> -1 FROM gateway.source_event e
+             WHERE e.company_id = (i).company_id AND e.subscriber_id = (i).subscriber_id
+               AND e.identifiers ? p_kind
+             ORDER BY e.occurred_at DESC, e.event_id DESC LIMIT 1),
+            (i).identifiers -> p_kind ->> -1) END;
+END;
+COMMENT ON FUNCTION gateway.newest_identifier IS
+    'The phone or e-mail of a subscriber''s newest event with one; the last by alphabet once the '
+    'log has none of them any more.';
+
+CREATE OR REPLACE FUNCTION gateway.text_array(p_list jsonb) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN p_list IS NOT NULL THEN ARRAY(SELECT jsonb_array_elements_text(p_list)) END;
+COMMENT ON FUNCTION gateway.text_array IS 'A JSON array of strings as an array; null of null.';
+
 CREATE OR REPLACE VIEW report_pii.subscriber WITH (security_invoker = true) AS
-SELECT k.company_id,
-       CASE WHEN i.profile_id IS NULL THEN k.subscriber_id ELSE i.profile_id END AS profile_id,
-       k.subscriber_id, max(k.value) FILTER (WHERE k.kind = 'attentive_external_id') AS external_id,
-       (array_agg(k.value ORDER BY k.last_seen_at DESC, k.time_of_day DESC NULLS LAST, k.value)
-           FILTER (WHERE k.kind = 'phone'))[1] AS phone,
-       (array_agg(k.value ORDER BY k.last_seen_at DESC, k.time_of_day DESC NULLS LAST, k.value)
-           FILTER (WHERE k.kind = 'email'))[1] AS email,
-       array_agg(k.value ORDER BY k.value) FILTER (WHERE k.kind = 'client_user_id')
-           AS client_user_ids,
-       array_agg(k.value ORDER BY k.value) FILTER (WHERE k.kind = 'shopify_id') AS shopify_ids,
-       array_agg(k.value ORDER BY k.value) FILTER (WHERE k.kind = 'klaviyo_id') AS klaviyo_ids,
-       min(k.first_seen_at) AS first_seen_at, max(k.last_seen_at) AS last_seen_at
-FROM (SELECT n.*, CASE WHEN n.kind IN ('phone', 'email') AND count(*) OVER (
-                 PARTITION BY n.company_id, n.subscriber_id, n.kind, n.last_seen_at) > 1
-             THEN (SELECT max(e.occurred_at) FROM gateway.source_event e
-                   WHERE e.company_id = n.company_id AND e.subscriber_id = n.subscriber_id
-                       AND e.occurred_at >= n.last_seen_at
-                       AND e.occurred_at < n.last_seen_at + interval '24 hours'
-                       AND e.identifiers -> n.kind ? n.value) END AS time_of_day
-      FROM gateway.identifier n) k
-LEFT JOIN gateway.identity i
-    ON i.company_id = k.company_id AND i.subscriber_id = k.subscriber_id
-GROUP BY 1, 2, 3;
+SELECT i.company_id, i.profile_id, i.subscriber_id,
+       i.identifiers -> 'attentive_external_id' ->> -1 AS external_id,
+       gateway.newest_identifier(i, 'phone') AS phone,
+       gateway.newest_identifier(i, 'email') AS email,
+       gateway.text_array(i.identifiers -> 'client_user_id') AS client_user_ids,
+       gateway.text_array(i.identifiers -> 'shopify_id') AS shopify_ids,
+       gateway.text_array(i.identifiers -> 'klaviyo_id') AS klaviyo_ids,
+       i.first_seen_at,
+       (SELECT e.occurred_at FROM gateway.source_event e
+        WHERE e.company_id = i.company_id AND e.subscriber_id = i.subscriber_id
+        ORDER BY e.occurred_at DESC LIMIT 1) AS last_seen_at
+FROM gateway.identity i
+WHERE i.identifiers <> '{}';
 SELECT gateway.describe('report_pii.subscriber',
     'Who a subscriber is: the newest phone and e-mail, and the ids of other systems. Personal '
     'data.', ARRAY[
     ['external_id', 'Attentive''s external_id. Personal data.'],
-    ['phone', 'Newest phone number, E.164. Personal data.'],
-    ['email', 'Newest e-mail address. Personal data.'],
+    ['phone', 'Phone number of the newest event with one, E.164. Personal data.'],
+    ['email', 'E-mail address of the newest event with one. Personal data.'],
     ['client_user_ids', 'Ids that the client gave. Personal data.'],
     ['shopify_ids', 'Ids of Shopify. Personal data.'],
     ['klaviyo_ids', 'Ids of Klaviyo. Personal data.'],
-    ['first_seen_at', 'occurred_at of the oldest event with an identifier.'],
-    ['last_seen_at', 'Start of the UTC day of the newest event with an identifier.']],
+    ['first_seen_at', 'occurred_at of the oldest event.'],
+    ['last_seen_at', 'occurred_at of the newest event.']],
     '{report.source_event}');
 
-CREATE OR REPLACE VIEW report_pii.timeline_by_identifier WITH (security_invoker = true) AS
-SELECT k.company_id, k.kind, k.value, p.profile_id, e.subscriber_id, e.occurred_at, e.event_name,
-       e.channel, e.source, e.message_key, e.message_subject, e.message_text, e.keyword_class,
-       e.link_url, e.utm_campaign, e.attribute_name, e.attribute_value, e.order_id,
-       e.order_value, e.currency, e.event_id
-FROM (SELECT DISTINCT k.company_id, k.kind, k.value, i.profile_id
-      FROM gateway.identifier k
-      JOIN gateway.identity i
-          ON i.company_id = k.company_id AND i.subscriber_id = k.subscriber_id) k
-CROSS JOIN LATERAL (SELECT k.profile_id) p
-CROSS JOIN LATERAL gateway.subscribers_of(k.company_id, k.profile_id) n
-JOIN gateway.source_event e
-    ON e.company_id = k.company_id AND e.subscriber_id = n.subscriber_id;
-SELECT gateway.describe('report_pii.timeline_by_identifier',
-    'Everything of the person with a phone, e-mail or id, with texts. Filter on company_id, kind '
-    'and value. Personal data.',
-    p_like => '{report.source_event}');
+-- A function, because its arguments are looked up by their hash.
+CREATE OR REPLACE FUNCTION report_pii.timeline_of(p_company_id text, p_kind text, p_value text)
+RETURNS TABLE (
+    profile_id uuid, subscriber_id uuid, occurred_at timestamptz, event_name text, channel text,
+    source text, message_key text, message_subject text, message_text text, keyword_class text,
+    link_url text, utm_campaign text, attribute_name text, attribute_value text, order_id text,
+    order_value numeric, currency text, event_id uuid)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT p.profile_id, e.subscriber_id, e.occurred_at, e.event_name, e.channel, e.source,
+           e.message_key, e.message_subject, e.message_text, e.keyword_class, e.link_url,
+           e.utm_campaign, e.attribute_name, e.attribute_value, e.order_id, e.order_value,
+           e.currency, e.event_id
+    FROM (SELECT DISTINCT w.profile_id
+          FROM gateway.subscribers_with(p_company_id, p_kind,
+                   gateway.normal_identifier(p_kind, p_value)) w) p
+    CROSS JOIN LATERAL gateway.subscribers_of(p_company_id, p.profile_id) n
+    JOIN gateway.source_event e
+        ON e.company_id = p_company_id AND e.subscriber_id = n.subscriber_id;
+END;
+COMMENT ON FUNCTION report_pii.timeline_of IS
+    'Everything of the person with a phone, e-mail or id, with texts. Personal data.';
 
 CREATE OR REPLACE VIEW report_pii.inbound_messages WITH (security_invoker = true) AS
 SELECT r.*, e.message_text

@@ -30,7 +30,7 @@ BEGIN ATOMIC
     UNION ALL
     SELECT i.subscriber_id FROM gateway.identity i
     WHERE i.company_id = p_company_id AND i.profile_id = p_profile_id
-      AND i.subscriber_id <> p_profile_id;
+      AND i.profile_id <> i.subscriber_id;
 END;
 COMMENT ON FUNCTION gateway.subscribers_of IS
     'The subscribers that are one profile, its own id first.';

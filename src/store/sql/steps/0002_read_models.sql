@@ -1,6 +1,7 @@
 -- Tables that the projector derives from the log, each by a merge that does not care for order and
 -- takes the same event any number of times. Nothing in them is truth: `rebuild` makes them again.
--- Every key begins with company_id, so that they distribute with the log.
+-- Every key begins with company_id, so that they distribute with the log; but that of
+-- identity_value, which has the company in its hash.
 
 CREATE TABLE gateway.company (
     company_id      text           PRIMARY KEY,
@@ -11,29 +12,26 @@ CREATE TABLE gateway.company (
     company_name_at timestamptz(3)
 );
 
-CREATE TABLE gateway.identifier (
-    company_id    text           NOT NULL,
-    subscriber_id uuid           NOT NULL,
-    kind          text           NOT NULL,
-    value         text           NOT NULL,
-    first_seen_at timestamptz(3) NOT NULL,
-    last_seen_at  timestamptz(3) NOT NULL,
-    links         boolean        NOT NULL,
-    PRIMARY KEY (company_id, subscriber_id, kind, value)
-) WITH (fillfactor = 85);
-
--- With the subscriber, so that a value that millions share is no slower to look up than another.
-CREATE INDEX identifier_value ON gateway.identifier (company_id, kind, value, subscriber_id);
-
 CREATE TABLE gateway.identity (
     company_id    text           NOT NULL,
     subscriber_id uuid           NOT NULL,
     profile_id    uuid           NOT NULL,
     first_seen_at timestamptz(3) NOT NULL,
+    identifiers   jsonb          NOT NULL,
     PRIMARY KEY (company_id, subscriber_id)
+) WITH (fillfactor = 90);
+
+-- Most profiles are one subscriber, and need no entry.
+CREATE INDEX identity_profile ON gateway.identity (company_id, profile_id) INCLUDE (subscriber_id)
+    WHERE profile_id <> subscriber_id;
+
+-- Six rows for a subscriber who is well known: every byte of them counts.
+CREATE TABLE gateway.identity_value (
+    value_hash    bigint NOT NULL,
+    subscriber_id uuid   NOT NULL
 );
 
-CREATE INDEX identity_profile ON gateway.identity (company_id, profile_id) INCLUDE (subscriber_id);
+CREATE INDEX identity_value_hash ON gateway.identity_value (value_hash);
 
 -- One index, which every step asks by: with a second one, a plan made for an empty table may take
 -- the wrong one for good.
