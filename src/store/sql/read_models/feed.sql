@@ -53,7 +53,8 @@ BEGIN
         INSERT INTO feed_day AS f (company_id, event_name, day, first_received_at,
             last_received_at, minutes, hours, pause_minutes)
         SELECT d.company_id, d.event_name, d.day, d.first, d.last, d.minutes, d.hours,
-               gateway.longest_pause(d.minutes)
+               CASE WHEN k.minutes | d.minutes = k.minutes THEN k.pause_minutes
+                   ELSE gateway.longest_pause(coalesce(k.minutes | d.minutes, d.minutes)) END
         FROM (SELECT h.company_id, h.event_name, h.at::date AS day, min(h.first) AS first,
                      max(h.last) AS last,
                      bit_or(set_bit(repeat('0', 1440)::bit(1440),
@@ -61,14 +62,14 @@ BEGIN
                          1)) AS minutes,
                      bit_or(1 << extract(hour FROM h.at)::integer) AS hours
               FROM heard h GROUP BY h.company_id, h.event_name, h.at::date) d
+        LEFT JOIN feed_day k ON k.company_id = d.company_id AND k.event_name = d.event_name
+            AND k.day = d.day
         ON CONFLICT (company_id, event_name, day) DO UPDATE SET
             first_received_at = least(f.first_received_at, excluded.first_received_at),
             last_received_at = greatest(f.last_received_at, excluded.last_received_at),
             minutes = f.minutes | excluded.minutes,
             hours = f.hours | excluded.hours,
-            pause_minutes = CASE WHEN f.minutes | excluded.minutes = f.minutes
-                THEN f.pause_minutes
-                ELSE gateway.longest_pause(f.minutes | excluded.minutes) END
+            pause_minutes = excluded.pause_minutes
         RETURNING f.company_id, f.event_name)
     SELECT array_agg(m.company_id), array_agg(m.event_name) INTO v_companies, v_names
     FROM (SELECT DISTINCT company_id, event_name FROM merged) m;
