@@ -135,28 +135,30 @@ bool map_section(mapping& m, const section& s)
 using normal_form = std::optional<std::string> (*)(std::string_view);
 
 // `family` names the kind in the flag: the names of custom kinds are the sender's own text.
-void add_identifier(mapping& m, const std::string& kind, std::string_view family,
-                    const json_value& value, normal_form normal)
+// Returns the value's fate: taken, or refused.
+mapping::fate add_identifier(mapping& m, const std::string& kind, std::string_view family,
+                             const json_value& value, normal_form normal)
 {
     const std::string text = clean_text(m, value.text);
     if (text.empty())
-        return;
+        return mapping::fate::taken;
     // Phone numbers and addresses have a syntax, which a missing NUL makes no other's.
     const bool altered = normal == normal_identifier && is_altered(m.document, value.text);
     auto identifier = value.kind == json_kind::boolean || altered ? std::nullopt : normal(text);
-    if (identifier)
+    if (identifier) {
         m.event.identifiers[kind].push_back(std::move(*identifier));
-    else
-        m.add_flag(std::string{family} + "_invalid");
+        return mapping::fate::taken;
+    }
+    m.add_flag(std::string{family} + "_invalid");
+    return mapping::fate::refused;
 }
 
 void map_identifier(mapping& m, std::string_view kind, const json_value& value, normal_form normal)
 {
-    m.fate_of(value) = mapping::fate::taken;
     if (value.is_container())
         m.add_fault({"subscriber.", value.key}, value, "string or number");
     else
-        add_identifier(m, std::string{kind}, kind, value, normal);
+        m.fate_of(value) = add_identifier(m, std::string{kind}, kind, value, normal);
 }
 
 // A list of values, or one alone. `shown` is the list's path below external_identifiers.
@@ -168,14 +170,15 @@ void map_identifier_list(mapping& m, const std::string& kind, std::string_view f
     if (value.kind == json_kind::object) {
         m.add_fault({path, shown}, value, "array of strings");
     } else if (value.kind != json_kind::array) {
-        add_identifier(m, kind, family, value, normal_identifier);
+        m.fate_of(value) = add_identifier(m, kind, family, value, normal_identifier);
     } else {
         std::size_t position = 0;
         for (const json_value& element : value.children()) {
             if (element.is_container())
                 m.add_fault({path, shown, "[", std::to_string(position), "]"}, element, "string");
-            else
-                add_identifier(m, kind, family, element, normal_identifier);
+            else if (add_identifier(m, kind, family, element, normal_identifier) ==
+                     mapping::fate::refused)
+                m.fate_of(value) = mapping::fate::refused; // the list whole
             ++position;
         }
     }
@@ -271,7 +274,8 @@ void append_left(mapping& m, std::string& out, const json_value& object)
     char separator = '{';
     for (const json_value& child : object.children()) {
         const auto fate = m.fate_of(child);
-        if (fate == mapping::fate::taken)
+        if (fate == mapping::fate::taken ||
+            (fate == mapping::fate::refused && m.event.action != "unsubscribed"))
             continue;
         const std::size_t before = out.size();
         out += separator;

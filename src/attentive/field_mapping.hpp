@@ -20,12 +20,14 @@ namespace gateway {
 struct mapping {
     explicit mapping(const json_document& d) : document(d), fates(d.size(), fate::kept_in_extra) {}
 
-    enum class fate : std::uint8_t { kept_in_extra, taken, opened };
+    enum class fate : std::uint8_t { kept_in_extra, taken, opened, refused };
 
     const json_document& document; // outlives the mapping
     source_event event;
     std::vector<field_fault> faults;
-    std::vector<fate> fates; // by json_value::id; `opened`: an object whose members have fates
+    // By json_value::id. `opened`: an object whose members have fates; `refused`: an identifier
+    // that identifies nobody, which an opt-out keeps in extra, so that who said stop can be found.
+    std::vector<fate> fates;
 
     fate& fate_of(const json_value& value) { return fates[value.id]; }
     void add_flag(std::string_view flag) { event.quality_flags.emplace_back(flag); }

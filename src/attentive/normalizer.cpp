@@ -154,6 +154,8 @@ void derive(mapping& m, const event_type& type)
         e.keyword_class = keyword_class(e.message_text);
     derive_link(m);
     e.subscriber_id = derive_subscriber_id(e.company_id, e.identifiers);
+    if (type.action == "unsubscribed" && !e.subscriber_id)
+        m.add_flag("opt_out_of_nobody");
 }
 
 uuid content_id(const json_document& document, std::size_t bytes)

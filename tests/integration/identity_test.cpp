@@ -161,5 +161,25 @@ TEST(IdentityTest, AnIdentifierInAnySpellingLeadsToAllOfThePerson)
     EXPECT_EQ(found, (rows{{"1", "1", "3"}, {"1", "2", "3"}}));
 }
 
+// Its identifiers are in `extra`, as they were given.
+TEST(IdentityTest, AnOptOutOfNobodyIsErasedWithWhomItNames)
+{
+    const std::string url = fresh_database();
+    append_event(url, identified("2026-03-01", "1", R"({"phone": ["+12065550144"]})"));
+    for (const std::string number : {"12065550144", "12065550155"})
+        append_event(url, {.at = "2026-03-02",
+                           .action = "unsubscribed",
+                           .subscriber = "",
+                           .more_columns = ", extra",
+                           .more_values = R"(, '{"subscriber": {"phone": ")" + number + R"("}}')"});
+    project_step_by_step(url);
+
+    query(url, "SELECT gateway.erase('C', 'phone', '+12065550144')");
+
+    EXPECT_EQ(query(url, "SELECT extra #>> '{subscriber,phone}' FROM gateway.source_event"
+                         " WHERE extra IS NOT NULL"),
+              (rows{{"12065550155"}}));
+}
+
 } // namespace
 } // namespace gateway

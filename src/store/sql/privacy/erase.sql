@@ -101,6 +101,12 @@ BEGIN
         quality_flags = array_append(e.quality_flags, 'erased')
     FROM pg_temp.erased_subscriber s
     WHERE e.company_id = p_company_id AND e.subscriber_id = s.old_id;
+    -- An opt-out of nobody has what it was given in extra, in a spelling of its own.
+    UPDATE gateway.source_event e SET extra = NULL
+    WHERE e.company_id = p_company_id AND e.subscriber_id IS NULL AND e.action = 'unsubscribed'
+      AND EXISTS (SELECT FROM pg_temp.erased_identifier i
+                  WHERE i.kind IN ('phone', 'email')
+                    AND position(lower(ltrim(i.value, '+')) IN lower(e.extra::text)) > 0);
 
     -- The rest of a link is for counting clicks, unless it names the person.
     FOREACH v_part IN ARRAY ARRAY['link_path', 'utm_source', 'utm_medium', 'utm_campaign',

@@ -78,9 +78,10 @@ SELECT gateway.describe('gateway.source_event',
     ['received_at', 'When the gateway had the whole request.'],
     ['batch_id', 'The transaction that wrote the row: gateway.batch.'],
     ['mapping_version', 'Version of the field mapping that made the row.'],
-    ['quality_flags', 'What the mapping noticed: phone_invalid, email_invalid, nul_removed, ...; '
-        'empty when nothing.'],
-    ['extra', 'Fields of the payload that no column takes. May hold personal data.']]);
+    ['quality_flags', 'What the mapping noticed: phone_invalid, email_invalid, opt_out_of_nobody '
+        '(an opt-out without any valid identifier), nul_removed, ...; empty when nothing.'],
+    ['extra', 'Fields of the payload that no column takes; of an opt-out also identifiers that '
+        'are not valid. May hold personal data.']]);
 COMMENT ON TABLE gateway.source_event_default IS
     'Net for months without a partition; gateway.empty_default takes the rows out.';
 
