@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import shlex
+import signal
 import subprocess
 import sys
 
@@ -95,6 +96,7 @@ def plan(given, ready):
 
 def run_all(given, ready, place, result):
     runs = list(plan(given, ready))
+    result["runs_planned"] = len(runs)
     for seed, (name, load, point) in enumerate(runs, start=1):
         where = f"{load}, {point['connections']} connections" + (
             f", {point['rate']:g}/s" if point["rate"] else "")
@@ -124,6 +126,7 @@ def run_all(given, ready, place, result):
 
 def main():
     given = options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: ended"))  # servers are stopped
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     ready, versions, skipped = prepare(given.contestants)
@@ -139,7 +142,7 @@ def main():
               "machine": processes.machine(), "versions": versions, "skipped": skipped,
               "contestants": {name: c.name for name, c in
                               contestants.all_contestants(BUILD).items()},
-              "runs": [], "idle": {}, "errors": []}
+              "runs": [], "runs_planned": 0, "idle": {}, "errors": []}
     cluster = database.Cluster(os.path.join(BUILD, "bench_cluster"), given.directory)
     try:
         versions["postgres"] = cluster.version()
@@ -149,8 +152,8 @@ def main():
         result["load_average_after"] = os.getloadavg()
         with open(given.json, "w") as file:
             json.dump(result, file, indent=1)
-    print(tables.document(result))
-    say(f"every run is in {given.json}")
+        print(tables.document(result), flush=True)  # what there is, also when it was ended
+        say(f"every run is in {given.json}")
     sys.exit(1 if result["errors"] else 0)
 
 

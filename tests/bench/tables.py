@@ -77,8 +77,9 @@ def document(result):
            "- " + ", ".join(f"{names[key]}: {version}"
                             for key, version in result["versions"].items() if key in names),
            f"- PostgreSQL {result['versions']['postgres']}, fsync on, the gateway's own settings",
-           f"- medians of {settings['rounds']} interleaved rounds, {settings['window']:g} s each"
-           f" after {settings['warm_up']:g} s of warm-up, on an empty database each",
+           f"- medians of {settings['rounds']} interleaved rounds ({len(result['runs'])} of"
+           f" {result['runs_planned']} runs), {settings['window']:g} s each after"
+           f" {settings['warm_up']:g} s of warm-up, on an empty database each",
            f"- load average before {machine['load_average'][0]:.1f}, after"
            f" {result['load_average_after'][0]:.1f}; other programs took"
            f" {statistics.median(others):.2f} cores in the middle of the runs, {max(others):.2f} at"
