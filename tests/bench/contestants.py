@@ -74,6 +74,16 @@ class Contestant:
         return status_of(f"https://127.0.0.1:{place.port}/webhooks/attentive", b"{}") == 401
 
     def start(self, place):
+        """Another program may take a port that was free: then on others."""
+        for last_try in (False, False, True):
+            place.choose_ports()
+            try:
+                return self.start_once(place)
+            except RuntimeError:
+                if last_try:
+                    raise
+
+    def start_once(self, place):
         with open(os.path.join(place.directory, "server.log"), "w") as log:
             server = subprocess.Popen(self.command(place), env=self.environment(place), stdout=log,
                                       stderr=log, cwd=place.directory)
@@ -81,6 +91,7 @@ class Contestant:
         while not self.is_ready(place):
             if server.poll() is not None or time.monotonic() > until:
                 server.kill()
+                server.wait()
                 raise RuntimeError(f"{self.name} does not serve: " + open(log.name).read()[-2000:])
             time.sleep(0.02)
         return server

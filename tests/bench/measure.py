@@ -95,7 +95,6 @@ def measure(build, place, contestant, load, point, settings, seed):
     not."""
     cluster = place.cluster
     database = cluster.new_database(contestant.schema)
-    place.choose_ports()
     server = contestant.start(place)
     try:
         source = subprocess.Popen(
@@ -139,7 +138,6 @@ def measure(build, place, contestant, load, point, settings, seed):
 def measure_idle(build, place, contestant, count):
     """KiB of resident memory for each of `count` TLS connections that had one request answered."""
     database = place.cluster.new_database(contestant.schema)
-    place.choose_ports()
     server = contestant.start(place)
     command = [os.path.join(build, "bench_source"), "--port", str(place.port), "--key",
                contestants.SIGNING_KEY, "--idle"]

@@ -57,13 +57,14 @@ load_report load::run()
         introduce();
     sending_ = true;
     start_ = steady::now();
+    end_ = start_ + settings_.warm_up + settings_.window;
     run_until(start_ + settings_.warm_up);
     in_window_ = true;
-    const auto begin = steady::now();
+    begin_ = steady::now();
     const double cpu = own_cpu_us();
     say("begin");
-    run_until(start_ + settings_.warm_up + settings_.window);
-    report_.seconds = seconds(steady::now() - begin);
+    run_until(end_);
+    report_.seconds = seconds(steady::now() - begin_);
     report_.cpu_us = own_cpu_us() - cpu;
     in_window_ = false;
     say("end");
@@ -101,14 +102,20 @@ void load::run_until(steady::time_point end)
     }
 }
 
-// What is under way is answered: whatever was acknowledged has to be counted.
+// What is under way is answered, and what was due in the window and found no connection is sent:
+// whatever was acknowledged, or late, has to be counted.
 void load::drain()
 {
     sending_ = false;
     const auto end = steady::now() + drain_limit;
     const auto is_busy = [](const slot& s) { return s.busy; };
-    while (steady::now() < end && std::any_of(slots_.begin(), slots_.end(), is_busy))
+    for (auto now = steady::now(); now < end; now = steady::now()) {
+        if (settings_.rate > 0)
+            send_what_is_due();
+        if (std::none_of(slots_.begin(), slots_.end(), is_busy))
+            break;
         take_answers(idle_wait_us);
+    }
     report_.unanswered +=
         static_cast<std::uint64_t>(std::count_if(slots_.begin(), slots_.end(), is_busy));
 }
@@ -138,10 +145,9 @@ void load::answered(std::size_t number)
     ++report_.statuses[status];
     if (status >= 200 && status < 300) {
         ++report_.acks;
-        // A closed loop counts what is answered in the window, an open one what was due in it.
-        const bool counts = settings_.rate > 0 ? s.in_window : in_window_;
-        if (counts) {
-            ++report_.events;
+        report_.events += in_window_ ? 1 : 0;
+        // Of an open loop's requests those count that were due in the window, however late.
+        if (settings_.rate > 0 ? s.since >= begin_ : in_window_) {
             report_.latencies_us.push_back(static_cast<std::uint32_t>(
                 std::chrono::duration_cast<std::chrono::microseconds>(now - s.since).count()));
         }
@@ -167,7 +173,6 @@ void load::send(std::size_t number, steady::time_point since)
     slot& s = slots_[number];
     s.since = since;
     s.busy = true;
-    s.in_window = in_window_;
     if (!s.link->write(requests_[next_++]))
         broke(number);
 }
@@ -182,7 +187,7 @@ void load::send_what_is_due()
             since = start_ +
                     std::chrono::duration_cast<steady::duration>(
                         std::chrono::duration<double>(static_cast<double>(due_) / settings_.rate));
-            if (since > now)
+            if (since > now || since >= end_)
                 return;
             ++due_;
         }

@@ -30,7 +30,7 @@ struct load_settings {
 
 struct load_report {
     std::uint64_t acks = 0;                  // 2xx, warm-up and the rest after the window included
-    std::uint64_t events = 0;                // 2xx of the window
+    std::uint64_t events = 0;                // 2xx in the window
     double seconds = 0;                      // of the window
     double cpu_us = 0;                       // of this process in the window
     std::vector<std::uint32_t> latencies_us; // of the window, in order of size
@@ -52,7 +52,6 @@ private:
         std::unique_ptr<connection> link;
         steady::time_point since{}; // sent, or was due
         bool busy = false;
-        bool in_window = false;
     };
 
     void introduce();
@@ -74,6 +73,8 @@ private:
     std::size_t next_ = 0;
     std::uint64_t due_ = 0; // requests that were due so far
     steady::time_point start_{};
+    steady::time_point begin_ = steady::time_point::max(); // of the window
+    steady::time_point end_{};
     bool sending_ = false; // a closed loop goes on
     bool in_window_ = false;
     load_report report_;
