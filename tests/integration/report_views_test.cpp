@@ -247,5 +247,19 @@ TEST(ReportTest, ReadOnlyTheMonthsAskedFor)
     EXPECT_EQ(months("report.link_clicks" + june), 1U);
 }
 
+TEST(ReportTest, FindAPersonWithoutReadingTheOthersOfTheCompany)
+{
+    const std::string url = fresh_database();
+    query(url, "INSERT INTO gateway.identity SELECT 'C', md5(i::text)::uuid, md5(i::text)::uuid,"
+               " now(), '{}' FROM generate_series(1, 2000) i; ANALYZE gateway.identity");
+
+    std::string conditions;
+    for (const auto& row : query(url, "EXPLAIN SELECT * FROM report.subscriber_timeline"
+                                      " WHERE company_id = 'C' AND profile_id = md5('7')::uuid"))
+        conditions += row[0] + "\n";
+
+    EXPECT_THAT(conditions, testing::HasSubstr("using identity_profile"));
+}
+
 } // namespace
 } // namespace gateway

@@ -30,7 +30,8 @@ BEGIN
             USING ERRCODE = 'no_data_found';
     END IF;
     SELECT array_agg(mate.subscriber_id) INTO v_mates
-    FROM identity i JOIN identity mate USING (company_id, profile_id)
+    FROM identity i
+    CROSS JOIN LATERAL gateway.subscribers_of(i.company_id, i.profile_id) AS mate
     WHERE i.company_id = p_company AND i.subscriber_id = p_subscriber;
     IF p_undo THEN
         DELETE FROM identity_split s WHERE s.company_id = p_company

@@ -1,7 +1,7 @@
 -- Everything of one profile, as sentences.
 
 -- No free text in it, so that the sentences need no right to any. Two halves, so that a filter on
--- profile_id goes by an index in each.
+-- profile_id goes by an index in each: who is somebody else's profile, and who is its own.
 CREATE OR REPLACE VIEW gateway.timeline WITH (security_invoker = true) AS
 SELECT i.profile_id, e.*
 FROM gateway.identity i
@@ -12,6 +12,7 @@ JOIN LATERAL (
            order_id, order_value, currency, event_id
     FROM gateway.source_event) e
     ON e.company_id = i.company_id AND e.subscriber_id = i.subscriber_id
+WHERE i.profile_id <> i.subscriber_id
 UNION ALL
 SELECT e.subscriber_id, e.company_id, e.subscriber_id, e.occurred_at, e.event_name,
        e.channel, e.action, e.source, e.subscription_type, e.creative_name, e.message_key,
@@ -21,7 +22,8 @@ SELECT e.subscriber_id, e.company_id, e.subscriber_id, e.occurred_at, e.event_na
 FROM gateway.source_event e
 WHERE e.subscriber_id IS NOT NULL AND NOT EXISTS (
     SELECT FROM gateway.identity i
-    WHERE i.company_id = e.company_id AND i.subscriber_id = e.subscriber_id);
+    WHERE i.company_id = e.company_id AND i.subscriber_id = e.subscriber_id
+      AND i.profile_id <> i.subscriber_id);
 SELECT gateway.describe('gateway.timeline', 'Events by profile, with what sentences tell of them.',
     p_like => '{report.source_event}');
 
