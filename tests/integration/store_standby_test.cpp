@@ -179,6 +179,31 @@ TEST_F(AwayStandbyTest, ADuplicateIsAnsweredOnlyWhenItsOriginalIsOnTheStandbyToo
     EXPECT_EQ(at_last.count(disposition::duplicate), 1U);
 }
 
+// PostgreSQL says of such a commit that it succeeded, and warns.
+TEST_F(AwayStandbyTest, AnEventIsNotStoredWhenSomebodyEndsTheWaitOfItsCommit)
+{
+    query(url_, "CREATE FUNCTION warn() RETURNS trigger LANGUAGE plpgsql AS"
+                " $$ BEGIN RAISE WARNING 'of somebody else'; RETURN NULL; END $$;"
+                "CREATE TRIGGER warn AFTER INSERT ON gateway.source_event EXECUTE FUNCTION warn()");
+    writer w{settings_for(url_)};
+    answers before;
+    before.submit(w, click(1));
+    EXPECT_EQ(before.count(disposition::stored), 1U) << "any other warning is none of ours";
+
+    lose_standby();
+    std::atomic<bool> answered = false;
+    std::thread administrator{[&] {
+        while (!answered)
+            end_waiting();
+    }};
+    answers refused;
+    refused.submit(w, click(2));
+    EXPECT_EQ(refused.failed(), 1U) << "the event is on no standby";
+    answered = true;
+    administrator.join();
+    EXPECT_EQ(value(url_, "SELECT count(*) FROM gateway.source_event"), "2");
+}
+
 // Whose backend waits for a standby stays on the server when the client has gone.
 TEST_F(AwayStandbyTest, ALongOutageLeavesTheServerItsConnections)
 {

@@ -157,7 +157,13 @@ database::database(const database_settings& settings)
             throw;
         connection_ = connected_to(complete_url(settings, false));
     }
-    quiet_ = std::make_unique<pqxx::quiet_errorhandler>(*connection_);
+    notices_ = std::make_unique<notice_counter>(*connection_);
+}
+
+bool database::notice_counter::operator()(const char*) noexcept
+{
+    ++count;
+    return false; // to no other handler
 }
 
 failure_kind kind_of(const std::string& sqlstate)

@@ -7,6 +7,7 @@
 #include <pqxx/pqxx>
 
 #include <chrono>
+#include <cstddef>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -22,7 +23,7 @@ struct database_settings {
     std::chrono::milliseconds statement_timeout{0}; // zero: none
 };
 
-// A connection whose server notices go nowhere: libpqxx would print them to stderr.
+// A connection whose server notices are counted and go nowhere: libpqxx would print them to stderr.
 class database {
 public:
     // Connects within 3 seconds. Throws what libpqxx throws, and login_refused. A transaction
@@ -31,10 +32,19 @@ public:
     explicit database(const database_settings& settings);
 
     pqxx::connection& connection() { return *connection_; }
+    // How many notices and warnings came so far.
+    std::size_t notices() const { return notices_->count; }
 
 private:
+    struct notice_counter : pqxx::errorhandler {
+        using errorhandler::errorhandler;
+        bool operator()(const char*) noexcept override;
+
+        std::size_t count = 0;
+    };
+
     std::unique_ptr<pqxx::connection> connection_;
-    std::unique_ptr<pqxx::errorhandler> quiet_; // ends before the connection
+    std::unique_ptr<notice_counter> notices_; // ends before the connection
 };
 
 enum class failure_kind {

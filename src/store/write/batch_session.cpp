@@ -174,6 +174,20 @@ void batch_session::refuse_hanging()
                              "synchronous_standby_names is away"};
 }
 
+// A commit that waits for a standby and is cancelled by somebody succeeds, on one machine, with a
+// warning in the server's language, which may as well be a trigger's. Another commit tells: it
+// waits for all before it.
+void batch_session::refuse_unreplicated()
+{
+    const auto before = database_.notices();
+    ask(prove_commit_query);
+    if (database_.notices() == before)
+        return;
+    write_log(severity::warn, "commit_wait_ended",
+              "somebody ended a commit's wait for its standby: what it wrote counts as not stored");
+    throw pqxx::broken_connection{"a commit waits for its standby no more"};
+}
+
 void batch_session::write_nothing()
 {
     in_time([&](auto& t) { return write_units(t, types_, instance_, {}); });
@@ -196,8 +210,11 @@ batch_written batch_session::write(std::span<const unit> units)
     for (int attempts = 1;; ++attempts) {
         try {
             const auto start = std::chrono::steady_clock::now();
+            const auto notices = database_.notices();
             auto written =
                 in_time([&](auto& t) { return write_units(t, types_, instance_, units); });
+            if (database_.notices() != notices)
+                refuse_unreplicated();
             commit_seconds.observe(std::chrono::steady_clock::now() - start);
             return written;
         } catch (...) {

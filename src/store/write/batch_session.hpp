@@ -80,6 +80,7 @@ private:
 
     void check_schema();
     void refuse_hanging();
+    void refuse_unreplicated();
     void write_nothing();
     std::chrono::milliseconds time_left() const;
     template <class Work>
