@@ -2,6 +2,7 @@
 // harms them by a schedule from a seed, then the judgement. With --sabotage the daemon has a known
 // bug, and the run succeeds when the judge sees it. `scripts/chaos` builds and runs this.
 #include "chaos/checker.hpp"
+#include "chaos/failover.hpp"
 #include "chaos/gateway_daemon.hpp"
 #include "chaos/known_bugs.hpp"
 #include "chaos/load.hpp"
@@ -36,9 +37,9 @@ using std::chrono::steady_clock;
 
 constexpr std::uint64_t database_disk_bytes = 48ULL << 30U; // sparse: only what is used is taken
 constexpr std::uint64_t spool_disk_bytes = 2ULL << 30U;
-constexpr auto drain_limit = 180s;
 constexpr std::size_t sessions_of_daemon_max = 2 + 6; // its writers, and six
 constexpr auto sessions_lasting = 5s;                 // a frozen one is there a while longer
+constexpr double failover_rate_max = 1'000;           // both servers live in memory
 constexpr int impossible_here = 77;                   // CTest takes that for skipped
 
 std::atomic<bool> interrupted{false};
@@ -48,6 +49,7 @@ struct options {
     std::uint64_t seed = 1;
     std::size_t daemons = 2;
     double rate = 3'000;
+    int failovers = 0;
     std::string sabotage;
     std::vector<std::string> without; // faults, by name
     std::vector<std::size_t> strikes; // of the schedule, from 1; none: all
@@ -105,41 +107,18 @@ stage build_stage(const options& o, const fs::path& directory, bool mounts)
         s.spool_disks.push_back(std::make_unique<small_disk>(directory / ("spool-" + number),
                                                              mounts, spool_disk_bytes));
         s.proxies.push_back(std::make_unique<test::tcp_proxy>(s.postgres->socket()));
-        s.daemons.push_back(std::make_unique<gateway_daemon>(daemon_settings{
-            .binary = o.is_sabotage() ? GATEWAY_SABOTAGED_BINARY : GATEWAY_BINARY,
-            .directory = directory / ("daemon-" + number),
-            .spool = s.spool_disks[i]->path() / "spool",
-            .database_url =
-                "postgresql://postgres@127.0.0.1:" + std::to_string(s.proxies[i]->port()) +
-                "/gateway?sslmode=disable&gssencmode=disable",
-            .sabotage = o.sabotage,
-            .any_file_system = !mounts}));
+        s.daemons.push_back(std::make_unique<gateway_daemon>(
+            daemon_settings{.binary = o.is_sabotage() ? GATEWAY_SABOTAGED_BINARY : GATEWAY_BINARY,
+                            .directory = directory / ("daemon-" + number),
+                            .spool = s.spool_disks[i]->path() / "spool",
+                            .database_url = std::string{"postgresql://"} + daemon_user +
+                                            "@127.0.0.1:" + std::to_string(s.proxies[i]->port()) +
+                                            "/gateway?sslmode=disable&gssencmode=disable",
+                            .sabotage = o.sabotage,
+                            .any_file_system = !mounts}));
         s.daemons.back()->start();
     }
     return s;
-}
-
-bool holds_files(const fs::path& spool)
-{
-    std::error_code none;
-    return std::any_of(fs::directory_iterator{spool, none}, fs::directory_iterator{},
-                       [](const auto& entry) { return entry.path().extension() == ".db"; });
-}
-
-// False when a spool is not empty in time.
-bool drain(stage& s)
-{
-    const auto until = steady_clock::now() + drain_limit;
-    const auto waits = [&] {
-        return std::any_of(s.daemons.begin(), s.daemons.end(),
-                           [](const auto& d) { return holds_files(d->spool()); });
-    };
-    do {
-        std::this_thread::sleep_for(500ms); // so long a daemon may still be putting down its last
-        for (const auto& d : s.daemons)
-            d->keep_up();
-    } while (waits() && steady_clock::now() < until);
-    return !waits();
 }
 
 // Of the schedule that the seed makes, what is asked for; says so.
@@ -181,14 +160,15 @@ outcome run(const options& o, const fs::path& directory, const std::vector<fault
     out.seconds = std::chrono::duration<double>(steady_clock::now() - start).count();
     std::printf("\nhealed: waiting for the spools to drain\n");
     std::fflush(stdout);
-    out.drained = drain(s);
+    out.drained = drain(s.daemons);
+    out.in_place = s.postgres->all_in_place();
     for (const auto& d : s.daemons) {
         out.bad_exits += d->stop() == 0 ? 0 : 1;
         out.crashes += d->crashes();
         if (const auto files = verify_spool(d->spool()); files.has_value())
             out.damaged += files.value().size();
     }
-    out.found = check(sending.sent(), s.postgres->rows());
+    out.found = check(sending.sent(), stored_rows(s.postgres->url()));
     out.statuses = sending.sent().statuses();
     out.faults = harm.done();
     out.at_call = harm.at_call();
@@ -221,8 +201,34 @@ bool judge(const options& o, const outcome& out)
     return seen != broken.end();
 }
 
+// Half of them with spools, of these and of the others every second one with the standby away.
+int run_failovers(const options& o, const fs::path& directory)
+{
+    bool as_wanted = !o.is_sabotage();
+    for (int number = 0; number < o.failovers && !interrupted; ++number) {
+        const failover_settings settings{
+            .program = o.is_sabotage() ? GATEWAY_SABOTAGED_BINARY : GATEWAY_BINARY,
+            .sender = GATEWAY_BINARY,
+            .directory = directory / ("failover-" + std::to_string(number + 1)),
+            .seed = o.seed + static_cast<std::uint64_t>(number),
+            .rate = std::min(o.rate, failover_rate_max),
+            .sabotage = o.sabotage,
+            .spool = number % 2 == 0,
+            .standby_away = number / 2 % 2 == 0};
+        std::printf("failover %d of %d, %s:\n", number + 1, o.failovers,
+                    to_string(settings).c_str());
+        const outcome out = fail_over(settings);
+        print(out);
+        as_wanted = o.is_sabotage() ? judge(o, out) || as_wanted : judge(o, out) && as_wanted;
+        std::fflush(stdout);
+    }
+    return as_wanted ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 int run_in(const options& o, const fs::path& directory)
 {
+    if (o.failovers > 0)
+        return run_failovers(o, directory);
     const bool mounts = can_mount();
     const auto possible = possible_faults(o, mounts, can_trace());
     if (possible.empty())
@@ -315,9 +321,10 @@ int main(int argc, char** argv)
 Two real daemons on one real PostgreSQL, fed by `attentive-gateway send --journal`, are killed (at
 random, and at the N-th write, fsync, send), their server is stopped, killed, frozen, killed while
 frozen and loses its power, as do the disks of their spools, disks fill up, connections are cut,
-stalled and lose replies, some events are refused by the database, and some arrive twice or at both
-daemons. Then all is healed, the spools drain, and journals and tables are compared. What this
-machine does not permit (mounting a small disk, strace) is left out, saying so.
+stalled and lose replies, a month begins while the log is read, some events are refused by the
+database, and some arrive twice or at both daemons. Then all is healed, the spools drain, and
+journals and tables are compared. What this machine does not permit (mounting a small disk, strace)
+is left out, saying so.
 
 Exit code: 0 when nothing was lost, doubled or made up (with --sabotage: when the bug was caught,
 by this seed or one of the next two), 1 otherwise; then journals, logs and disks stay where the
@@ -327,6 +334,7 @@ last line says.
     scripts/chaos --sabotage no-fsync
     scripts/chaos --without spool_disk_full --without power_lost
     scripts/chaos --seed 7 --shrink
+    scripts/chaos --failovers 20
 )");
     app.add_option("--minutes", o.minutes, "How long to harm it (default: 3, with a sabotage 0.25)")
         ->check(CLI::Range(0.1, 10'000.0));
@@ -335,6 +343,10 @@ last line says.
         ->check(CLI::Range(1, 4));
     app.add_option("--rate", o.rate, "Events per second in all (default: 3000)")
         ->check(CLI::Range(10.0, 100'000.0));
+    app.add_option("--failovers", o.failovers,
+                   "Do only this: so many failovers to a synchronous standby, every second one "
+                   "without spools")
+        ->check(CLI::Range(1, 1'000));
     app.add_option("--sabotage", o.sabotage,
                    "Run daemons with a known bug; succeeds when it is caught")
         ->check(CLI::IsMember(gateway::chaos::bug_names()));

@@ -2,6 +2,7 @@
 
 #include "gateway/listener/tls.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <fstream>
 #include <sstream>
@@ -23,6 +24,7 @@ namespace {
 
 constexpr auto start_limit = 90s;
 constexpr auto trace_limit = 6s;
+constexpr auto drain_limit = 180s;
 
 // A port that nobody uses now. The kernel does not give it to anybody soon again.
 std::uint16_t free_port()
@@ -56,7 +58,29 @@ std::vector<std::string> trace(const std::string& call, unsigned number, int pid
             std::to_string(pid)};
 }
 
+bool holds_files(const fs::path& spool)
+{
+    std::error_code none;
+    return std::any_of(fs::directory_iterator{spool, none}, fs::directory_iterator{},
+                       [](const auto& entry) { return entry.path().extension() == ".db"; });
+}
+
 } // namespace
+
+bool drain(const std::vector<std::unique_ptr<gateway_daemon>>& daemons)
+{
+    const auto until = steady_clock::now() + drain_limit;
+    const auto waits = [&] {
+        return std::any_of(daemons.begin(), daemons.end(),
+                           [](const auto& d) { return holds_files(d->spool()); });
+    };
+    do {
+        std::this_thread::sleep_for(500ms); // so long a daemon may still be putting down its last
+        for (const auto& d : daemons)
+            d->keep_up();
+    } while (waits() && steady_clock::now() < until);
+    return !waits();
+}
 
 bool can_trace()
 {
@@ -75,7 +99,7 @@ gateway_daemon::gateway_daemon(const daemon_settings& settings)
     test::write_file(certificate(), made.certificate);
     test::write_file(settings_.directory / "private-key.pem", made.private_key);
     test::write_file(key_file(), "chaos-signing-key-0123456789\n");
-    test::write_file(settings_.directory / "gateway.toml", configuration());
+    test::write_file(config_file(), configuration());
 }
 
 gateway_daemon::~gateway_daemon()
@@ -107,23 +131,25 @@ std::string gateway_daemon::configuration() const
          << "signing_keys = [ { id = 'chaos', file = '" << key_file().string() << "' } ]\n"
          << "[database]\n"
          << "url = '" << settings_.database_url << "'\n"
-         << "[spool]\n"
-         << "directory = '" << settings_.spool.string() << "'\n"
-         << "bytes_max = '512MiB'\n"
-         << "any_file_system = " << (settings_.any_file_system ? "true" : "false") << "\n"
          << "[admin]\n"
          << "address = '127.0.0.1:" << admin_port_ << "'\n"
          << "[log]\n"
          << "format = 'text'\n"
          << "[limits]\n"
          << "drain_delay = '0s'\n";
+    if (!settings_.spool.empty())
+        text << "[spool]\n"
+             << "directory = '" << settings_.spool.string() << "'\n"
+             << "bytes_max = '512MiB'\n"
+             << "any_file_system = " << (settings_.any_file_system ? "true" : "false") << "\n";
     return text.str();
 }
 
 void gateway_daemon::start()
 {
     const std::lock_guard lock{mutex_};
-    start_locked();
+    if (child_ == nullptr || child_->wait(0ms)) // the other lane may have started it
+        start_locked();
 }
 
 void gateway_daemon::start_locked()
@@ -137,10 +163,10 @@ void gateway_daemon::start_locked()
         options.environment.push_back("GATEWAY_SABOTAGE=" + settings_.sabotage);
     while (steady_clock::now() < until) {
         save_log();
-        child_ = std::make_unique<test::process>(
-            std::vector<std::string>{settings_.binary.string(), "serve", "--config",
-                                     (settings_.directory / "gateway.toml").string()},
-            options);
+        child_ = std::make_unique<test::process>(std::vector<std::string>{settings_.binary.string(),
+                                                                          "serve", "--config",
+                                                                          config_file().string()},
+                                                 options);
         if (child_->wait_for_output("listening on", 30s)) {
             started_ = steady_clock::now();
             return;
@@ -159,6 +185,8 @@ void gateway_daemon::kill()
 
 void gateway_daemon::kill_locked()
 {
+    if (child_ == nullptr) // stopped by the other lane
+        return;
     child_->signal(SIGKILL);
     child_->wait(10s);
 }

@@ -11,13 +11,14 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 namespace gateway::chaos {
 
 struct daemon_settings {
     std::filesystem::path binary;
     std::filesystem::path directory; // certificate, key, configuration and log go here
-    std::filesystem::path spool;
+    std::filesystem::path spool;     // empty for none
     std::string database_url;
     std::string sabotage; // for the sabotaged binary; empty for none
     bool any_file_system = false;
@@ -36,10 +37,11 @@ public:
     std::chrono::milliseconds age() const;
     std::filesystem::path certificate() const { return settings_.directory / "certificate.pem"; }
     std::filesystem::path key_file() const { return settings_.directory / "signing-key"; }
+    std::filesystem::path config_file() const { return settings_.directory / "gateway.toml"; }
     const std::filesystem::path& spool() const { return settings_.spool; }
 
-    // Starts it until it listens, however often it gives up. Throws std::runtime_error after a
-    // minute and a half.
+    // Starts it until it listens, however often it gives up, unless it runs. Throws
+    // std::runtime_error after a minute and a half.
     void start();
     // SIGKILL. Nothing when it does not run.
     void kill();
@@ -74,6 +76,9 @@ private:
     std::unique_ptr<test::process> child_;
     std::atomic<int> crashes_{0};
 };
+
+// Waits until no spool of theirs holds anything; false when that takes minutes.
+bool drain(const std::vector<std::unique_ptr<gateway_daemon>>& daemons);
 
 // Whether strace may look into a child of ours.
 bool can_trace();

@@ -12,7 +12,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr double round_seconds = 4;
 constexpr int resends_max = 2;
 // A whole round that is sent again would mend a loss before anybody saw it. So half of the rounds
 // are sent once only, by their seed, whatever becomes of them.
@@ -83,7 +82,7 @@ load::round load::next_round(std::size_t to)
     }
     const std::uint64_t seed = next_seed_++;
     const round fresh{seed, is_sent_again(seed) ? resends_max : 0};
-    if (is_mirrored(fresh.seed)) {
+    if (settings_.all_twice || is_mirrored(fresh.seed)) {
         for (std::size_t other = 0; other < daemons_.size(); ++other) {
             if (other != to)
                 mirrored_[other].push_back(fresh);
@@ -95,7 +94,7 @@ load::round load::next_round(std::size_t to)
 load::outcome load::send(const round& r, std::size_t to, std::uint64_t number)
 {
     const double rate = settings_.rate / static_cast<double>(daemons_.size());
-    const auto count = static_cast<std::uint64_t>(rate * round_seconds);
+    const auto count = static_cast<std::uint64_t>(rate * settings_.round_seconds);
     const auto journal =
         settings_.journals / (std::to_string(to) + "-" + std::to_string(number) + ".jsonl");
     const auto& daemon = *daemons_[to];

@@ -24,6 +24,8 @@ struct load_settings {
     std::uint64_t seed = 1;         // of the first round; each further round takes the next
     double rate = 3'000;            // events per second to all daemons together
     std::size_t connections = 32;   // to each daemon
+    double round_seconds = 4;
+    bool all_twice = false; // every round to all daemons at once, not a quarter of them
 };
 
 // Sends from construction until stop(). The daemons have to outlive it.

@@ -66,7 +66,7 @@ void nemesis::run_lane(bool on_daemons, milliseconds length)
 {
     try {
         for (const auto& s : schedule_) {
-            if (harms_daemon(s.what) != on_daemons)
+            if (in_daemon_lane(s.what) != on_daemons)
                 continue;
             const auto due = std::max(start_ + s.at, clock::now() + healthy_min);
             if (!sleep_until(due, on_daemons))
@@ -116,6 +116,12 @@ void nemesis::strike_daemon(const strike& s)
     auto& daemon = *stage_.daemons[s.daemon];
     switch (s.what) {
     case fault::daemon_reloaded: return daemon.reload();
+    case fault::read_models_rebuilt: return start_command({"rebuild"});
+    case fault::quarantine_replayed: return start_command({"quarantine", "replay"});
+    case fault::person_erased:
+        return start_command({"erase", "--company", stranger, "--email", "a@mail.org"});
+    case fault::retention_run:
+        return start_command({"retention", "--config", daemon.config_file().string()});
     case fault::daemon_stopped: bad_exits_ += daemon.stop() == 0 ? 0 : 1; break;
     case fault::daemon_killed_at_call: kill_at_call(s); break;
     default: daemon.kill(); break;
@@ -181,8 +187,9 @@ void nemesis::strike_database(const strike& s)
     case fault::replies_lost: return disturb(s, test::traffic::loses_replies);
     case fault::log_locked: return postgres.lock_log(s.lasts);
     case fault::role_limited: return postgres.limit_role(s.lasts);
-    case fault::read_models_rebuilt: return start_command({"rebuild"});
-    case fault::quarantine_replayed: return start_command({"quarantine", "replay"});
+    case fault::month_begun: return postgres.begin_month(s.lasts);
+    case fault::connections_limited: return postgres.limit_connections(s.lasts);
+    case fault::event_refused: return postgres.refuse_some(s.lasts);
     default: return strike_sessions(s);
     }
 }

@@ -9,8 +9,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// What hangs goes to the spool after two seconds: that may be one answer of a hundred, no more.
-constexpr auto p99_max = 1s;
+// What hangs goes to the spool after a second, half of a batch's deadline, which at a low rate is
+// more than one answer of a hundred; then comes the disk.
+constexpr auto p99_max = 1'250ms;
 constexpr auto refusing_max = 1s;
 
 void print_row(const char* what, std::uint64_t count, const char* meaning)
@@ -84,6 +85,7 @@ std::vector<broken_promise> broken_promises(const outcome& out)
     promise(out.p99 <= p99_max, sign::other, "one of 100 answers came too late");
     promise(out.refusing <= refusing_max, sign::other, "events were refused needlessly");
     promise(out.drained, sign::other, "a spool was not drained");
+    promise(out.in_place, sign::other, "rows stayed in DEFAULT");
     promise(out.bad_exits == 0, sign::other,
             count(out.bad_exits) + " daemons did not end well on SIGTERM");
     promise(out.crashes == 0, sign::other, count(out.crashes) + " daemons ended by themselves");

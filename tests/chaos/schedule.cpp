@@ -15,7 +15,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds quiet_start{2'000};
 constexpr milliseconds quiet_end{5'000};
 
-constexpr std::array<std::string_view, 23> names = {"daemon_killed",
+constexpr std::array<std::string_view, 28> names = {"daemon_killed",
                                                     "daemon_killed_at_call",
                                                     "daemon_stopped",
                                                     "daemon_reloaded",
@@ -34,9 +34,14 @@ constexpr std::array<std::string_view, 23> names = {"daemon_killed",
                                                     "connections_cut",
                                                     "connections_stalled",
                                                     "log_locked",
+                                                    "month_begun",
                                                     "role_limited",
+                                                    "connections_limited",
+                                                    "event_refused",
                                                     "read_models_rebuilt",
                                                     "quarantine_replayed",
+                                                    "person_erased",
+                                                    "retention_run",
                                                     "replies_lost"};
 
 // Not std::uniform_int_distribution: its numbers differ from library to library.
@@ -70,6 +75,8 @@ milliseconds duration_of(fault f, dice& d)
     case fault::daemon_reloaded:
     case fault::read_models_rebuilt:
     case fault::quarantine_replayed:
+    case fault::person_erased:
+    case fault::retention_run:
     case fault::backend_killed: return milliseconds{0};
     case fault::backend_frozen:
     case fault::backends_frozen_then_killed:
@@ -108,7 +115,7 @@ strike make_strike(milliseconds at, fault what, std::size_t daemons, dice& d)
 void add_lane(std::vector<strike>& out, bool on_daemons, dice d, milliseconds length,
               std::size_t daemons, const std::vector<fault>& possible)
 {
-    const auto in_lane = [&](fault f) { return harms_daemon(f) == on_daemons; };
+    const auto in_lane = [&](fault f) { return in_daemon_lane(f) == on_daemons; };
     std::vector<fault> bag;
     std::vector<fault> next;
     std::copy_if(possible.begin(), possible.end(), std::back_inserter(bag), in_lane);
@@ -121,7 +128,7 @@ void add_lane(std::vector<strike>& out, bool on_daemons, dice d, milliseconds le
         }
         out.push_back(make_strike(at, next.front(), daemons, d));
         next.erase(next.begin());
-        at += out.back().lasts + d.between(milliseconds{1'000}, milliseconds{4'000});
+        at += out.back().lasts + d.between(milliseconds{1'000}, milliseconds{3'000});
     }
 }
 
@@ -151,10 +158,19 @@ std::vector<std::string> fault_names()
     return out;
 }
 
-bool harms_daemon(fault f)
+bool in_daemon_lane(fault f)
 {
-    return f == fault::daemon_killed || f == fault::daemon_killed_at_call ||
-           f == fault::daemon_stopped || f == fault::daemon_reloaded;
+    switch (f) {
+    case fault::daemon_killed:
+    case fault::daemon_killed_at_call:
+    case fault::daemon_stopped:
+    case fault::daemon_reloaded:
+    case fault::read_models_rebuilt:
+    case fault::quarantine_replayed:
+    case fault::person_erased:
+    case fault::retention_run: return true;
+    default: return false;
+    }
 }
 
 std::string to_string(const strike& s)

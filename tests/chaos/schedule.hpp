@@ -1,5 +1,6 @@
 // What the nemesis will do and when, from a seed alone, so that a run can be repeated: two lanes,
-// one that harms the daemons and one that harms the database and the disks, beside each other.
+// one that harms the daemons and runs the product's commands beside them, and one that harms the
+// database and the disks.
 // Every kind of fault comes once before any comes again.
 #pragma once
 
@@ -31,9 +32,14 @@ enum class fault {
     connections_cut,             // to the database: closed and refused
     connections_stalled,         // open, but nothing moves
     log_locked,                  // as VACUUM FULL or ALTER TABLE lock it
+    month_begun,                 // without a partition, while somebody reads the log for long
     role_limited,                // to statements of 20 ms and locks of 1 ms
+    connections_limited,         // of the role, to fewer than the daemons have
+    event_refused,               // one of 256, by a trigger: SQLSTATE P0001
     read_models_rebuilt,         // by the command
     quarantine_replayed,         // likewise
+    person_erased,               // likewise, none of those whom the senders tell of
+    retention_run,               // likewise, with nothing that is old enough
     replies_lost,                // the database works, its answers get lost
 };
 
@@ -41,7 +47,7 @@ enum class fault {
 std::string_view name(fault f);
 const std::vector<fault>& all_faults();
 std::vector<std::string> fault_names();
-bool harms_daemon(fault f);
+bool in_daemon_lane(fault f);
 
 struct strike {
     std::chrono::milliseconds at{}; // after the start

@@ -2,6 +2,7 @@
 
 #include "gateway/store/migrations.hpp"
 #include "support/process.hpp"
+#include "support/waiting.hpp"
 
 #include <pqxx/pqxx>
 
@@ -31,23 +32,6 @@ constexpr std::size_t rows_at_once = 50'000;
 [[noreturn]] void give_up(const std::string& why)
 {
     throw std::runtime_error{why};
-}
-
-// Processes whose parent is `parent`.
-std::vector<pid_t> children_of(pid_t parent)
-{
-    std::vector<pid_t> out;
-    for (const auto& entry : fs::directory_iterator{"/proc"}) {
-        const pid_t pid = std::atoi(entry.path().filename().c_str());
-        std::string line;
-        if (pid <= 0 || !std::getline(std::ifstream{entry.path() / "stat"}, line))
-            continue;
-        const auto after_name = line.rfind(')');
-        if (after_name != std::string::npos && line.size() > after_name + 4 &&
-            std::atoi(line.c_str() + after_name + 4) == parent)
-            out.push_back(pid);
-    }
-    return out;
 }
 
 // Waits for a server that recovers from the last harm.
@@ -128,12 +112,14 @@ server::server(const fs::path& directory) : directory_(directory)
 {
     start();
     url_ = cluster_->url();
-    if (const auto migrated = migrate(url_); migrated.has_error())
-        give_up("no schema: " + migrated.error().detail);
+    make_schema(url_);
     pqxx::connection connection{url_};
     pqxx::nontransaction{connection}.exec(
-        "ALTER TABLE gateway.source_event"
-        " ADD CONSTRAINT poison CHECK (left(event_id::text, 3) <> 'f00')");
+        "CREATE ROLE daemon_user LOGIN IN ROLE gateway_writer;"
+        "SELECT gateway.record_event('shop', 'page.viewed', 'stranger', now(),"
+        " '{\"email\": \"a@mail.org\"}', 'https://shop.example.com/');"
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'refused'; END $$");
 }
 
 fs::path server::socket() const
@@ -186,16 +172,13 @@ void server::signal(int number) const
 void server::freeze() const
 {
     signal(SIGSTOP);
-    for (const pid_t child : children_of(cluster_->pid()))
+    for (const pid_t child : test::children_of(cluster_->pid()))
         ::kill(child, SIGSTOP);
 }
 
 void server::kill() const
 {
-    const auto children = children_of(cluster_->pid());
-    signal(SIGKILL);
-    for (const pid_t child : children)
-        ::kill(child, SIGKILL);
+    test::kill_with_children(cluster_->pid());
 }
 
 void server::lose_power(std::chrono::milliseconds before)
@@ -216,19 +199,89 @@ void server::lock_log(std::chrono::milliseconds lasts) const
     std::this_thread::sleep_for(lasts);
 }
 
+namespace {
+
+// Again when a deadlock with a daemon ended it.
+void insist(pqxx::connection& connection, const char* statement)
+{
+    for (int tries_left = 10;; --tries_left) {
+        try {
+            pqxx::nontransaction{connection}.exec(statement);
+            return;
+        } catch (const pqxx::transaction_rollback&) {
+            if (tries_left == 0)
+                throw;
+        }
+    }
+}
+
+void change_role(const std::string& url, const char* statements)
+{
+    const auto connection = connect(url);
+    pqxx::nontransaction work{*connection};
+    work.exec(statements);
+    work.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+              " WHERE usename = 'daemon_user'");
+}
+
+} // namespace
+
 void server::limit_role(std::chrono::milliseconds lasts) const
 {
-    const auto connection = connect(url_);
-    const auto set = [&](const char* statements) {
-        pqxx::nontransaction work{*connection};
-        work.exec(statements);
-        work.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                  " WHERE application_name LIKE 'attentive-gateway%'");
-    };
-    set("ALTER ROLE CURRENT_USER SET statement_timeout = '20ms';"
-        "ALTER ROLE CURRENT_USER SET lock_timeout = '1ms'");
+    change_role(url_, "ALTER ROLE daemon_user SET statement_timeout = '20ms';"
+                      "ALTER ROLE daemon_user SET lock_timeout = '1ms'");
     std::this_thread::sleep_for(lasts);
-    set("ALTER ROLE CURRENT_USER RESET ALL");
+    change_role(url_, "ALTER ROLE daemon_user RESET ALL");
+}
+
+void server::limit_connections(std::chrono::milliseconds lasts) const
+{
+    change_role(url_, "ALTER ROLE daemon_user CONNECTION LIMIT 3");
+    std::this_thread::sleep_for(lasts);
+    pqxx::nontransaction{*connect(url_)}.exec("ALTER ROLE daemon_user CONNECTION LIMIT -1");
+}
+
+void server::begin_month(std::chrono::milliseconds lasts) const
+{
+    const auto connection = connect(url_);
+    insist(*connection, R"(DO $$
+        DECLARE v_month text := 'source_event_' || to_char(now() AT TIME ZONE 'UTC', 'YYYY_MM');
+        BEGIN
+            LOCK TABLE gateway.source_event IN ACCESS EXCLUSIVE MODE;
+            IF to_regclass('gateway.' || v_month) IS NULL
+                OR EXISTS (SELECT FROM gateway.source_event_default) THEN
+                RETURN;
+            END IF;
+            ALTER TABLE gateway.source_event DETACH PARTITION gateway.source_event_default;
+            DROP TABLE gateway.source_event_default;
+            EXECUTE format('ALTER TABLE gateway.source_event DETACH PARTITION gateway.%I', v_month);
+            EXECUTE format('ALTER TABLE gateway.%I RENAME TO source_event_default', v_month);
+            ALTER TABLE gateway.source_event ATTACH PARTITION gateway.source_event_default DEFAULT;
+        END $$)");
+    pqxx::work reading{*connection};
+    reading.exec("SELECT FROM gateway.source_event LIMIT 1");
+    std::this_thread::sleep_for(lasts);
+}
+
+bool server::all_in_place() const
+{
+    const auto connection = connect(url_);
+    return test::becomes(
+        [&] {
+            return pqxx::nontransaction{*connection}
+                .exec1("SELECT NOT EXISTS (SELECT FROM gateway.source_event_default)")[0]
+                .as<bool>();
+        },
+        std::chrono::minutes{2});
+}
+
+void server::refuse_some(std::chrono::milliseconds lasts) const
+{
+    const auto connection = connect(url_);
+    insist(*connection, "CREATE TRIGGER refuse BEFORE INSERT ON gateway.source_event FOR EACH ROW"
+                        " WHEN (left(new.event_id::text, 2) = 'e0') EXECUTE FUNCTION refuse()");
+    std::this_thread::sleep_for(lasts);
+    insist(*connection, "DROP TRIGGER refuse ON gateway.source_event");
 }
 
 std::vector<pid_t> server::sessions() const
@@ -242,14 +295,25 @@ std::vector<pid_t> server::sessions() const
     return out;
 }
 
-std::vector<stored_row> server::rows() const
+void make_schema(const std::string& url)
 {
-    const auto connection = connect(url_);
+    if (const auto migrated = migrate(url); migrated.has_error())
+        give_up("no schema: " + migrated.error().detail);
+    pqxx::connection connection{url};
+    pqxx::nontransaction{connection}.exec(
+        "ALTER TABLE gateway.source_event"
+        " ADD CONSTRAINT poison CHECK (left(event_id::text, 3) <> 'f00')");
+}
+
+std::vector<stored_row> stored_rows(const std::string& url)
+{
+    const auto connection = connect(url);
     pqxx::work reading{*connection};
     reading.exec("DECLARE stored NO SCROLL CURSOR FOR"
                  " SELECT 'e', encode(sha256(d.body), 'hex')"
                  " FROM gateway.source_event e"
                  " LEFT JOIN gateway.delivery d USING (company_id, received_at, event_id)"
+                 " WHERE e.company_id <> 'stranger'"
                  " UNION ALL SELECT 'q', encode(body_sha256, 'hex') FROM gateway.quarantine");
     std::vector<stored_row> out;
     for (;;) {

@@ -41,8 +41,17 @@ private:
     bool mounted_;
 };
 
-// PostgreSQL, as the product starts its own, with the schema and a rule that refuses poison. One
-// thread at a time.
+// The gateway's schema, and a rule that refuses poison. Throws std::runtime_error with the reason.
+void make_schema(const std::string& url);
+// A company that no sender tells of, and somebody there who can be erased.
+constexpr const char* stranger = "stranger";
+// Every row of both tables but the stranger's, with the digest of its body.
+std::vector<stored_row> stored_rows(const std::string& url);
+
+// Who the daemons are to the database.
+constexpr const char* daemon_user = "daemon_user";
+
+// PostgreSQL, as the product starts its own, with that schema. One thread at a time.
 class server {
 public:
     // Throws std::runtime_error with the reason, as all below.
@@ -64,10 +73,17 @@ public:
     // New sessions may run statements for 20 ms and wait for locks for 1 ms, for so long; the
     // daemons get new ones at its begin and end.
     void limit_role(std::chrono::milliseconds lasts) const;
+    // Three sessions are all that the daemons may have, for so long.
+    void limit_connections(std::chrono::milliseconds lasts) const;
+    // The rows of this month are in DEFAULT, as if it had begun just now, and a long reader keeps
+    // them there for so long.
+    void begin_month(std::chrono::milliseconds lasts) const;
+    // One event of 256 is refused by a trigger, for so long.
+    void refuse_some(std::chrono::milliseconds lasts) const;
+    // Whether every row of the log is in the partition of its time, in the end.
+    bool all_in_place() const;
     // Process ids of the daemons' sessions.
     std::vector<pid_t> sessions() const;
-    // Every row of both tables, with the digest of its body.
-    std::vector<stored_row> rows() const;
 
 private:
     std::filesystem::path directory_;

@@ -130,6 +130,30 @@ run_result run(const std::vector<std::string>& arguments, const process_options&
     return run_result{exit_code.value_or(-1), child.output(), child.errors()};
 }
 
+std::vector<int> children_of(int parent)
+{
+    std::vector<int> out;
+    for (const auto& entry : std::filesystem::directory_iterator{"/proc"}) {
+        const int pid = std::atoi(entry.path().filename().c_str());
+        std::string line;
+        if (pid <= 0 || !std::getline(std::ifstream{entry.path() / "stat"}, line))
+            continue;
+        const auto after_name = line.rfind(')');
+        if (after_name != std::string::npos && line.size() > after_name + 4 &&
+            std::atoi(line.c_str() + after_name + 4) == parent)
+            out.push_back(pid);
+    }
+    return out;
+}
+
+void kill_with_children(int pid)
+{
+    const auto children = children_of(pid);
+    ::kill(pid, SIGKILL);
+    for (const int child : children)
+        ::kill(child, SIGKILL);
+}
+
 std::filesystem::path make_temporary_directory()
 {
     const char* chosen = std::getenv("GATEWAY_TEST_DIRECTORY");

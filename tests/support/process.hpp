@@ -52,6 +52,11 @@ struct run_result {
 run_result run(const std::vector<std::string>& arguments, const process_options& o = {},
                std::chrono::milliseconds timeout = std::chrono::seconds{60});
 
+// Processes whose parent is `parent`.
+std::vector<int> children_of(int parent);
+// SIGKILL to it and to its children at once, frozen or not.
+void kill_with_children(int pid);
+
 // A new directory of mode 0700, in memory where that is possible (every test waits for dozens of
 // fsyncs otherwise) or below $GATEWAY_TEST_DIRECTORY. The caller removes it.
 std::filesystem::path make_temporary_directory();

@@ -84,7 +84,18 @@ postgres_server::postgres_server(const fs::path& primary)
 
 postgres_server::~postgres_server()
 {
+    stop();
+}
+
+void postgres_server::stop()
+{
     server_->signal(SIGQUIT);
+    server_->wait(20s);
+}
+
+void postgres_server::kill()
+{
+    kill_with_children(server_->pid());
     server_->wait(20s);
 }
 

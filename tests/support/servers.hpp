@@ -33,10 +33,11 @@ public:
 
     const std::filesystem::path& directory() const { return directory_.path(); }
     std::string url(const std::string& database) const;
+    void stop();  // immediately
+    void start(); // again
+    void kill();  // every process of it at once
 
 private:
-    void start();
-
     server_directory directory_;
     std::unique_ptr<process> server_;
 };
