@@ -63,8 +63,17 @@ struct pair_of_servers {
 
     void promote() const
     {
-        must(test::value(standby->url("gateway"), "SELECT pg_promote()") == "t",
-             "the standby cannot be promoted");
+        // A statement that waits for the promotion may conflict with what is replayed before it.
+        const std::string url = standby->url("gateway");
+        must(test::value(url, "SELECT pg_promote(false)") == "t", "the standby cannot be promoted");
+        must(test::becomes([&] {
+                 try {
+                     return test::value(url, "SELECT pg_is_in_recovery()") == "f";
+                 } catch (const std::exception&) {
+                     return false;
+                 }
+             }),
+             "the standby is not promoted");
         set_standbys("RESET synchronous_standby_names", *standby);
     }
 };
