@@ -47,9 +47,16 @@ def line(cells):
     return "| " + " | ".join(cells) + " |"
 
 
+def loops_of_nginx(runs):
+    return [run for run in runs if run["contestant"] == "nginx" and not run["rate_wanted"]]
+
+
 def load_tables(runs, names):
     """One for each load and number of connections. n: CPU of nginx an event, at 64 connections
     where it was measured there."""
+    nginx = loops_of_nginx(runs)
+    nginx = [run for run in nginx if run["connections"] == 64] or nginx
+    n = median(nginx, "server_us") if nginx else None
     points = {(run["load"], run["connections"], run["rate_wanted"]): None for run in runs}
     out = []
     for load, connections, rate in points:
@@ -57,9 +64,6 @@ def load_tables(runs, names):
         for run in runs:
             if (run["load"], run["connections"], run["rate_wanted"]) == (load, connections, rate):
                 of.setdefault(run["contestant"], []).append(run)
-        nginx = [run for run in runs if run["contestant"] == "nginx" and not run["rate_wanted"]]
-        nginx = [run for run in nginx if run["connections"] == 64] or nginx
-        n = median(nginx, "server_us") if nginx else None
         out += ["", title_of(load, {"connections": connections, "rate": rate}), "", line(HEAD),
                 "|---" * len(HEAD) + "|"]
         out += [line(row(names[key], of[key], of.get(YARDSTICK), n)) for key in names if key in of]
@@ -69,7 +73,7 @@ def load_tables(runs, names):
 def document(result):
     machine, settings = result["machine"], result["settings"]
     names = result["contestants"]
-    nginx = [r for r in result["runs"] if r["contestant"] == "nginx" and not r["rate_wanted"]]
+    nginx = loops_of_nginx(result["runs"])
     others = [run["others_cores"] for run in result["runs"]] or [0]
     out = [f"Measured {result['date']} at {result['revision']}, by `{result['command']}`.", "",
            f"- {machine['processor']}, {machine['cores']} cores, Linux {machine['kernel']}, shared"

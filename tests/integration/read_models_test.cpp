@@ -86,10 +86,12 @@ std::string consent_after(const std::vector<event>& decisions)
     return told;
 }
 
-event decided(const std::string& at, const std::string& action, const std::string& type)
+event decided(const std::string& at, const std::string& action, const std::string& type,
+              const std::string& who = "1")
 {
     return {.at = at,
             .action = action,
+            .subscriber = who,
             .more_columns = ", subscription_type",
             .more_values = type.empty() ? ", NULL" : ", '" + type + "'"};
 }
@@ -144,10 +146,8 @@ TEST(ConsentTest, TheNetGrowthOfASourceIsItsSubscribersWhoAreLeft)
         const std::string who = std::to_string(n);
         opt_in("2026-01-01", who, "Pop-up");
         opt_in("2026-01-02", who, "Checkout");
-        event stop = decided("2026-01-03", "unsubscribed", "MARKETING");
-        stop.subscriber = who;
         if (n <= 8)
-            append_event(url, stop);
+            append_event(url, decided("2026-01-03", "unsubscribed", "MARKETING", who));
     }
     opt_in("2026-01-04", "1", "Checkout"); // comes back
     project_step_by_step(url);
@@ -301,11 +301,7 @@ TEST(MessageTest, AnUnsubscribeRateCountsPeopleOnceAndNobodyWhoHadLeft)
         append_event(url, of_message("2026-03-01 10:00", "sent", who));
     const auto leave = [&url](const std::string& at, const std::string& who,
                               const std::string& type) {
-        append_event(url, {.at = at,
-                           .action = "unsubscribed",
-                           .subscriber = who,
-                           .more_columns = ", subscription_type",
-                           .more_values = ", '" + type + "'"});
+        append_event(url, decided(at, "unsubscribed", type, who));
     };
     leave("2026-03-01 11:00", "1", "MARKETING");
     leave("2026-03-01 11:00", "1", "TRANSACTIONAL");

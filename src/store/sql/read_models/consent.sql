@@ -71,9 +71,16 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION gateway.given_consent IS 'The decisions that these events are.';
 
+-- What names no type is in doubt, and in doubt nobody is written to.
+CREATE OR REPLACE FUNCTION gateway.decides_on(p_is_opt_out boolean, p_named text, p_type text)
+RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN p_named = p_type OR p_is_opt_out
+    AND (p_named = 'UNSPECIFIED' OR p_named = 'MARKETING' AND p_type = 'UNSPECIFIED');
+COMMENT ON FUNCTION gateway.decides_on IS
+    'Whether a decision that names a subscription type concerns another; UNSPECIFIED: none named.';
+
 -- For each subscriber and channel with a new decision: all decisions of each subscription type, as
--- consent_decision has them; row_id is null for those it has not yet. What names no type is in
--- doubt, and in doubt nobody is written to.
+-- consent_decision has them; row_id is null for those it has not yet.
 CREATE OR REPLACE FUNCTION gateway.all_consent(p_events gateway.projection_event[])
 RETURNS TABLE (
     company_id text, subscriber_id uuid, channel text, subscription_type text,
@@ -109,10 +116,8 @@ BEGIN
           JOIN (SELECT DISTINCT company_id, subscriber_id, channel, subscription_type
                 FROM said) t ON t.company_id = s.company_id
               AND t.subscriber_id = s.subscriber_id AND t.channel = s.channel
-          WHERE t.subscription_type = s.subscription_type
-              OR s.decision = 'revoked' AND (s.subscription_type = 'UNSPECIFIED'
-                  OR s.subscription_type = 'MARKETING'
-                      AND t.subscription_type = 'UNSPECIFIED')) g
+          WHERE gateway.decides_on(s.decision = 'revoked', s.subscription_type,
+                                   t.subscription_type)) g
     WHERE (g.company_id, g.subscriber_id, g.channel, g.type, g.occurred_at, g.event_id)
         NOT IN (SELECT company_id, subscriber_id, channel, subscription_type, occurred_at,
                        event_id FROM known);

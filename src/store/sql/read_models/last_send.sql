@@ -34,8 +34,7 @@ SELECT gateway.describe('gateway.subject_bridge',
     ['share', 'Their share of all votes of the subject line.']]);
 
 -- Whether this opt-out follows one that nothing ended: whoever is out cannot leave. Somebody whose
--- opt-in is not known, because it was before the webhook, can: messages go to subscribers only. The
--- types are matched as in resolved_consent.
+-- opt-in is not known, because it was before the webhook, can: messages go to subscribers only.
 CREATE OR REPLACE FUNCTION gateway.is_repeated_opt_out(
     p_company text, p_subscriber uuid, p_channel text, p_at timestamptz, p_event uuid)
 RETURNS boolean
@@ -52,9 +51,9 @@ BEGIN ATOMIC
         OFFSET 0) p
     WHERE o.company_id = p_company AND o.occurred_at = p_at AND o.event_id = p_event
         AND (p.occurred_at, p.action, p.event_id) < (p_at, 'unsubscribed', p_event)
-        AND (p.subscription_type IS NOT DISTINCT FROM o.subscription_type
-            OR p.action = 'unsubscribed' AND (p.subscription_type IS NULL
-                OR p.subscription_type = 'MARKETING' AND o.subscription_type IS NULL))
+        AND gateway.decides_on(p.action = 'unsubscribed',
+                               coalesce(p.subscription_type, 'UNSPECIFIED'),
+                               coalesce(o.subscription_type, 'UNSPECIFIED'))
     ORDER BY p.occurred_at DESC, p.action DESC, p.event_id DESC LIMIT 1;
 END;
 COMMENT ON FUNCTION gateway.is_repeated_opt_out IS

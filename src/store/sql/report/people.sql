@@ -4,14 +4,14 @@
 CREATE OR REPLACE FUNCTION gateway.newest_identifier(i gateway.identity, p_kind text) RETURNS text
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT CASE WHEN jsonb_array_length((i).identifiers -> p_kind) = 1
-        THEN (i).identifiers -> p_kind ->> 0
-        ELSE coalesce(
+    SELECT CASE WHEN jsonb_array_length((i).identifiers -> p_kind) > 1
+        THEN coalesce(
             (SELECT e.identifiers -> p_kind ->> -1 FROM gateway.source_event e
              WHERE e.company_id = (i).company_id AND e.subscriber_id = (i).subscriber_id
                AND e.identifiers ? p_kind
              ORDER BY e.occurred_at DESC, e.event_id DESC LIMIT 1),
-            (i).identifiers -> p_kind ->> -1) END;
+            (i).identifiers -> p_kind ->> -1)
+        ELSE (i).identifiers -> p_kind ->> 0 END;
 END;
 COMMENT ON FUNCTION gateway.newest_identifier IS
     'The phone or e-mail of a subscriber''s newest event with one; the last by alphabet once the '
