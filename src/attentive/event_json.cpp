@@ -173,8 +173,6 @@ void print(json_printer& p, const quarantined& q)
 {
     p.open('{');
     p.text_member("reason", name(q.reason));
-    p.key("http_status");
-    p.token(std::to_string(http_status(q.reason)));
     p.key("faults");
     p.open('[');
     for (const auto& fault : q.faults) {

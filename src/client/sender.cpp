@@ -33,7 +33,7 @@ constexpr std::size_t connections_max = 20'000;
 // What the gateway says it did; other words of other servers are not counted.
 std::string_view disposition_of(const std::string& body)
 {
-    static constexpr std::array<std::string_view, 3> known = {"stored", "duplicate", "quarantined"};
+    static constexpr std::array<std::string_view, 2> known = {"accepted", "quarantined"};
     const auto json = nlohmann::json::parse(body, nullptr, false);
     if (!json.is_object() || !json.contains("status") || !json["status"].is_string())
         return {};

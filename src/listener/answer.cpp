@@ -24,24 +24,6 @@ std::string_view phrase(int status)
     return {words.data(), words.size()};
 }
 
-std::string_view words(quarantine_reason reason)
-{
-    switch (reason) {
-    case quarantine_reason::malformed_json:
-        return "the body is not one JSON object in valid UTF-8; it was kept for inspection";
-    case quarantine_reason::json_limits:
-        return "the JSON is nested too deep or has too many members; it was kept for inspection";
-    case quarantine_reason::envelope_missing:
-        return "type, timestamp or company.company_id is missing; the body was kept for inspection";
-    case quarantine_reason::type_unknown: return "this type of event has no mapping yet";
-    case quarantine_reason::timestamp_invalid: return "the timestamp cannot be a time";
-    case quarantine_reason::company_invalid: return "the company id cannot be an id";
-    case quarantine_reason::field_invalid: return "a documented field has an unexpected shape";
-    case quarantine_reason::database_rejected: return "the database refused the event's values";
-    }
-    return "the body was kept for inspection";
-}
-
 std::string_view words(errc code)
 {
     switch (code) {
@@ -120,19 +102,15 @@ answer answer_to(const receipt& r)
 {
     answer a;
     const std::string id = to_string(r.id);
-    if (r.what != disposition::quarantined) {
+    if (r.what == disposition::accepted) {
         a.body.append(R"({"status":")").append(name(r.what));
         a.body.append(R"(","event_id":")").append(id).append("\"}\n");
         return a;
     }
-    const quarantine_reason reason = r.reason.value_or(quarantine_reason::database_rejected);
-    a.status = http_status(reason);
-    if (a.status < 300) {
-        a.body.append(R"({"status":"quarantined","quarantine_id":")").append(id);
-        a.body.append(R"(","reason":")").append(name(reason)).append("\"}\n");
-    } else {
-        a.body = error_json(name(reason), words(reason), R"(,"quarantine_id":")" + id + '"');
-    }
+    a.status = 202;
+    a.body.append(R"({"status":"quarantined","quarantine_id":")").append(id);
+    a.body.append(R"(","reason":")");
+    a.body.append(name(r.reason.value_or(quarantine_reason::database_rejected))).append("\"}\n");
     return a;
 }
 

@@ -18,9 +18,8 @@ struct answer {
     std::string fields; // further header lines, each with its CR LF
 };
 
-// 200 for stored and duplicate; for quarantined what http_status(reason) says. The forms are
-// {"status":…,"event_id":…}, {"status":"quarantined","quarantine_id":…,"reason":…} with 202 and
-// {"error":{"code":…,"message":…,"quarantine_id":…}} with 400.
+// {"status":"accepted","event_id":…} with 200, and {"status":"quarantined","quarantine_id":…,
+// "reason":…} with 202: whatever was kept is a 2xx, or the sender would repeat it for three days.
 answer answer_to(const receipt& r);
 
 // {"error":{"code":…,"message":…}} with the status of `e.code`. A 503 carries Retry-After.

@@ -35,19 +35,4 @@ std::optional<quarantine_reason> quarantine_reason_of(std::string_view text)
     return std::nullopt;
 }
 
-int http_status(quarantine_reason reason)
-{
-    switch (reason) {
-    case quarantine_reason::malformed_json:
-    case quarantine_reason::json_limits:
-    case quarantine_reason::envelope_missing: return 400;
-    case quarantine_reason::type_unknown:
-    case quarantine_reason::timestamp_invalid:
-    case quarantine_reason::company_invalid:
-    case quarantine_reason::field_invalid:
-    case quarantine_reason::database_rejected: return 202;
-    }
-    return 202;
-}
-
 } // namespace gateway

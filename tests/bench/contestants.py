@@ -148,8 +148,9 @@ drain_delay = '0s'
         return int(database.ask("SELECT count(*) FROM gateway.source_event"))
 
     def behind(self, database):
-        # The log is written before the answer; the read models follow.
-        return 0, int(database.ask("SELECT events FROM gateway.projection_lag()"))
+        # Log and read models follow the answer.
+        lag = database.ask("SELECT deliveries || ' ' || events FROM gateway.projection_lag()")
+        return tuple(int(each) for each in lag.split())
 
 
 class Go(Contestant):

@@ -14,17 +14,17 @@ namespace {
 
 using namespace gateway;
 
-// Batches of 25 events of 20 companies with 40 messages each, 10 ms apart. Subscribers have six
+// Steps of 25 events of 20 companies with 40 messages each, 10 ms apart. Subscribers have six
 // identifiers; p_known of them, or each event one of its own.
 constexpr const char* schema = R"(
 CREATE SCHEMA bench;
 CREATE TABLE bench.cost (model text, events integer, cpu bigint, wal numeric);
 CREATE FUNCTION bench.fill(p_from int, p_n int, p_known int) RETURNS void LANGUAGE sql AS $$
-    INSERT INTO gateway.source_event (batch_id, company_id, occurred_at, event_id, event_name,
+    INSERT INTO gateway.source_event (position, company_id, occurred_at, event_id, event_name,
         channel, action, source, source_event_type, company_name, subscriber_id, identifiers,
         subscription_type, creative_name, message_key, message_type, message_name,
         message_subject, business_address, received_at, mapping_version, quality_flags)
-    SELECT 1 + i / 25, company, at, md5(i::text)::uuid, channel || '.' || action, channel, action,
+    SELECT 1 + i, company, at, md5(i::text)::uuid, channel || '.' || action, channel, action,
            'attentive', channel || '.' || action, 'Name of ' || company,
            gateway.derive_subscriber_id(company, ids), ids,
            CASE WHEN action LIKE '%subscribed' THEN 'MARKETING' END,
@@ -47,16 +47,17 @@ CREATE FUNCTION bench.fill(p_from int, p_n int, p_known int) RETURNS void LANGUA
                        CASE WHEN p_known > 0 THEN (hashint4(i) & 2147483647) % p_known ELSE i END
                            AS s
                 FROM generate_series(p_from, p_from + p_n - 1) i) x) e;
-    INSERT INTO gateway.batch (batch_id, writer, events, duplicates, quarantined)
-    SELECT e.batch_id, 'bench', count(*), 0, 0 FROM gateway.source_event e
-    WHERE NOT EXISTS (SELECT FROM gateway.batch b WHERE b.batch_id = e.batch_id) GROUP BY 1;
+    INSERT INTO gateway.step (step_id, position, events, duplicates, quarantined)
+    SELECT nextval('gateway.step_id'), p, 25, 0, 0
+    FROM generate_series(p_from + 25, p_from + p_n, 25) p;
+    UPDATE gateway.log_state SET position = p_from + p_n;
 $$;
 CREATE FUNCTION bench.cpu() RETURNS bigint LANGUAGE sql AS
     $$ SELECT split_part(pg_read_file('/proc/self/schedstat'), ' ', 1)::bigint $$;
 CREATE FUNCTION bench.step() RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
-    v_batches bigint[] := ARRAY(SELECT batch_id FROM gateway.batch WHERE projected_at IS NULL
-                                ORDER BY 1 LIMIT 80);
+    v_first bigint := projected + 1 FROM gateway.log_state;
+    v_last  bigint := least(projected + 2000, position) FROM gateway.log_state;
     v_model text;
     v_cpu   bigint;
     v_wal   pg_lsn;
@@ -64,12 +65,12 @@ BEGIN
     FOREACH v_model IN ARRAY '(reading)'::text || gateway.read_models() LOOP
         v_wal := pg_current_wal_insert_lsn();
         v_cpu := bench.cpu();
-        PERFORM gateway.project_batches(v_batches, ARRAY[v_model]);
-        INSERT INTO bench.cost SELECT v_model, 25 * cardinality(v_batches), bench.cpu() - v_cpu,
+        PERFORM gateway.project_events(v_first, v_last, ARRAY[v_model]);
+        INSERT INTO bench.cost SELECT v_model, v_last - v_first + 1, bench.cpu() - v_cpu,
                                       pg_current_wal_insert_lsn() - v_wal;
     END LOOP;
-    UPDATE gateway.batch SET projected_at = now() WHERE batch_id = ANY (v_batches);
-    RETURN EXISTS (SELECT FROM gateway.batch WHERE projected_at IS NULL);
+    UPDATE gateway.log_state SET projected = v_last;
+    RETURN (SELECT projected < position FROM gateway.log_state);
 END $$;
 )";
 
@@ -86,7 +87,7 @@ void measure(const char* load, int known, int events)
     };
     test::query(url, schema);
     fill(0, 10'000);
-    while (test::value(url, "SELECT batches FROM gateway.project(100000)") != "0") {
+    while (test::value(url, "SELECT events FROM gateway.project(100000)") != "0") {
     }
     fill(10'000, events);
     test::query(url, "VACUUM ANALYZE");

@@ -90,7 +90,7 @@ void run(std::size_t threads, int events, int under_way)
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     const double own = cpu_of_this_process() - own_before;
     const double server = cpu_of_cluster(shared_cluster().pid()) - server_before;
-    const std::string batches = value(url, "SELECT count(*) FROM gateway.batch");
+    const std::string batches = value(url, "SELECT count(*) FROM gateway.intake");
     std::printf("threads %zu, under way %4d: %6.0f events/s, %5.0f a batch, PostgreSQL %4.1f us, "
                 "writer %4.1f us an event%s\n",
                 threads, under_way, events / took.count(), events / std::stod(batches),

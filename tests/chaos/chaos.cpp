@@ -158,9 +158,9 @@ outcome run(const options& o, const fs::path& directory, const std::vector<fault
     sending.stop();
     watching.stop();
     out.seconds = std::chrono::duration<double>(steady_clock::now() - start).count();
-    std::printf("\nhealed: waiting for the spools to drain\n");
+    std::printf("\nhealed: waiting for the spools and the intake to drain\n");
     std::fflush(stdout);
-    out.drained = drain(s.daemons);
+    out.drained = drain(s.daemons, s.postgres->url());
     out.in_place = s.postgres->all_in_place();
     for (const auto& d : s.daemons) {
         out.bad_exits += d->stop() == 0 ? 0 : 1;

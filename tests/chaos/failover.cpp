@@ -145,7 +145,7 @@ outcome fail_over(const failover_settings& s)
     await_acks(sending, "nothing is acknowledged after the failover");
     sending.stop();
     out.seconds = std::chrono::duration<double>(steady_clock::now() - start).count();
-    out.drained = drain(daemons);
+    out.drained = drain(daemons, servers.standby->url("gateway"));
     for (const auto& d : daemons) {
         out.bad_exits += d->stop() == 0 ? 0 : 1;
         out.crashes += d->crashes();

@@ -2,6 +2,8 @@
 
 #include "gateway/listener/tls.hpp"
 
+#include <pqxx/pqxx>
+
 #include <algorithm>
 #include <csignal>
 #include <fstream>
@@ -65,14 +67,28 @@ bool holds_files(const fs::path& spool)
                        [](const auto& entry) { return entry.path().extension() == ".db"; });
 }
 
+// Whether the intake holds what nobody has applied yet, or nobody can tell.
+bool holds_deliveries(const std::string& url)
+{
+    try {
+        pqxx::connection connection{url};
+        return pqxx::nontransaction{connection}
+                   .exec("SELECT deliveries FROM gateway.projection_lag()")[0][0]
+                   .as<int>() > 0;
+    } catch (const std::exception&) {
+        return true;
+    }
+}
+
 } // namespace
 
-bool drain(const std::vector<std::unique_ptr<gateway_daemon>>& daemons)
+bool drain(const std::vector<std::unique_ptr<gateway_daemon>>& daemons, const std::string& url)
 {
     const auto until = steady_clock::now() + drain_limit;
     const auto waits = [&] {
         return std::any_of(daemons.begin(), daemons.end(),
-                           [](const auto& d) { return holds_files(d->spool()); });
+                           [](const auto& d) { return holds_files(d->spool()); }) ||
+               holds_deliveries(url);
     };
     do {
         std::this_thread::sleep_for(500ms); // so long a daemon may still be putting down its last

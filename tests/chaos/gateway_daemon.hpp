@@ -77,8 +77,9 @@ private:
     std::atomic<int> crashes_{0};
 };
 
-// Waits until no spool of theirs holds anything; false when that takes minutes.
-bool drain(const std::vector<std::unique_ptr<gateway_daemon>>& daemons);
+// Waits until no spool of theirs holds anything, and the intake of the database at `url` is
+// applied; false when that takes minutes.
+bool drain(const std::vector<std::unique_ptr<gateway_daemon>>& daemons, const std::string& url);
 
 // Whether strace may look into a child of ours.
 bool can_trace();

@@ -31,6 +31,7 @@ inline const std::vector<known_bug>& known_bugs()
         {"spool-no-fsync", sign::lost, {fault::spool_power_lost}},
         {"spool-no-directory-fsync", sign::lost, {fault::spool_power_lost}},
         {"mark-first", sign::lost, {fault::database_disk_full, fault::connections_cut}},
+        {"finish-first", sign::lost, {fault::daemon_killed, fault::connections_cut}},
         {"always-ready", sign::states, {fault::spool_disk_full}},
         {"leak-connection", sign::sessions, {fault::log_locked}},
         {"no-dedup", sign::duplicates, {}},

@@ -195,7 +195,7 @@ void server::lock_log(std::chrono::milliseconds lasts) const
 {
     const auto connection = connect(url_);
     pqxx::work holding{*connection};
-    holding.exec("LOCK TABLE gateway.source_event IN ACCESS EXCLUSIVE MODE");
+    holding.exec("LOCK TABLE gateway.source_event, gateway.intake IN ACCESS EXCLUSIVE MODE");
     std::this_thread::sleep_for(lasts);
 }
 
@@ -312,7 +312,7 @@ std::vector<stored_row> stored_rows(const std::string& url)
     reading.exec("DECLARE stored NO SCROLL CURSOR FOR"
                  " SELECT 'e', encode(sha256(d.body), 'hex')"
                  " FROM gateway.source_event e"
-                 " LEFT JOIN gateway.delivery d USING (company_id, received_at, event_id)"
+                 " LEFT JOIN gateway.delivery d USING (intake_id, ordinal)"
                  " WHERE e.company_id <> 'stranger'"
                  " UNION ALL SELECT 'q', encode(body_sha256, 'hex') FROM gateway.quarantine");
     std::vector<stored_row> out;

@@ -44,15 +44,16 @@ void send(const gateway_process& gateway, const std::filesystem::path& key, int 
 void stop_five_hours_ago(const std::string& url)
 {
     test::query(url,
-                "INSERT INTO gateway.batch (batch_id, writer, events, duplicates, quarantined)"
-                " VALUES (nextval('gateway.batch_id'), 'test', 1, 0, 0);"
+                "WITH t AS MATERIALIZED (SELECT t AS at, row_number() OVER () AS position FROM"
+                " generate_series(now() - interval '9 days', now() - interval '5 hours',"
+                " interval '10 minutes') t), s AS (UPDATE gateway.log_state SET position = n.last"
+                " FROM (SELECT count(*) AS last FROM t) n RETURNING n.last),"
+                " step AS (INSERT INTO gateway.step SELECT 1, last, last, 0, 0 FROM s)"
                 "INSERT INTO gateway.source_event (company_id, occurred_at, event_id, event_name,"
-                " action, source, source_event_type, received_at, batch_id, mapping_version,"
-                " quality_flags) SELECT 'C', t, gen_random_uuid(), 'sms.sent', 'sent',"
-                " 'attentive', 'sms.sent', t, (SELECT max(batch_id) FROM gateway.batch), 1, '{}'"
-                " FROM generate_series(now() - interval '9 days', now() - interval '5 hours',"
-                " interval '10 minutes') t");
-    while (test::value(url, "SELECT batches FROM gateway.project(100000)") != "0") {
+                " action, source, source_event_type, received_at, position, mapping_version,"
+                " quality_flags) SELECT 'C', at, gen_random_uuid(), 'sms.sent', 'sent',"
+                " 'attentive', 'sms.sent', at, position, 1, '{}' FROM t");
+    while (test::value(url, "SELECT events FROM gateway.project(100000)") != "0") {
     }
 }
 
@@ -74,13 +75,14 @@ TEST(AlarmsTest, DataThatStoppedIsSaidEverywhereAndItsReturnToo)
     EXPECT_THAT(doctor.output, HasSubstr("warn silence       no sms.sent of company C since"));
     EXPECT_THAT(doctor.output, HasSubstr("Event Webhook Status"));
 
-    test::query(url, "WITH b AS (INSERT INTO gateway.batch (batch_id, writer, events, duplicates,"
-                     " quarantined) VALUES (nextval('gateway.batch_id'), 'test', 1, 0, 0)"
-                     " RETURNING batch_id) INSERT INTO gateway.source_event (company_id,"
+    test::query(url, "WITH s AS (UPDATE gateway.log_state SET position = position + 1"
+                     " RETURNING position), step AS (INSERT INTO gateway.step SELECT"
+                     " nextval('gateway.step_id') + 9, position, 1, 0, 0 FROM s)"
+                     "INSERT INTO gateway.source_event (company_id,"
                      " occurred_at, event_id, event_name, action, source, source_event_type,"
-                     " received_at, batch_id, mapping_version, quality_flags) SELECT 'C', now(),"
+                     " received_at, position, mapping_version, quality_flags) SELECT 'C', now(),"
                      " gen_random_uuid(), 'sms.sent', 'sent', 'attentive', 'sms.sent', now(),"
-                     " batch_id, 1, '{}' FROM b");
+                     " position, 1, '{}' FROM s");
 
     EXPECT_TRUE(shows(gateway, "/metrics", metric + "0"));
     EXPECT_TRUE(gateway.child().errors().find("comes again") != std::string::npos ||

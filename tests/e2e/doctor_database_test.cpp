@@ -121,7 +121,7 @@ const std::vector<breakage>& rights()
         {"RoleThatDoesNotInherit", [](auto& s) { s.sql("ALTER ROLE " + s.role() + " NOINHERIT"); },
          "schema .*ALTER ROLE \"served_[0-9]+\" INHERIT;"},
         {"RightThatWasTakenFromAll",
-         [](auto& s) { s.sql("REVOKE INSERT ON gateway.delivery FROM gateway_writer"); },
+         [](auto& s) { s.sql("REVOKE INSERT ON gateway.intake FROM gateway_writer"); },
          "writing .*42501 -> .*attentive-gateway migrate"},
         {"FunctionThatNobodyMayCall",
          [](auto& s) {
@@ -188,17 +188,14 @@ const std::vector<breakage>& schemas()
 const std::vector<breakage>& damages()
 {
     static const std::vector<breakage> all = {
-        {"TableGone", [](auto& s) { s.sql("DROP TABLE gateway.batch CASCADE"); },
+        {"TableGone", [](auto& s) { s.sql("DROP TABLE gateway.intake_waiting CASCADE"); },
          "writing .*42P01 -> restore the database"},
         {"FunctionGone",
-         [](auto& s) {
-             s.sql("DROP FUNCTION gateway.write_batch(text, text, gateway.event_row[],"
-                   " gateway.delivery_row[], gateway.quarantine_row[])");
-         },
+         [](auto& s) { s.sql("DROP FUNCTION gateway.append(text, gateway.intake_row[])"); },
          "writing .*42883 -> restore the database"},
         {"ColumnGone",
-         [](auto& s) { s.sql("ALTER TABLE gateway.delivery DROP COLUMN key_id CASCADE"); },
-         "writing .*42601 -> restore the database"},
+         [](auto& s) { s.sql("ALTER TABLE gateway.intake DROP COLUMN key_id CASCADE"); },
+         "writing .*42703 -> restore the database"},
         {"RowTypeChanged",
          [](auto& s) { s.sql("ALTER TYPE gateway.event_row ADD ATTRIBUTE more text"); },
          "writing .* -> restore the database"},

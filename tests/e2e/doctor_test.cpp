@@ -3,6 +3,7 @@
 #include "support/cluster.hpp"
 #include "support/gateway_process.hpp"
 #include "support/servers.hpp"
+#include "support/waiting.hpp"
 
 #include <gtest/gtest.h>
 
@@ -12,6 +13,7 @@
 namespace gateway {
 namespace {
 
+using test::becomes;
 using test::gateway_process;
 using test::run;
 
@@ -72,6 +74,10 @@ TEST_F(DoctorTest, SaysWhatARunningGatewaySaysOfItself)
         gateway_.admin_url(), std::regex{"http://localhost(:[0-9]+)"}, "127.0.0.1$1");
     change("address = '127.0.0.1:0'\ntls", "address = '" + listener + "'\ntls");
     change("address = '127.0.0.1:0'", "address = '" + admin + "'");
+    ASSERT_TRUE(becomes([&] { // the writers connect a moment later
+        return run({"curl", "-sS", gateway_.admin_url() + "/readyz"}).output.find("degraded") ==
+               std::string::npos;
+    }));
 
     const auto said = doctor(gateway_.config_file());
 
@@ -113,8 +119,8 @@ TEST_F(DoctorTest, NamesWhatIsWrongAndTheRemedy)
 TEST_F(DoctorTest, CountsTheRowsThatWaitInDefault)
 {
     test::query(gateway_.database_url(),
-                "INSERT INTO gateway.delivery SELECT 'c', '2031-01-01'::timestamptz + n * '1 day'::"
-                "interval, gen_random_uuid(), 'e', 'k', '' FROM generate_series(1, 3) n");
+                "INSERT INTO gateway.intake SELECT 0, '2031-01-01'::timestamptz + n * '1 day'::"
+                "interval, 'w', 'e', 'k', '{}', '{}', '' FROM generate_series(1, 3) n");
 
     const auto said = doctor(gateway_.config_file());
 

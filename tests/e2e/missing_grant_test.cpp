@@ -149,6 +149,7 @@ TEST_F(MissingGrantTest, OfTail)
     query(url_, grant);
     query(url_, "SELECT gateway.record_event('shop', 'page.viewed', 'C', now(),"
                 " '{\"phone\": \"+12065550100\"}', 'https://shop.example.com/')");
+    apply_all(url_);
     process tail{line({"tail"})};
     EXPECT_TRUE(tail.wait_for_output("page.viewed", 90s)) << tail.errors();
     tail.signal(SIGINT);

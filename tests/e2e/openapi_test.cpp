@@ -119,8 +119,8 @@ void OpenapiTest::ask_one_that_serves()
     EXPECT_EQ(deliver(gateway, event), "200");
     EXPECT_EQ(deliver(gateway, event), "200"); // a duplicate
     EXPECT_EQ(deliver(gateway, odd), "202");
-    EXPECT_EQ(deliver(gateway, "no JSON"), "400");
-    EXPECT_EQ(deliver(gateway, "{}"), "400");
+    EXPECT_EQ(deliver(gateway, "no JSON"), "202");
+    EXPECT_EQ(deliver(gateway, event, {"-H", "Host: a b"}), "400");
     EXPECT_EQ(ask(gateway, "post", hook, {"-d", "{}", "-H", "Content-Type: application/json"}),
               "401");
     EXPECT_EQ(deliver(gateway, event, {"-H", "Content-Length: 7000"}), "408");
@@ -193,10 +193,7 @@ TEST_F(OpenapiTest, NamesEachCodeUnderItsStatus)
         document_.at("components").at("schemas").at("quarantined").at("properties").at("reason");
     for (const auto why : quarantine_reasons()) {
         const json& reasons = kept.at("enum");
-        const bool told = http_status(why) == 202 ? std::find(reasons.begin(), reasons.end(),
-                                                              name(why)) != reasons.end()
-                                                  : is_told(document_, http_status(why), name(why));
-        EXPECT_TRUE(told) << name(why);
+        EXPECT_NE(std::find(reasons.begin(), reasons.end(), name(why)), reasons.end()) << name(why);
     }
 }
 

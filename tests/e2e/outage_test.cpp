@@ -45,9 +45,9 @@ TEST(LoadTest, StoresTenThousandDistinctEventsOnce)
 
     EXPECT_EQ(first.exit_code, 0) << first.output << first.errors;
     EXPECT_EQ(second.exit_code, 0) << second.output << second.errors;
-    EXPECT_NE(second.output.find("duplicate"), std::string::npos) << second.output;
     EXPECT_EQ(gateway.value("SELECT count(*) FROM gateway.source_event"), "10000");
-    EXPECT_EQ(gateway.value("SELECT count(*) FROM gateway.delivery"), "10000");
+    EXPECT_EQ(gateway.value("SELECT count(*) FROM gateway.delivery WHERE body IS NOT NULL"),
+              "10000");
 }
 
 TEST(LoadTest, ATerminationUnderLoadLosesAndRefusesNothingItAccepted)
@@ -66,8 +66,8 @@ TEST(LoadTest, ATerminationUnderLoadLosesAndRefusesNothingItAccepted)
     EXPECT_EQ(stopped, 0) << gateway.child().errors();
     EXPECT_NE(gateway.value("SELECT count(*) FROM gateway.source_event"), "0");
     EXPECT_EQ(gateway.value("SELECT count(*) FROM gateway.source_event e FULL JOIN "
-                            "gateway.delivery d USING (company_id, event_id) "
-                            "WHERE e.event_id IS NULL OR d.event_id IS NULL"),
+                            "gateway.delivery d USING (intake_id, ordinal) "
+                            "WHERE e.event_id IS NULL OR d.body IS NULL"),
               "0");
 }
 
@@ -255,7 +255,7 @@ TEST_F(OutageTest, KeepsQuarantinedDeliveriesToo)
                                               R"("company":{"company_id":"c"}})");
     allow_again();
 
-    EXPECT_EQ(malformed.status, "400") << malformed.body;
+    EXPECT_EQ(malformed.status, "202") << malformed.body;
     EXPECT_EQ(unknown.status, "202") << unknown.body;
     const auto deadline = std::chrono::steady_clock::now() + seconds{30};
     while (gateway.value("SELECT count(*) FROM gateway.quarantine") != "2" &&

@@ -155,6 +155,7 @@ TEST_F(ReadmeDemoTest, CommandsOnTheDatabaseSayWhatIsShown)
     }
     follow(block_of("$ attentive-gateway spool status"));
     follow(block_of("$ attentive-gateway spool drain"));
+    test::apply_all(server_->url());
     follow(block_of("$ attentive-gateway quarantine list"));
     follow(block_of("$ attentive-gateway quarantine replay"));
 }

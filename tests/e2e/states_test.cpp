@@ -116,7 +116,7 @@ TEST_F(StatesTest, ATableThatAnAdministratorLocksIsTold)
         [&] {
             administrator.emplace(std::vector<std::string>{
                 "psql", "-X", "-d", url_, "-c",
-                "BEGIN; LOCK TABLE gateway.source_event IN ACCESS EXCLUSIVE MODE;"
+                "BEGIN; LOCK TABLE gateway.intake IN ACCESS EXCLUSIVE MODE;"
                 " SELECT pg_sleep(60)"});
         },
         [&] {
@@ -127,8 +127,8 @@ TEST_F(StatesTest, ATableThatAnAdministratorLocksIsTold)
 
 TEST_F(StatesTest, AFunctionThatIsGoneIsTold)
 {
-    is_told([&] { test::query(url_, "ALTER FUNCTION gateway.write_batch RENAME TO gone"); },
-            [&] { test::query(url_, "ALTER FUNCTION gateway.gone RENAME TO write_batch"); });
+    is_told([&] { test::query(url_, "ALTER FUNCTION gateway.append RENAME TO gone"); },
+            [&] { test::query(url_, "ALTER FUNCTION gateway.gone RENAME TO append"); });
 }
 
 } // namespace

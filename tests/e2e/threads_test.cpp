@@ -63,8 +63,8 @@ TEST(ThreadsTest, AllButTheMainOneHaveANameAndTakeNoSignal)
     // A thread that has just begun has neither yet.
     const std::map<std::string, int> expected = {
         {"listener", 2}, // the main thread serves too
-        {"writer", 2},    {"inbox watch", 1}, {"spooler", 1},  {"spool keeper", 1}, {"drainer", 1},
-        {"projector", 1}, {"keeper", 1},      {"observer", 1}, {"page", 1}};
+        {"writer", 2},   {"inbox watch", 1}, {"spooler", 1},  {"spool keeper", 1}, {"drainer", 1},
+        {"applier", 1},  {"keeper", 1},      {"observer", 1}, {"page", 1}};
     std::map<std::string, int> names;
     std::string wrong;
     const auto look = [&] {

@@ -103,7 +103,14 @@ class Operator:
     def query(self, sql, database="attentive"):
         return self.type(f"cd /; sudo -u postgres psql -XAtd {database} -c \"{sql}\"").strip()
 
+    def applied(self):
+        """Waits until the log has all that was acknowledged before."""
+        now = self.query("SELECT now()")
+        waiting = f"SELECT count(*) FROM gateway.intake_waiting WHERE appended_at < '{now}'"
+        wait_for("the applier", lambda: self.query(waiting) == "0", 60)
+
     def stored(self):
+        self.applied()
         return int(self.query("SELECT count(*) FROM gateway.source_event"))
 
     def property(self, name, unit=SERVICE):
@@ -174,7 +181,7 @@ def operators_commands(operator, sender):
     operator.type("{ attentive-gateway tail --url postgresql://ana@127.0.0.1/attentive || true; }"
                   " | head -n 1 | grep .")
     identity = block_of("attentive-gateway explain-identity")  # of a documented sample
-    wait_for("the projector", lambda: operator.host.run(identity.splitlines()[0]).code == 0)
+    wait_for("the read models", lambda: operator.host.run(identity.splitlines()[0]).code == 0)
     operator.type(identity)
     company, phone = operator.query(
         "SELECT company_id, identifiers->'phone'->>0 FROM gateway.source_event"
@@ -190,6 +197,7 @@ def quarantine_keeps_what_is_no_event(operator, sender):
     body = '{"type":"no.such","timestamp":1700000000000,"company":{"company_id":"a"}}'
     operator.type(f"echo '{body}' > body.json; attentive-gateway send --url {URL} --body-file"
                   " body.json --key-file /etc/attentive-gateway/signing-key")
+    operator.applied()
     shown = operator.type("attentive-gateway quarantine list")
     expect("type_unknown" in shown and "1 of 1 waiting" in shown, shown)
     replay = block_of("$ attentive-gateway quarantine replay").splitlines()[0]
@@ -198,6 +206,7 @@ def quarantine_keeps_what_is_no_event(operator, sender):
 
 
 def backed_up_and_restored(operator, sender):
+    operator.applied()
     operator.follow("sudo -u postgres pg_dump")
     operator.follow("sudo -u postgres createdb restored")
     restored = operator.query("SELECT count(*) FROM gateway.source_event", "restored")

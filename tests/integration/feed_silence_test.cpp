@@ -18,20 +18,25 @@ namespace {
 using namespace test;
 
 // Events of company C and type sms.sent, received (and happened) at the times that `series` gives,
-// as one batch.
+// in one step.
 void receive(const std::string& url, const std::string& series,
              const std::string& committed = "now()")
 {
     query(url,
-          "WITH b AS (INSERT INTO gateway.batch (batch_id, writer, events, duplicates,"
-          " quarantined, committed_at) VALUES (nextval('gateway.batch_id'), 'test', 1, 0, 0, " +
+          "WITH t AS MATERIALIZED (SELECT r.at, l.position + row_number() OVER () AS position"
+          " FROM (" +
+              series +
+              ") AS r (at), gateway.log_state l),"
+              " s AS (UPDATE gateway.log_state l SET position = n.last FROM (SELECT max(position)"
+              " AS last, count(*) AS events FROM t) n RETURNING n.*),"
+              " step AS (INSERT INTO gateway.step SELECT nextval('gateway.step_id'), last, events,"
+              " 0, 0, " +
               committed +
-              ") RETURNING batch_id)"
+              " FROM s)"
               "INSERT INTO gateway.source_event (company_id, occurred_at, event_id, event_name,"
-              " channel, action, source, source_event_type, received_at, batch_id,"
-              " mapping_version, quality_flags) SELECT 'C', t.at, gen_random_uuid(), 'sms.sent',"
-              " 'sms', 'sent', 'attentive', 'sms.sent', t.at, b.batch_id, 1, '{}' FROM b, (" +
-              series + ") AS t (at)");
+              " channel, action, source, source_event_type, received_at, position,"
+              " mapping_version, quality_flags) SELECT 'C', at, gen_random_uuid(), 'sms.sent',"
+              " 'sms', 'sent', 'attentive', 'sms.sent', at, position, 1, '{}' FROM t");
 }
 
 std::string every(const std::string& step, const std::string& from, const std::string& until)
@@ -60,7 +65,7 @@ TEST_F(FeedSilenceTest, ASteadyFeedIsSilentAfterTwiceItsLongestPauseAndAQuarter)
               "t");
 
     query(url_, "DELETE FROM gateway.source_event WHERE received_at > now() - interval '35 min';"
-                "DELETE FROM gateway.feed_day; UPDATE gateway.batch SET projected_at = NULL");
+                "DELETE FROM gateway.feed_day; UPDATE gateway.log_state SET projected = 0");
 
     EXPECT_EQ(state(url_), "silent");
     EXPECT_EQ(value(url_, "SELECT is_silent AND silence > '36 min' AND newest_event + silence ="
@@ -81,7 +86,7 @@ TEST_F(FeedSilenceTest, ANightIsNoSilenceButSixHoursThatWereNeverEmptyAre)
               "t");
 
     query(url_, "DELETE FROM gateway.source_event WHERE received_at > now() - interval '18 h';"
-                "DELETE FROM gateway.feed_day; UPDATE gateway.batch SET projected_at = NULL");
+                "DELETE FROM gateway.feed_day; UPDATE gateway.log_state SET projected = 0");
 
     EXPECT_EQ(state(url_), "silent"); // 18 hours, less than twice ten
     EXPECT_EQ(value(url_, "SELECT missed_hours BETWEEN 6 AND 8 FROM report.feed_silence"), "t");
@@ -150,8 +155,8 @@ TEST_F(FeedSilenceTest, AGatewayWhoseClockRunsAheadHidesNothing)
     receive(url_, "SELECT now() + interval '1 year'", "now() - interval '4 hours'");
 
     EXPECT_EQ(state(url_), "silent");
-    EXPECT_EQ(value(url_, "SELECT newest_event = (SELECT max(committed_at) FROM gateway.batch"
-                          " WHERE committed_at < now() - interval '3 hours')::timestamptz(3)"
+    EXPECT_EQ(value(url_, "SELECT newest_event = (SELECT max(applied_at) FROM gateway.step"
+                          " WHERE applied_at < now() - interval '3 hours')::timestamptz(3)"
                           " FROM report.feed_silence"),
               "t");
 }
@@ -179,7 +184,7 @@ TEST_F(FeedSilenceTest, TheObserverBringsFeedsAndLag)
     const auto seen = observer.last();
 
     ASSERT_TRUE(seen.projection.has_value());
-    EXPECT_EQ(seen.projection->batches, 1U);
+    EXPECT_EQ(seen.projection->events, 1U);
     EXPECT_GE(seen.projection->oldest, std::chrono::minutes{3});
     ASSERT_EQ(seen.feeds.size(), 1U);
     EXPECT_EQ(seen.feeds[0].event_name, "sms.sent");

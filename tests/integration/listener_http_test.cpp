@@ -25,25 +25,17 @@ reply ask_handler(result<receipt> r)
 
 const uuid some_id = uuid_from_digest(sha256("an event"));
 
-TEST(ListenerHttpTest, StoredIs200WithTheEventsId)
+TEST(ListenerHttpTest, AcceptedIs200WithTheEventsId)
 {
-    const reply r = ask_handler(receipt{disposition::stored, some_id, {}});
+    const reply r = ask_handler(receipt{disposition::accepted, some_id, {}});
 
     EXPECT_EQ(r.status, 200);
-    EXPECT_EQ(r.body, R"({"status":"stored","event_id":")" + to_string(some_id) + "\"}\n");
+    EXPECT_EQ(r.body, R"({"status":"accepted","event_id":")" + to_string(some_id) + "\"}\n");
     EXPECT_EQ(r.fields.at("content-type"), "application/json");
     EXPECT_EQ(r.fields.count("server"), 0U);
 }
 
-TEST(ListenerHttpTest, DuplicateIs200)
-{
-    const reply r = ask_handler(receipt{disposition::duplicate, some_id, {}});
-
-    EXPECT_EQ(r.status, 200);
-    EXPECT_EQ(r.body, R"({"status":"duplicate","event_id":")" + to_string(some_id) + "\"}\n");
-}
-
-TEST(ListenerHttpTest, QuarantinedForLaterIs202)
+TEST(ListenerHttpTest, QuarantinedIs202)
 {
     const reply r =
         ask_handler(receipt{disposition::quarantined, some_id, quarantine_reason::type_unknown});
@@ -51,16 +43,6 @@ TEST(ListenerHttpTest, QuarantinedForLaterIs202)
     EXPECT_EQ(r.status, 202);
     EXPECT_EQ(r.body, R"({"status":"quarantined","quarantine_id":")" + to_string(some_id) +
                           "\",\"reason\":\"type_unknown\"}\n");
-}
-
-TEST(ListenerHttpTest, QuarantinedAsNoEventIs400WithTheQuarantineId)
-{
-    const reply r =
-        ask_handler(receipt{disposition::quarantined, some_id, quarantine_reason::malformed_json});
-
-    EXPECT_EQ(r.status, 400);
-    EXPECT_THAT(r.body, HasSubstr(R"({"error":{"code":"malformed_json","message":")"));
-    EXPECT_THAT(r.body, HasSubstr(R"("quarantine_id":")" + to_string(some_id)));
 }
 
 TEST(ListenerHttpTest, EverySignatureFaultIs401WithItsReason)

@@ -55,7 +55,6 @@ const std::vector<refused_request>& refused_requests()
         {"POST /x", chunked, "2\r\n{}\r\n0\r\n\r\n", 404, false, false},
         // By what was read
         {"POST /hook", sized("401"), "401", 401},
-        {"POST /hook", sized("400"), "400", 400},
         {"POST /hook", sized("503"), "503", 503},
         {"POST /hook", sized("202"), "202", 202},
         {"POST /hook", chunked, "3\r\n401\r\n0\r\nA: b\r\n\r\n", 401, true, false},
@@ -78,11 +77,9 @@ void decide(delivery d, const completion& done)
         return done(fail(errc::signature_mismatch));
     if (d.body == "503")
         return done(fail(errc::overloaded));
-    if (d.body == "400")
-        return done(receipt{disposition::quarantined, id, quarantine_reason::malformed_json});
     if (d.body == "202")
         return done(receipt{disposition::quarantined, id, quarantine_reason::type_unknown});
-    done(receipt{disposition::stored, id, std::nullopt});
+    done(receipt{disposition::accepted, id, std::nullopt});
 }
 
 std::vector<int> statuses_of(const std::string& bytes)

@@ -150,7 +150,7 @@ void listener_server::remember(delivery d, completion done)
     }
     if (handler_)
         return handler_(std::move(d), std::move(done));
-    const receipt r{disposition::stored, uuid_from_digest(sha256(d.body)), std::nullopt};
+    const receipt r{disposition::accepted, uuid_from_digest(sha256(d.body)), std::nullopt};
     if (!delay_)
         return done(r);
     const auto timer = std::make_shared<asio::steady_timer>(io_, delay_(d));

@@ -1,11 +1,10 @@
-// Erasure and retention: afterwards no table holds the person, every report counts as before, and
-// what comes again does not bring anybody back.
+// Erasure: afterwards no table holds the person, every report counts as before, and what comes
+// again does not bring anybody back.
 #include "gateway/attentive/normalizer.hpp"
 #include "gateway/store/privacy.hpp"
 #include "gateway/store/stored_delivery.hpp"
 #include "support/cluster.hpp"
 #include "support/events.hpp"
-#include "support/faulty_relay.hpp"
 #include "support/process.hpp"
 #include "support/reference.hpp"
 #include "support/story_store.hpp"
@@ -75,6 +74,7 @@ protected:
     result<erase_report> erase_by(const std::string& kind, const std::string& value,
                                   bool dry_run = false) const
     {
+        apply_all(url_);
         return erase(url_, {story_company_id(0), kind, value, dry_run});
     }
 
@@ -157,6 +157,30 @@ TEST_F(EraseTest, LeavesNobodyInALink)
     for (const auto& trace : {story_email(person_), encoded, story_phone(person_).substr(1),
                               story_external_id(person_)})
         EXPECT_THAT(found(url_, trace), IsEmpty()) << trace;
+}
+
+// Nobody applies it in time: the gateways stand still.
+TEST_F(EraseTest, LeavesNothingInTheIntakeThatIsNotAppliedYet)
+{
+    const auto email = story_email(person_);
+    const std::string other = R"({"type":"new","company":{"company_id":"another company"},"a":")";
+    answers kept;
+    {
+        writer w{settings_for(url_)};
+        kept.submit(w, refused(R"({"type":"waits","subscriber":{"email":")" + email + R"("}})"));
+        kept.submit(w, refused(other + email + R"("})"));
+    }
+    ASSERT_EQ(kept.count(disposition::quarantined), 2U);
+    pqxx::connection connection{url_};
+    const auto erased = pqxx::nontransaction{connection}.exec_params(
+        "SELECT deliveries FROM gateway.erase($1, 'email', $2, p_wait => '0')", story_company_id(0),
+        email);
+    EXPECT_GT(erased[0][0].as<int>(), 1);
+
+    apply_all(url_);
+
+    EXPECT_THAT(found(url_, email), testing::SizeIs(1)); // the other company's
+    EXPECT_EQ(value(url_, "SELECT count(*) FROM gateway.quarantine WHERE body = ''"), "1");
 }
 
 // The same phone may be a customer of two companies: each erases its own.
@@ -273,127 +297,6 @@ TEST_F(EraseTest, TheWriterErasesNobody)
                  std::exception);
     EXPECT_THROW(value(as_user(url_, "a_writer"), "SELECT gateway.keyed_digest('x')"),
                  std::exception);
-}
-
-TEST(RetentionTest, DropsWholePartitionsByAge)
-{
-    const std::string url = fresh_database();
-    test::query(
-        url, "SELECT gateway.ensure_partitions('delivery', ARRAY[now() - interval '40 days',"
-             " now() - interval '29 days', now()]);"
-             "SELECT gateway.ensure_partitions('source_event', ARRAY[now() - interval '400 days',"
-             " now()]);"
-             "DROP ROLE IF EXISTS keeper; CREATE ROLE keeper LOGIN IN ROLE gateway_writer");
-
-    const auto first = apply_retention(as_user(url, "keeper"), {30, 90, 0});
-    const auto again = apply_retention(as_user(url, "keeper"), {30, 90, 0});
-    const auto log_too = apply_retention(as_user(url, "keeper"), {0, 0, 365});
-
-    ASSERT_TRUE(first && again && log_too);
-    ASSERT_EQ(first.value().size(), 1U);
-    EXPECT_THAT(first.value()[0].what, testing::StartsWith("gateway.delivery_20"));
-    EXPECT_THAT(again.value(), IsEmpty());
-    ASSERT_EQ(log_too.value().size(), 1U);
-    EXPECT_THAT(log_too.value()[0].what, testing::StartsWith("gateway.source_event_20"));
-}
-
-// Rows of a clock gone wrong, and of times whose partition could not be made.
-TEST(RetentionTest, DeletesWhatIsOlderInDefaultToo)
-{
-    const std::string url = fresh_database();
-    for (const char* at : {"'1716-01-01'", "'1970-01-01'", "now() - interval '31 days'",
-                           "now() - interval '29 days'"}) {
-        const std::string time{at};
-        test::query(url, "INSERT INTO gateway.delivery VALUES ('c', " + time +
-                             ", gen_random_uuid(), 'e', 'k', '');"
-                             "INSERT INTO gateway.source_event (company_id, occurred_at, event_id,"
-                             " event_name, action, source, source_event_type, received_at,"
-                             " batch_id, mapping_version, quality_flags) VALUES ('c', " +
-                             time + ", gen_random_uuid(), 'x', 'x', 'x', 'x', now(), 0, 1, '{}')");
-    }
-
-    const auto bodies = apply_retention(url, {30, 90, 0});
-    const auto log_too = apply_retention(url, {30, 90, 30});
-
-    ASSERT_TRUE(bodies && log_too);
-    ASSERT_EQ(bodies.value().size(), 1U);
-    EXPECT_EQ(bodies.value()[0].what, "rows of gateway.delivery_default");
-    EXPECT_EQ(bodies.value()[0].rows, 3U);
-    EXPECT_EQ(value(url, "SELECT count(*) FROM gateway.delivery"), "1");
-    ASSERT_EQ(log_too.value().size(), 1U);
-    EXPECT_EQ(log_too.value()[0].what, "rows of gateway.source_event_default");
-    EXPECT_EQ(value(url, "SELECT count(*) FROM gateway.source_event"), "1");
-}
-
-// DROP would wait for it, and everybody for DROP.
-TEST(RetentionTest, WaitsForAnotherDayWhileATransactionHoldsTheLog)
-{
-    const std::string url = fresh_database();
-    test::query(url, "SELECT gateway.ensure_partitions('delivery', ARRAY[now() - interval '40 days'"
-                     "])");
-    pqxx::connection dump{url};
-    pqxx::work dumping{dump};
-    dumping.exec("LOCK TABLE gateway.delivery IN ACCESS SHARE MODE");
-
-    const auto during = apply_retention(url, {30, 90, 0});
-    dumping.commit();
-    const auto afterwards = apply_retention(url, {30, 90, 0});
-
-    ASSERT_TRUE(during.has_error());
-    EXPECT_EQ(during.error().code, errc::database_failed);
-    ASSERT_TRUE(afterwards);
-    EXPECT_EQ(afterwards.value().size(), 1U);
-}
-
-// Retention that dropped a month keeps what the reports counted of it.
-TEST(RetentionTest, WhatComesAgainAfterItsMonthWasDroppedIsADuplicate)
-{
-    const std::string url = fresh_database();
-    const auto at = now() - std::chrono::days{100};
-    const auto old = [&](int number) {
-        given_event e = click(number);
-        std::get<source_event>(e.what).occurred_at = at + std::chrono::milliseconds{number};
-        return e;
-    };
-    const std::string record = "SELECT gateway.record_event('shop', 'page.viewed', 'C', '" +
-                               to_string(at) +
-                               "', '{\"email\": \"a@mail.org\"}',"
-                               " 'https://shop.example.com/')";
-    const auto stored = [&] {
-        return value(url, "SELECT count(*) || ' ' || (SELECT sum(events) FROM gateway.batch)"
-                          " FROM gateway.source_event");
-    };
-    answers all;
-    writer w{settings_for(url)};
-    all.submit(w, old(1));
-    ASSERT_EQ(all.count(disposition::stored), 1U);
-    test::query(url, record);
-    ASSERT_EQ(stored(), "2 2");
-    ASSERT_TRUE(apply_retention(url, {0, 0, 31}));
-    ASSERT_EQ(stored(), "0 2");
-
-    all.submit(w, old(1));
-    all.submit(w, old(2)); // who knows whether it came before
-    test::query(url, record);
-    all.submit(w, click(3)); // older, and of a month that was never dropped
-    all.submit(w, click(4));
-
-    EXPECT_EQ(all.count(disposition::duplicate), 2U);
-    EXPECT_EQ(all.count(disposition::stored), 3U);
-    EXPECT_EQ(stored(), "2 4");
-    EXPECT_EQ(value(url, "SELECT count(*) FROM gateway.delivery"), "3");
-}
-
-TEST(RetentionTest, EndsOnABackendThatHangs)
-{
-    using namespace std::chrono_literals;
-    faulty_relay relay{fresh_database(), {.what = relay_harm::hold_answer, .at = 3}};
-
-    const auto dropped = apply_retention(relay.url(), {.limit = 1s});
-
-    ASSERT_TRUE(dropped.has_error());
-    EXPECT_EQ(dropped.error().code, errc::database_unavailable);
-    EXPECT_GE(relay.calls(), 3);
 }
 
 } // namespace

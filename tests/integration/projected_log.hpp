@@ -20,7 +20,7 @@ inline void make_story(const std::string& url, int seed)
               "INSERT INTO story (company_id, occurred_at, event_id, event_name, channel, action,"
               " source, source_event_type, company_name, subscriber_id, identifiers,"
               " subscription_type, creative_name, message_key, message_type, message_name,"
-              " message_subject, business_address, received_at, batch_id, mapping_version,"
+              " message_subject, business_address, received_at, position, mapping_version,"
               " quality_flags)"
               "SELECT company, at, md5(i::text)::uuid, channel || '.' || action, channel, action,"
               " 'attentive', channel || '.' || action, 'Name ' || i % 3,"
@@ -53,12 +53,12 @@ inline std::string count(const std::string& url, const std::string& what)
 
 inline void project_step_by_step(const std::string& url, int events_max = 100)
 {
-    while (value(url, "SELECT batches FROM gateway.project(" + std::to_string(events_max) + ")") !=
+    while (value(url, "SELECT events FROM gateway.project(" + std::to_string(events_max) + ")") !=
            "0") {
     }
 }
 
-// One event of the log, in a batch of its own.
+// One event of the log, in a step of its own.
 struct event {
     std::string at;
     std::string action;
@@ -67,6 +67,17 @@ struct event {
     std::string more_columns = {};
     std::string more_values = {};
 };
+
+// The next position, as s, with a step that applied it at `at`, an SQL expression.
+inline std::string step_at(const std::string& at)
+{
+    return "WITH s AS (UPDATE gateway.log_state SET position = position + 1 RETURNING position),"
+           " step AS (INSERT INTO gateway.step SELECT nextval('gateway.step_id'), position, 1, 0, "
+           "0,"
+           " " +
+           at + " FROM s) ";
+}
+inline const std::string one_step = step_at("clock_timestamp()");
 
 inline std::string subscriber_id(const std::string& digits)
 {
@@ -78,17 +89,15 @@ inline void append_event(const std::string& url, const event& e)
     static int number = 0;
     ++number;
     const std::string id = std::string(24, '0') + std::to_string(10'000'000 + number);
-    query(url, "WITH b AS (INSERT INTO gateway.batch (batch_id, writer, events, duplicates,"
-               " quarantined) VALUES (nextval('gateway.batch_id'), 'test', 1, 0, 0)"
-               " RETURNING batch_id)"
-               "INSERT INTO gateway.source_event (company_id, occurred_at, event_id, event_name,"
-               " channel, action, source, source_event_type, subscriber_id, received_at, batch_id,"
-               " mapping_version, quality_flags" +
-                   e.more_columns + ") SELECT 'C', '" + e.at + "+00', '" + id + "', '" + e.channel +
-                   "." + e.action + "', '" + e.channel + "', '" + e.action +
-                   "', 'attentive', 'x', " +
-                   (e.subscriber.empty() ? "NULL" : "'" + subscriber_id(e.subscriber) + "'") +
-                   ", now(), batch_id, 1, '{}'" + e.more_values + " FROM b");
+    query(url,
+          one_step +
+              "INSERT INTO gateway.source_event (company_id, occurred_at, event_id, event_name,"
+              " channel, action, source, source_event_type, subscriber_id, received_at, position,"
+              " mapping_version, quality_flags" +
+              e.more_columns + ") SELECT 'C', '" + e.at + "+00', '" + id + "', '" + e.channel +
+              "." + e.action + "', '" + e.channel + "', '" + e.action + "', 'attentive', 'x', " +
+              (e.subscriber.empty() ? "NULL" : "'" + subscriber_id(e.subscriber) + "'") +
+              ", now(), position, 1, '{}'" + e.more_values + " FROM s");
 }
 
 inline event identified(const std::string& at, const std::string& subscriber,
@@ -117,25 +126,30 @@ inline void deliver(const std::string& url, int seed, bool step_by_step)
     std::mt19937 random{static_cast<unsigned>(seed)};
     auto keys = query(url, "SELECT event_id FROM story ORDER BY event_id");
     std::shuffle(keys.begin(), keys.end(), random);
-    for (std::size_t at = 0, batch = 1; at < keys.size(); ++batch) {
+    for (std::size_t at = 0; at < keys.size();) {
         const std::size_t size = std::min<std::size_t>(1 + random() % 60, keys.size() - at);
         const std::size_t from = at > 5 ? at - 5 : 0; // the last five came before
         std::string ids;
         for (std::size_t i = from; i < at + size; ++i)
             ids += (ids.empty() ? "'" : ", '") + keys[i][0] + "'";
         at += size;
-        const std::string number = std::to_string(batch);
-        query(url, "UPDATE story SET batch_id = " + number + " WHERE event_id IN (" + ids +
-                       ");"
-                       "INSERT INTO gateway.source_event SELECT * FROM story WHERE event_id IN (" +
-                       ids +
-                       ") ON CONFLICT DO NOTHING;"
-                       "INSERT INTO gateway.batch (batch_id, writer, events, duplicates,"
-                       " quarantined) SELECT " +
-                       number +
-                       ", 'test', count(*), 0, 0"
-                       " FROM gateway.source_event WHERE batch_id = " +
-                       number);
+        const std::string fresh = " WHERE event_id IN (" + ids +
+                                  ") AND NOT EXISTS (SELECT FROM gateway.source_event e"
+                                  " WHERE e.event_id = s.event_id)";
+        query(url, "UPDATE story SET position = l.position + n.n FROM gateway.log_state l,"
+                   " (SELECT event_id, row_number() OVER (ORDER BY md5(event_id::text)) AS n"
+                   "  FROM story s" +
+                       fresh +
+                       ") n WHERE n.event_id = story.event_id;"
+                       "INSERT INTO gateway.source_event SELECT * FROM story s" +
+                       fresh +
+                       ";"
+                       "WITH s AS (UPDATE gateway.log_state l SET position = n.last"
+                       " FROM (SELECT max(position) AS last, count(*) AS events"
+                       "  FROM gateway.source_event WHERE position >"
+                       "  (SELECT position FROM gateway.log_state)) n WHERE n.events > 0"
+                       " RETURNING n.*) INSERT INTO gateway.step SELECT nextval('gateway.step_id'),"
+                       " last, events, 0, 0 FROM s");
         if (step_by_step && random() % 3 == 0)
             query(url, "SELECT gateway.project(" + std::to_string(1 + random() % 90) + ")");
     }

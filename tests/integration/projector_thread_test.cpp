@@ -1,6 +1,6 @@
 // The projector at work: what it sets aside, one at a time, through lost connections, with the
 // rights of the writer, beside the commands.
-#include "gateway/store/projector.hpp"
+#include "gateway/store/applier.hpp"
 #include "gateway/store/read_models.hpp"
 #include "integration/projected_log.hpp"
 #include "support/cluster.hpp"
@@ -18,7 +18,7 @@ using namespace test;
 using rows = std::vector<std::vector<std::string>>;
 using testing::HasSubstr;
 
-TEST(ProjectorTest, ABatchWithARefusedValueIsSetAsideAndBlocksNothing)
+TEST(ProjectorTest, AnEventWithARefusedValueIsSetAsideAndBlocksNothing)
 {
     const std::string url = fresh_database();
     query(url, "ALTER TABLE gateway.message ADD CONSTRAINT no_poison"
@@ -30,17 +30,16 @@ TEST(ProjectorTest, ABatchWithARefusedValueIsSetAsideAndBlocksNothing)
                            .more_values = ", 'Message:" + std::to_string(i) + "', '" +
                                           (i == 4 ? "poison" : "good") + "'"});
 
-    const auto step = query(url, "SELECT is_active, batches, events, set_aside"
+    const auto step = query(url, "SELECT is_active, events, set_aside"
                                  " FROM gateway.project()");
-    const auto aside = value(url, "SELECT set_aside_error FROM gateway.batch"
-                                  " WHERE set_aside_at IS NOT NULL AND projected_at IS NULL");
-    const auto lag = query(url, "SELECT batches, events, failed FROM gateway.projection_lag()");
+    const auto aside = value(url, "SELECT error FROM gateway.set_aside");
+    const auto lag = query(url, "SELECT deliveries, events, failed FROM gateway.projection_lag()");
     const auto messages = count(url, "gateway.message");
     query(url, "ALTER TABLE gateway.message DROP CONSTRAINT no_poison");
     const bool rebuilt = rebuild({.database_url = url}).has_value();
     project_step_by_step(url);
 
-    EXPECT_EQ(step, (rows{{"t", "9", "9", "1"}}));
+    EXPECT_EQ(step, (rows{{"t", "9", "1"}}));
     EXPECT_EQ(aside, "23514 no_poison");
     EXPECT_EQ(lag, (rows{{"0", "0", "1"}}));
     EXPECT_EQ(messages, "8");
@@ -49,7 +48,7 @@ TEST(ProjectorTest, ABatchWithARefusedValueIsSetAsideAndBlocksNothing)
     EXPECT_EQ(value(url, "SELECT failed FROM gateway.projection_lag()"), "0");
 }
 
-TEST(ProjectorTest, WhatIsNoFaultOfABatchSetsNothingAside)
+TEST(ProjectorTest, WhatIsNoFaultOfAnEventSetsNothingAside)
 {
     const std::string url = fresh_database();
     append_event(url, {.at = "2026-03-01 10:00", .action = "subscribed"});
@@ -57,7 +56,7 @@ TEST(ProjectorTest, WhatIsNoFaultOfABatchSetsNothingAside)
 
     EXPECT_ANY_THROW(query(url, "SELECT gateway.project()"));
     query(url, "ALTER TABLE gateway.elsewhere RENAME TO consent");
-    const auto waiting = value(url, "SELECT batches FROM gateway.projection_lag()");
+    const auto waiting = value(url, "SELECT events FROM gateway.projection_lag()");
     project_step_by_step(url);
 
     EXPECT_EQ(waiting, "1");
@@ -76,27 +75,29 @@ TEST(ProjectorTest, OneSessionProjectsAtATime)
         return value(url, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") != "0";
     }));
 
-    const auto beside = query(url, "SELECT is_active, batches FROM gateway.project()");
+    const auto beside = query(url, "SELECT is_active, events FROM gateway.project()");
     holder.join();
 
     EXPECT_EQ(beside, (rows{{"f", "0"}}));
-    EXPECT_EQ(value(url, "SELECT batches FROM gateway.project()"), "1");
+    EXPECT_EQ(value(url, "SELECT events FROM gateway.project()"), "1");
 }
 
 TEST(ProjectorTest, TheThreadKeepsUpSurvivesALostConnectionAndStopsAtOnce)
 {
     const std::string url = fresh_database();
-    const auto projected = [&url](const std::string& batches) {
+    const auto projected = [&url](const std::string& events) {
         return becomes(
-            [&] { return count(url, "gateway.batch WHERE projected_at IS NOT NULL") == batches; });
+            [&] { return value(url, "SELECT projected FROM gateway.log_state") == events; });
     };
-    auto running = std::make_unique<projector>(projector_settings{.database_url = url});
-    auto standing_by = std::make_unique<projector>(projector_settings{.database_url = url});
+    auto running =
+        std::make_unique<applier>(applier_settings{.database_url = url, .map = as_known});
+    auto standing_by =
+        std::make_unique<applier>(applier_settings{.database_url = url, .map = as_known});
 
     append_event(url, {.at = "2026-03-01 10:00", .action = "subscribed"});
     EXPECT_TRUE(projected("1"));
     query(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname ="
-               " current_database() AND application_name = 'attentive-gateway projector'");
+               " current_database() AND application_name = 'attentive-gateway applier'");
     append_event(url, {.at = "2026-03-02 10:00", .action = "unsubscribed"});
     EXPECT_TRUE(projected("2"));
     const auto start = std::chrono::steady_clock::now();
@@ -116,7 +117,7 @@ TEST(ProjectorTest, TheWritersRoleSufficesAndTheReadersSeesTheReports)
     query(url, "SET ROLE gateway_writer; SELECT gateway.project(100000)");
     query(url, "SET ROLE gateway_writer; SELECT gateway.set_timezone('C1', 'Europe/Berlin')");
 
-    EXPECT_EQ(value(url, "SELECT batches FROM gateway.projection_lag()"), "0");
+    EXPECT_EQ(value(url, "SELECT events FROM gateway.projection_lag()"), "0");
     for (const std::string view :
          {"consent_movement_daily", "audience_size_daily", "current_subscribers",
           "subscriber_consent", "message_performance"}) {

@@ -32,16 +32,17 @@ TEST(ConsentTest, AllOrdersOfSixDecisionsGiveTheSameState)
           " FROM p WHERE cardinality(ks) = 6;"
           "INSERT INTO gateway.source_event (company_id, occurred_at, event_id, event_name,"
           " channel, action, source, source_event_type, subscriber_id, subscription_type,"
-          " creative_name, received_at, batch_id, mapping_version, quality_flags)"
+          " creative_name, received_at, position, mapping_version, quality_flags)"
           " SELECT 'C', at, (k || lpad(n::text, 31, '0'))::uuid, 'sms.' || action, 'sms', action,"
-          " 'attentive', 'x', lpad(n::text, 32, '0')::uuid, 'MARKETING', creative, at, position, 1,"
-          " '{}' FROM orders, unnest(ks) WITH ORDINALITY u (which, position) JOIN six"
+          " 'attentive', 'x', lpad(n::text, 32, '0')::uuid, 'MARKETING', creative, at,"
+          " row_number() OVER (ORDER BY position, n), 1, '{}' FROM orders, unnest(ks) WITH "
+          "ORDINALITY u (which, position) JOIN six"
           " ON k = which;"
-          "INSERT INTO gateway.batch (batch_id, writer, events, duplicates, quarantined)"
-          " SELECT b, 'test', 720, 0, 0 FROM generate_series(1, 6) b");
+          "UPDATE gateway.log_state SET position = 4320;"
+          "INSERT INTO gateway.step SELECT n, n * 720, 720, 0, 0 FROM generate_series(1, 6) n");
 
     for (int i = 0; i < 6; ++i)
-        query(url, "SELECT gateway.project(1)");
+        query(url, "SELECT gateway.project(720)");
     const auto states =
         query(url, "SELECT decision, decided_at, left(decided_by::text, 1), first_granted_at,"
                    " last_granted_at, left(last_granted_by::text, 1), last_revoked_at,"

@@ -78,7 +78,7 @@ TEST_P(IdentifiersInSqlTest, MeetTheNormalizersSubscriber)
             EXPECT_THAT(row[0][1], HasSubstr(value)) << kind;
         EXPECT_THAT(row[0][1], HasSubstr("\"" + kind + "\""));
     }
-    query(url, "TRUNCATE gateway.source_event, gateway.batch");
+    query(url, "TRUNCATE gateway.source_event");
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -111,12 +111,11 @@ TEST(RecordEventTest, RecordsAnOrderOnceHoweverOften)
     ASSERT_EQ(rows.size(), 1U);
     EXPECT_THAT(rows[0], testing::ElementsAre("order.completed", "web", "completed", "shop", "A-1",
                                               "84.2", "USD", "gateway.source_event_2026_11"));
-    EXPECT_EQ(value(url, "SELECT string_agg(events || '/' || coalesce(projected_at::text, '-'),"
-                         " ',') FROM gateway.batch"),
-              "1/-");
+    EXPECT_EQ(value(url, "SELECT sum(events) || ' ' || sum(duplicates) FROM gateway.step"), "1 1");
+    EXPECT_EQ(value(url, "SELECT count(*) FROM gateway.intake"), "0") << "what it was is the event";
 }
 
-TEST(RecordEventTest, MakesOneBatchOfATransaction)
+TEST(RecordEventTest, TakesManyInOneTransaction)
 {
     const std::string url = fresh_database();
 
@@ -125,12 +124,8 @@ TEST(RecordEventTest, MakesOneBatchOfATransaction)
                " 'https://u@Shop.example.com:443/a/b?email=x#y') FROM generate_series(1, 50) n");
     query(url, order_call);
 
-    EXPECT_EQ(value(url, "SELECT string_agg(events::text, ',' ORDER BY batch_id)"
-                         " FROM gateway.batch"),
-              "50,1");
-    EXPECT_EQ(value(url, "SELECT count(*) FROM gateway.source_event e JOIN gateway.batch b"
-                         " USING (batch_id)"),
-              "51");
+    EXPECT_EQ(value(url, "SELECT count(*) || ' ' || max(position) FROM gateway.source_event"),
+              "51 51");
     EXPECT_EQ(value(url,
                     "SELECT string_agg(DISTINCT concat_ws(' ', link_host, link_path, link_url),"
                     " ',') FROM gateway.source_event WHERE action = 'viewed'"),
@@ -151,7 +146,7 @@ TEST(RecordEventTest, CountsAnEventOnceForCallersThatRace)
         caller.join();
 
     EXPECT_EQ(value(url, "SELECT count(*) FROM gateway.source_event"), "1");
-    EXPECT_EQ(value(url, "SELECT sum(events) FROM gateway.batch"), "1");
+    EXPECT_EQ(value(url, "SELECT sum(events) FROM gateway.step"), "1");
 }
 
 TEST(RecordEventTest, SaysWhatIsWrong)
@@ -182,7 +177,7 @@ TEST(RecordEventTest, SaysWhatIsWrong)
                 HasSubstr("unknown kind mail"));
     EXPECT_THAT(refusal("'shop', 'page.viewed', 'C', now(), '{\"email\": {}}', 'https://a/'"),
                 HasSubstr("email must be a string"));
-    EXPECT_EQ(value(url, "SELECT count(*) FROM gateway.batch"), "0");
+    EXPECT_EQ(value(url, "SELECT count(*) FROM gateway.intake"), "0");
 }
 
 } // namespace

@@ -88,7 +88,6 @@ TEST_F(RolesTest, HoldWhatTheyPromise)
     const std::string writer = as_member(url_, "gateway_writer");
     EXPECT_TRUE(refused(writer, "CREATE TABLE gateway.mine ()"));
     EXPECT_TRUE(refused(writer, "DELETE FROM gateway.source_event"));
-    EXPECT_TRUE(refused(writer, "SELECT body FROM gateway.delivery"));
 
     // Readers read every report, and find nobody's phone, e-mail, id or words in any.
     const std::string reader = as_member(url_, "gateway_reader");
@@ -105,7 +104,8 @@ TEST_F(RolesTest, HoldWhatTheyPromise)
     }
     for (const auto& view : views_of(url_, "report_pii"))
         EXPECT_TRUE(refused(reader, "SELECT * FROM " + view)) << view;
-    for (const char* table : {"source_event", "delivery", "quarantine", "identity", "batch"})
+    for (const char* table :
+         {"source_event", "delivery", "quarantine", "identity", "intake", "step"})
         EXPECT_TRUE(refused(reader, std::string{"SELECT * FROM gateway."} + table)) << table;
     EXPECT_TRUE(refused(reader, "SELECT identifiers FROM gateway.source_event"));
     EXPECT_TRUE(refused(reader, "SELECT gateway.record_event('shop', 'page.viewed', 'C', now(),"
@@ -116,7 +116,7 @@ TEST_F(RolesTest, HoldWhatTheyPromise)
     const std::string source = as_member(url_, "gateway_source");
     EXPECT_TRUE(refused(source, "SELECT company_id FROM gateway.source_event"));
     EXPECT_TRUE(refused(source, "SELECT * FROM report.source_event"));
-    EXPECT_TRUE(refused(source, "INSERT INTO gateway.batch VALUES (1)"));
+    EXPECT_TRUE(refused(source, "INSERT INTO gateway.intake_waiting VALUES (1)"));
 }
 
 TEST_F(RolesTest, ReportCommandPrintsWhatTheReaderMaySee)
@@ -238,8 +238,8 @@ TEST_F(RolesTest, EachRunsItsOwnCommandsByUrlAlone)
     EXPECT_EQ(erased.exit_code, 0) << erased.errors;
     EXPECT_THAT(erased.errors, HasSubstr("no spool was looked into"));
     EXPECT_EQ(as("gateway_writer", erase).exit_code, 1);
-    EXPECT_EQ(as("gateway_reader", {"report", "batches"}).exit_code, 0);
-    EXPECT_EQ(as("gateway_privacy", {"report", "batches"}).exit_code, 1);
+    EXPECT_EQ(as("gateway_reader", {"report", "steps"}).exit_code, 0);
+    EXPECT_EQ(as("gateway_privacy", {"report", "steps"}).exit_code, 1);
     EXPECT_EQ(as("gateway_writer", {"retention"}).exit_code, 2); // what it may drop is configured
 }
 

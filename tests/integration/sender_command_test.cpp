@@ -37,8 +37,8 @@ protected:
 TEST_F(SendCommandTest, SendsEachSampleOnceAndSums)
 {
     const scripted_server server{[](std::size_t n, const seen_request&) {
-        return scripted_answer{.body =
-                                   n == 0 ? R"({"status":"duplicate"})" : R"({"status":"stored"})"};
+        return scripted_answer{.body = n == 0 ? R"({"status":"quarantined"})"
+                                              : R"({"status":"accepted"})"};
     }};
 
     const auto shown = send_to(server);
@@ -47,8 +47,8 @@ TEST_F(SendCommandTest, SendsEachSampleOnceAndSums)
     EXPECT_EQ(server.requests().size(), 11U);
     EXPECT_THAT(shown.output, HasSubstr("11 answered in "));
     EXPECT_THAT(shown.output, HasSubstr("status 200       11\n"));
-    EXPECT_THAT(shown.output, HasSubstr("duplicate        1\n"));
-    EXPECT_THAT(shown.output, HasSubstr("stored           10\n"));
+    EXPECT_THAT(shown.output, HasSubstr("quarantined      1\n"));
+    EXPECT_THAT(shown.output, HasSubstr("accepted         10\n"));
     EXPECT_THAT(shown.output, HasSubstr("latency          p50 "));
     EXPECT_THAT(shown.output + shown.errors, Not(HasSubstr("a-signing-key")));
 }

@@ -87,7 +87,7 @@ TEST_F(SenderJournalTest, NamesTheEventThatTheBodyBecomes)
     EXPECT_EQ(all[0].at("event_id"), to_string(std::get<source_event>(mapped).event_id));
     EXPECT_EQ(all[0].at("sha256"), to_hex(sha256(body)));
     EXPECT_EQ(all[1].at("status"), 200);
-    EXPECT_EQ(all[1].at("disposition"), "stored");
+    EXPECT_EQ(all[1].at("disposition"), "accepted");
     EXPECT_EQ(all[1].at("at").get<std::string>().size(), 24U);
 }
 

@@ -32,7 +32,8 @@ TEST(SenderTest, PostsSignedSamplesOfEveryType)
 
     ASSERT_TRUE(report) << report.error().detail;
     EXPECT_EQ(report.value().statuses, (std::map<int, std::uint64_t>{{200, 11}}));
-    EXPECT_EQ(report.value().dispositions, (std::map<std::string, std::uint64_t>{{"stored", 11}}));
+    EXPECT_EQ(report.value().dispositions,
+              (std::map<std::string, std::uint64_t>{{"accepted", 11}}));
     EXPECT_EQ(report.value().failures, 0U);
     const auto seen = server.requests();
     ASSERT_EQ(seen.size(), 11U);

@@ -1,6 +1,6 @@
 // What the writer is given stands in the tables, column by column and byte for byte.
 #include "gateway/store/writer.hpp"
-#include "store/write/batch_rows.hpp"
+#include "store/apply/event_rows.hpp"
 #include "support/cluster.hpp"
 #include "support/events.hpp"
 
@@ -30,7 +30,6 @@ TEST(WriterTest, TheColumnTablesAreTheDatabasesRowTypes)
     };
 
     expect_equal(event_columns(), "event_row");
-    expect_equal(delivery_columns(), "delivery_row");
     expect_equal(quarantine_columns(), "quarantine_row");
 }
 
@@ -46,7 +45,7 @@ TEST(WriterTest, TheLogsColumnsAreThoseOfTheRowsInTheirOrder)
     };
 
     EXPECT_EQ(columns_of("source_event", 4), columns_of("event_row", 0));
-    EXPECT_EQ(columns_of("delivery", 0), columns_of("delivery_row", 0));
+    EXPECT_EQ(columns_of("intake", 3), columns_of("intake_row", 0));
 }
 
 // Every column gets a value of its own: its name.
@@ -74,18 +73,18 @@ TEST(WriterTest, EveryColumnRoundTrips)
         all.submit(w, std::move(e));
     }
 
-    EXPECT_EQ(all.count(disposition::stored), 1U);
+    EXPECT_EQ(all.count(disposition::accepted), 1U);
     for (const auto& [field, column_name] : texts)
         EXPECT_EQ(value(url, "SELECT " + column_name + " FROM gateway.source_event"), given.*field);
     const auto rest = query(
         url, "SELECT occurred_at AT TIME ZONE 'UTC', event_id, subscriber_id, quality_flags, extra,"
-             " mapping_version, identifiers->'phone'->>0, batch_id, received_at <= now()"
+             " mapping_version, identifiers->'phone'->>0, position, received_at <= now()"
              " FROM gateway.source_event");
-    EXPECT_EQ(rest.at(0), (std::vector<std::string>{
-                              "2021-09-29 19:52:58.104", to_string(given.event_id),
-                              to_string(*given.subscriber_id), "{email_invalid,phone_invalid}",
-                              R"({"a": [1, 2.50]})", "42", given.identifiers.at("phone")[0],
-                              value(url, "SELECT batch_id FROM gateway.batch"), "t"}));
+    EXPECT_EQ(rest.at(0),
+              (std::vector<std::string>{"2021-09-29 19:52:58.104", to_string(given.event_id),
+                                        to_string(*given.subscriber_id),
+                                        "{email_invalid,phone_invalid}", R"({"a": [1, 2.50]})",
+                                        "42", given.identifiers.at("phone")[0], "1", "t"}));
 }
 
 TEST(WriterTest, AbsentFieldsAreNull)
@@ -149,7 +148,7 @@ TEST(WriterTest, NaughtyStringsRoundTripByteForByte)
         }
     }
 
-    EXPECT_EQ(all.count(disposition::stored), strings.size());
+    EXPECT_EQ(all.count(disposition::accepted), strings.size());
     const auto rows = query(url, "SELECT message_text, identifiers->'custom:x'->>0"
                                  " FROM gateway.source_event ORDER BY occurred_at");
     ASSERT_EQ(rows.size(), strings.size());

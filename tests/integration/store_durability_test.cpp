@@ -28,7 +28,8 @@ void record_commits(const std::string& url)
                "CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
                " INSERT INTO public.seen VALUES (current_setting('synchronous_commit'));"
                " RETURN NULL; END $$;"
-               "CREATE TRIGGER note AFTER INSERT ON gateway.batch EXECUTE FUNCTION public.note()");
+               "CREATE TRIGGER note AFTER INSERT ON gateway.intake FOR EACH ROW"
+               " EXECUTE FUNCTION public.note()");
 }
 
 // How a batch of a writer that connects by `as` commits.
@@ -39,7 +40,7 @@ std::string commit_seen(const std::string& url, const std::string& as, int numbe
         writer w{settings_for(as)};
         all.submit(w, click(number));
     }
-    EXPECT_EQ(all.count(disposition::stored), 1U);
+    EXPECT_EQ(all.count(disposition::accepted), 1U);
     return value(url, "WITH last AS (DELETE FROM public.seen RETURNING setting)"
                       " SELECT string_agg(setting, ' ') FROM last");
 }
@@ -173,7 +174,7 @@ TEST_F(WeakServerTest, MetAtALaterConnectIsSpooledBeforeUntilItIsSound)
         writer w{settings};
         for (int i = 0; i < 50; ++i)
             all.submit(w, click(i));
-        EXPECT_EQ(all.count(disposition::stored), 50U);
+        EXPECT_EQ(all.count(disposition::accepted), 50U);
         EXPECT_FALSE(w.direct());
         EXPECT_EQ(s.status().events, 50U);
         EXPECT_EQ(value(url_, "SELECT count(*) FROM gateway.source_event"), "0");

@@ -58,7 +58,7 @@ protected:
             await_available(w);
             answers first;
             first.submit(w, click(1'000'000));
-            ASSERT_EQ(first.count(disposition::stored), 1U);
+            ASSERT_EQ(first.count(disposition::accepted), 1U);
             std::atomic<bool> stop{false};
             std::thread sender{[&] {
                 for (int i = 0; !stop; ++i) {
@@ -144,7 +144,7 @@ TEST(BackendTest, AnIdleConnectionThatTheServerEndedCostsNoDelivery)
     writer w{settings_for(url + "&options=-c%20idle_session_timeout%3D100")};
     for (int i = 0; i < 4; ++i) {
         all.submit(w, click(i));
-        ASSERT_EQ(all.count(disposition::stored), static_cast<std::size_t>(i) + 1);
+        ASSERT_EQ(all.count(disposition::accepted), static_cast<std::size_t>(i) + 1);
         ASSERT_TRUE(becomes([&] { return backends(url).empty(); }));
     }
 }
@@ -155,7 +155,7 @@ TEST(BackendTest, BusyConnectionsThatAnAdministratorEndsCostNoDelivery)
     const auto both_work = [&] {
         return value(url, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
                           " AND application_name = 'attentive-gateway'"
-                          " AND query LIKE '%write_batch%'") == "2";
+                          " AND query LIKE '%gateway.append%'") == "2";
     };
     answers all;
     writer w{settings_for(url, 2)};
@@ -209,7 +209,7 @@ TEST(BackendTest, AFrozenBackendIsLeftAtTheDeadline)
         EXPECT_LT(took, 1'500ms);
         await_available(w);
         after.submit(w, click(3));
-        EXPECT_EQ(after.count(disposition::stored), 1U);
+        EXPECT_EQ(after.count(disposition::accepted), 1U);
         EXPECT_NE(backends(url), std::to_string(backend));
     }
     ::kill(backend, SIGCONT);
@@ -247,7 +247,7 @@ TEST(BackendTest, WithASpoolNobodyWaitsForTwoFrozenBackends)
             std::this_thread::sleep_for(20ms);
         }
 
-        EXPECT_EQ(all.count(disposition::stored), 45U);
+        EXPECT_EQ(all.count(disposition::accepted), 45U);
 
         EXPECT_LT(steady_clock::now() - start, 1'500ms);
         signal_all(frozen, SIGCONT);
@@ -316,7 +316,7 @@ TEST(BackendTest, WithASpoolNobodyWaitsForHostsThatSayNothing)
         std::this_thread::sleep_for(20ms);
     }
 
-    EXPECT_EQ(all.count(disposition::stored), 45U);
+    EXPECT_EQ(all.count(disposition::accepted), 45U);
 
     EXPECT_LT(steady_clock::now() - start, 10s) << "two hosts have 20 s each";
     EXPECT_FALSE(w.direct());
@@ -344,18 +344,18 @@ TEST(BackendTest, ARolledBackSchemaIsSurvivedAndComesBack)
     const std::string url = fresh_database();
     writer w{settings_for(url)};
     await_available(w);
-    query(url, "ALTER TABLE gateway.batch RENAME TO batch_away");
+    query(url, "ALTER TABLE gateway.intake RENAME TO intake_away");
     answers away;
     away.submit(w, click(1));
     EXPECT_EQ(away.failed(), 1U);
     EXPECT_EQ(away.all()[0].error().code, errc::database_failed);
 
-    query(url, "ALTER TABLE gateway.batch_away RENAME TO batch");
+    query(url, "ALTER TABLE gateway.intake_away RENAME TO intake");
     await_available(w);
     answers back;
     back.submit(w, click(1));
 
-    EXPECT_EQ(back.count(disposition::stored), 1U);
+    EXPECT_EQ(back.count(disposition::accepted), 1U);
 }
 
 } // namespace

@@ -88,6 +88,7 @@ TEST(StoreHealthTest, TheDatabaseIsReachedAndItsQuarantineIsCounted)
             received.submit(w, refused(body));
         ASSERT_EQ(received.count(disposition::quarantined), 3U);
     }
+    apply_all(url);
     const database_observer observer{url};
 
     ASSERT_TRUE(becomes_true([&] { return observer.last().quarantine_waiting.has_value(); }, 5s));
@@ -101,7 +102,7 @@ TEST(StoreHealthTest, TheDatabaseIsReachedAndItsQuarantineIsCounted)
 TEST(StoreHealthTest, TheRowsThatWaitInDefaultForTheirPartitionAreCounted)
 {
     const std::string url = fresh_database();
-    query(url, "INSERT INTO gateway.delivery SELECT 'c', at, gen_random_uuid(), 'e', 'k', ''"
+    query(url, "INSERT INTO gateway.intake SELECT 0, at, 'w', 'e', 'k', '{}', '{}', ''"
                " FROM unnest('{1716-01-01, 2031-01-01, 2031-01-02}'::timestamptz[]) at");
     const database_observer observer{url};
 

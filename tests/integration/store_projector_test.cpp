@@ -1,7 +1,7 @@
 // The read models are a function of the log: whatever the order, the batches and the moment of
 // projection, the same events give the same rows, a rebuild finds nothing to correct, and the rows
 // are those that plain definitions over the log give.
-#include "gateway/store/projector.hpp"
+#include "gateway/store/applier.hpp"
 #include "gateway/store/read_models.hpp"
 #include "integration/projected_log.hpp"
 #include "support/cluster.hpp"
@@ -55,7 +55,7 @@ TEST(ProjectorTest, TheSameEventsGiveTheSameRowsInAnyOrder)
             EXPECT_EQ(contents(url, table), contents(other, table)) << table << " of " << seed;
             EXPECT_NE(count(url, "gateway." + table), "0") << table << " of " << seed;
         }
-        EXPECT_EQ(value(other, "SELECT batches || ' ' || failed FROM gateway.projection_lag()"),
+        EXPECT_EQ(value(other, "SELECT events || ' ' || failed FROM gateway.projection_lag()"),
                   "0 0");
     }
 }

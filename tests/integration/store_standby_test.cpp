@@ -1,9 +1,9 @@
 // Servers beside others: a standby takes nothing, and one that is away holds up the commits of its
 // primary, and no more.
+#include "gateway/store/applier.hpp"
 #include "gateway/store/log_keeper.hpp"
 #include "gateway/store/migrations.hpp"
 #include "gateway/store/observer.hpp"
-#include "gateway/store/projector.hpp"
 #include "gateway/store/spool.hpp"
 #include "support/cluster.hpp"
 #include "support/events.hpp"
@@ -39,7 +39,7 @@ TEST(StandbyTest, IsPassedByUntilItIsPromoted)
     answers before;
     writer w{settings_for(standby_url + "," + primary_directory.string())};
     before.submit(w, click(1));
-    EXPECT_EQ(before.count(disposition::stored), 1U);
+    EXPECT_EQ(before.count(disposition::accepted), 1U);
     EXPECT_EQ(value(primary.url(), "SELECT count(*) FROM gateway.source_event"), "1");
     ASSERT_TRUE(becomes(
         [&] { return value(standby_url, "SELECT count(*) FROM gateway.source_event") == "1"; }));
@@ -54,7 +54,7 @@ TEST(StandbyTest, IsPassedByUntilItIsPromoted)
     await_available(w);
     answers after;
     after.submit(w, click(2));
-    EXPECT_EQ(after.count(disposition::stored), 1U);
+    EXPECT_EQ(after.count(disposition::accepted), 1U);
     EXPECT_EQ(value(standby_url, "SELECT count(*) FROM gateway.source_event"), "2");
 }
 
@@ -154,11 +154,11 @@ TEST_F(AwayStandbyTest, ADuplicateIsAnsweredOnlyWhenItsOriginalIsOnTheStandbyToo
     writer w{settings_for(url_, 2)};
     ASSERT_TRUE(becomes([&] {
         return value(url_, "SELECT count(*) FROM pg_stat_activity WHERE usename = current_user"
-                           " AND state = 'idle' AND query LIKE '%write_batch%'") == "2";
+                           " AND state = 'idle' AND query LIKE '%gateway.append%'") == "2";
     }));
     answers before; // so that the month has its partition
     before.submit(w, click(2));
-    ASSERT_EQ(before.count(disposition::stored), 1U);
+    ASSERT_EQ(before.count(disposition::accepted), 1U);
 
     lose_standby();
     answers refused_once;
@@ -176,7 +176,7 @@ TEST_F(AwayStandbyTest, ADuplicateIsAnsweredOnlyWhenItsOriginalIsOnTheStandbyToo
     await_available(w);
     answers at_last;
     at_last.submit(w, click(1));
-    EXPECT_EQ(at_last.count(disposition::duplicate), 1U);
+    EXPECT_EQ(at_last.count(disposition::accepted), 1U);
 }
 
 // PostgreSQL says of such a commit that it succeeded, and warns.
@@ -188,7 +188,7 @@ TEST_F(AwayStandbyTest, AnEventIsNotStoredWhenSomebodyEndsTheWaitOfItsCommit)
     writer w{settings_for(url_)};
     answers before;
     before.submit(w, click(1));
-    EXPECT_EQ(before.count(disposition::stored), 1U) << "any other warning is none of ours";
+    EXPECT_EQ(before.count(disposition::accepted), 1U) << "any other warning is none of ours";
 
     lose_standby();
     std::atomic<bool> answered = false;
@@ -224,13 +224,13 @@ TEST_F(AwayStandbyTest, ALongOutageLeavesTheServerItsConnections)
     {
         writer w{settings_for(url_)};
         all.submit(w, click(0)); // for the read models
-        ASSERT_EQ(all.count(disposition::stored), 1U);
+        ASSERT_EQ(all.count(disposition::accepted), 1U);
     }
     lose_standby();
     int most = 0;
     {
         writer w{settings};
-        projector reports{{.database_url = url_, .step_deadline = 300ms}};
+        applier reports{{.database_url = url_, .map = as_click, .step_deadline = 300ms}};
         const database_observer observer{url_};
         int events = 0;
         EXPECT_TRUE(becomes([&] {
@@ -238,7 +238,7 @@ TEST_F(AwayStandbyTest, ALongOutageLeavesTheServerItsConnections)
             most = std::max(most, sessions());
             return events == 99;
         }));
-        EXPECT_EQ(all.count(disposition::stored), 100U);
+        EXPECT_EQ(all.count(disposition::accepted), 100U);
         EXPECT_FALSE(w.direct());
         EXPECT_LE(most, 2 + 6) << "writers, and what else there is of the gateway";
         EXPECT_THAT(w.status().trouble.value().detail, HasSubstr("SyncRep"));
@@ -254,15 +254,15 @@ TEST_F(AwayStandbyTest, ALongOutageLeavesTheServerItsConnections)
 // Whoever makes a partition locks tables until its commit is over.
 TEST_F(AwayStandbyTest, NobodyWaitsForItOverPartitions)
 {
-    query(url_, "INSERT INTO gateway.delivery"
-                " VALUES ('c', '2031-01-01', gen_random_uuid(), 'e', 'k', '')");
+    query(url_, "INSERT INTO gateway.intake VALUES (0, '2031-01-01', 'w', 'e', 'k', '{}', '{}',"
+                " '')");
     lose_standby();
 
     const auto kept = keep_partitions(url_);
 
     ASSERT_TRUE(kept) << kept.error().detail;
-    EXPECT_EQ(kept.value(), std::vector<std::string>{"delivery_2031_01_01"});
-    EXPECT_EQ(value(url_, "SELECT count(*) FROM gateway.delivery"), "1");
+    EXPECT_EQ(kept.value(), std::vector<std::string>{"intake_2031_01_01"});
+    EXPECT_EQ(value(url_, "SELECT count(*) FROM gateway.intake"), "1");
 }
 
 // A shop may repeat a call it is not sure of, too.
@@ -300,7 +300,7 @@ TEST(StandbyTest, ADatabaseThatIsReadOnlyByDefaultIsAnOutageUntilItIsNot)
     await_available(w);
     answers stored;
     stored.submit(w, click(1));
-    EXPECT_EQ(stored.count(disposition::stored), 1U);
+    EXPECT_EQ(stored.count(disposition::accepted), 1U);
 }
 
 } // namespace

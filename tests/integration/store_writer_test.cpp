@@ -41,15 +41,14 @@ TEST(WriterTest, AnswersDuplicatesInABatchAndAcrossBatches)
             second.submit(w, click(n));
     }
 
-    EXPECT_EQ(first.count(disposition::stored), 3U);
-    EXPECT_EQ(first.count(disposition::duplicate), 2U);
-    EXPECT_EQ(second.count(disposition::stored), 1U);
-    EXPECT_EQ(second.count(disposition::duplicate), 2U);
+    EXPECT_EQ(first.count(disposition::accepted), 5U);
+    EXPECT_EQ(second.count(disposition::accepted), 3U);
     const auto again = second.all();
-    EXPECT_EQ(again[1].value().what, disposition::stored);
+    EXPECT_EQ(again[1].value().what, disposition::accepted);
     EXPECT_EQ(again[1].value().id, std::get<source_event>(click(4).what).event_id);
     EXPECT_EQ(count(url, "source_event"), "4");
-    EXPECT_EQ(count(url, "delivery"), "4");
+    EXPECT_EQ(count(url, "delivery WHERE body IS NOT NULL"), "4");
+    EXPECT_EQ(value(url, "SELECT sum(duplicates) FROM gateway.step"), "4");
 }
 
 TEST(WriterTest, TwoWritersWithTheSameEventsNeitherDeadlockNorDouble)
@@ -68,15 +67,14 @@ TEST(WriterTest, TwoWritersWithTheSameEventsNeitherDeadlockNorDouble)
         other.join();
     }
 
-    EXPECT_EQ(both.count(disposition::stored), 4'000U);
-    EXPECT_EQ(both.count(disposition::duplicate), 4'000U);
+    EXPECT_EQ(both.count(disposition::accepted), 8'000U);
     EXPECT_EQ(count(url, "source_event"), "4000");
     EXPECT_EQ(value(url, "SELECT deadlocks FROM pg_stat_database"
                          " WHERE datname = current_database()"),
               "0");
 }
 
-TEST(WriterTest, OneBatchIsOneTransactionWithItsLineage)
+TEST(WriterTest, OneStepIsOneTransactionWithItsLineage)
 {
     const std::string url = fresh_database();
     answers all;
@@ -87,16 +85,22 @@ TEST(WriterTest, OneBatchIsOneTransactionWithItsLineage)
         all.submit(w, refused("{}"));
     }
 
-    EXPECT_EQ(all.count(disposition::stored), 500U);
+    EXPECT_EQ(all.count(disposition::accepted), 500U);
     EXPECT_EQ(all.count(disposition::quarantined), 1U);
-    EXPECT_EQ(value(url, "SELECT sum(events) || ' ' || sum(quarantined) FROM gateway.batch"),
+    EXPECT_EQ(value(url, "SELECT sum(events) || ' ' || sum(quarantined) FROM gateway.step"),
               "500 1");
-    EXPECT_EQ(value(url, "SELECT count(*) FROM (SELECT batch_id FROM gateway.source_event"
-                         " GROUP BY batch_id, xmin HAVING count(*) <> (SELECT events FROM"
-                         " gateway.batch b WHERE b.batch_id = source_event.batch_id)) wrong"),
+    EXPECT_EQ(value(url, "SELECT count(*) FROM (SELECT s.position FROM gateway.source_event e"
+                         " JOIN gateway.step s ON e.position > s.position - s.events"
+                         " AND e.position <= s.position GROUP BY s.position, s.events"
+                         " HAVING count(*) <> s.events OR count(DISTINCT e.xmin::text) > 1) wrong"),
               "0");
-    EXPECT_EQ(value(url, "SELECT count(*) FROM gateway.batch WHERE projected_at IS NULL"),
-              count(url, "batch"));
+    EXPECT_EQ(value(url, "SELECT min(position) || ' ' || max(position) || ' ' || count(DISTINCT"
+                         " position) FROM gateway.source_event"),
+              "1 500 500");
+    EXPECT_EQ(value(url, "SELECT count(*) FROM gateway.source_event JOIN gateway.delivery"
+                         " USING (intake_id, ordinal) WHERE body IS NOT NULL"),
+              "500");
+    EXPECT_EQ(value(url, "SELECT projected FROM gateway.log_state"), "0");
 }
 
 TEST(WriterTest, LeavesNothingBehindWhenTheTransactionFails)
@@ -104,7 +108,8 @@ TEST(WriterTest, LeavesNothingBehindWhenTheTransactionFails)
     const std::string url = fresh_database();
     query(url, "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
                " $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '53100'; END $$;"
-               "CREATE TRIGGER refuse BEFORE INSERT ON gateway.batch EXECUTE FUNCTION refuse()");
+               "CREATE TRIGGER refuse BEFORE INSERT ON gateway.intake_waiting FOR EACH ROW"
+               " EXECUTE FUNCTION refuse()");
     answers all;
     {
         writer w{settings_for(url)};
@@ -122,7 +127,8 @@ TEST(WriterTest, LeavesNothingBehindWhenTheTransactionFails)
 }
 
 // Every batch fails with `sqlstate` so many times, then is let through.
-void refuse_batches(const std::string& url, const std::string& sqlstate, int times)
+void refuse_batches(const std::string& url, const std::string& sqlstate, int times,
+                    const std::string& table = "gateway.intake_waiting")
 {
     query(url, "CREATE SEQUENCE tries;"
                "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
@@ -133,8 +139,8 @@ void refuse_batches(const std::string& url, const std::string& sqlstate, int tim
                    sqlstate +
                    "'; END IF;"
                    " RETURN NEW; END $$;"
-                   "CREATE TRIGGER refuse BEFORE INSERT ON gateway.batch FOR EACH ROW"
-                   " EXECUTE FUNCTION refuse()");
+                   "CREATE TRIGGER refuse BEFORE INSERT ON " +
+                   table + " FOR EACH ROW EXECUTE FUNCTION refuse()");
 }
 
 TEST(WriterTest, ADeadlockOrSerializationFailureIsTriedThreeTimesMore)
@@ -149,7 +155,7 @@ TEST(WriterTest, ADeadlockOrSerializationFailureIsTriedThreeTimesMore)
                 all.submit(w, click(1));
             }
 
-            EXPECT_EQ(all.count(disposition::stored), times == 3 ? 1U : 0U) << sqlstate;
+            EXPECT_EQ(all.count(disposition::accepted), times == 3 ? 1U : 0U) << sqlstate;
             EXPECT_EQ(value(url, "SELECT last_value FROM tries"), "4");
         }
     }
@@ -158,14 +164,15 @@ TEST(WriterTest, ADeadlockOrSerializationFailureIsTriedThreeTimesMore)
 TEST(WriterTest, AViolatedPartitionConstraintIsTriedOnceMoreBeforeItIsPoison)
 {
     const std::string url = fresh_database();
-    refuse_batches(url, "23514", 1);
+    refuse_batches(url, "23514", 1, "gateway.step");
     answers all;
     {
         writer w{settings_for(url)};
         all.submit(w, click(1));
     }
 
-    EXPECT_EQ(all.count(disposition::stored), 1U);
+    EXPECT_EQ(all.count(disposition::accepted), 1U);
+    EXPECT_EQ(count(url, "source_event"), "1");
 }
 
 TEST(WriterTest, ARetryOfARefusedDeliveryCounts)
@@ -181,13 +188,12 @@ TEST(WriterTest, ARetryOfARefusedDeliveryCounts)
 
     EXPECT_EQ(all.count(disposition::quarantined), 4U);
     EXPECT_EQ(all.all()[0].value().reason, quarantine_reason::type_unknown);
-    EXPECT_EQ(query(url, "SELECT deliveries, reason, http_status, encode(body, 'hex'), endpoint,"
+    EXPECT_EQ(query(url, "SELECT deliveries, reason, encode(body, 'hex'), endpoint,"
                          " encode(body_sha256, 'hex'), quarantine_id, detail->0->>'field', version"
                          " FROM gateway.quarantine"),
               (std::vector<std::vector<std::string>>{
-                  {"4", "type_unknown", "202", to_hex(body), "attentive", to_hex(sha256(body)),
+                  {"4", "type_unknown", to_hex(body), "attentive", to_hex(sha256(body)),
                    to_string(quarantine_id(delivery_of(body))), "type", "0.1.0"}}));
-    EXPECT_LE(std::stoi(count(url, "batch")), 2);
 }
 
 TEST(WriterTest, PoisonRowsGoToQuarantineAndTheRestIsStored)
@@ -200,9 +206,7 @@ TEST(WriterTest, PoisonRowsGoToQuarantineAndTheRestIsStored)
             all.submit(w, i % 100 == 37 ? poison(i) : click(i));
     }
 
-    EXPECT_EQ(all.count(disposition::stored), 396U);
-    EXPECT_EQ(all.count(disposition::quarantined), 4U);
-    EXPECT_EQ(all.all()[137].value().reason, quarantine_reason::database_rejected);
+    EXPECT_EQ(all.count(disposition::accepted), 400U);
     EXPECT_EQ(count(url, "source_event"), "396");
     EXPECT_EQ(query(url, "SELECT reason, count(*) FROM gateway.quarantine GROUP BY 1"),
               (std::vector<std::vector<std::string>>{{"database_rejected", "4"}}));
@@ -235,8 +239,9 @@ TEST(WriterTest, EveryKindOfPoisonIsFound)
             all.submit(w, std::move(e));
     }
 
-    EXPECT_EQ(all.count(disposition::quarantined), 7U);
-    EXPECT_EQ(all.count(disposition::stored), 31U);
+    EXPECT_EQ(all.count(disposition::accepted), 38U);
+    EXPECT_EQ(count(url, "quarantine WHERE reason = 'database_rejected'"), "7");
+    EXPECT_EQ(count(url, "source_event"), "31");
 }
 
 TEST(WriterTest, ARefusalWhoseDetailIsPoisonIsKeptWithoutIt)
@@ -264,7 +269,7 @@ TEST(WriterTest, ALongestBodyFits)
             all.submit(w, click(i, 256U << 10U));
     }
 
-    EXPECT_EQ(all.count(disposition::stored), 40U);
+    EXPECT_EQ(all.count(disposition::accepted), 40U);
     EXPECT_EQ(value(url, "SELECT min(length(body)) >= 262144 FROM gateway.delivery"), "t");
 }
 
@@ -319,8 +324,11 @@ TEST(WriterTest, MembershipInTheWritersRoleSuffices)
     }
 
     EXPECT_EQ(all.failed(), 0U);
+    apply_all(as_user(url, "daemon_user"));
+    EXPECT_EQ(value(url, "SELECT count(*) FROM gateway.intake_waiting"), "0");
     EXPECT_EQ(count(url, "source_event_default"), "0"); // it could make partitions
-    for (const std::string table : {"source_event", "delivery", "quarantine", "batch"})
+    EXPECT_EQ(count(url, "quarantine"), "2");
+    for (const std::string table : {"source_event", "quarantine", "step"})
         EXPECT_THROW(query(as_user(url, "daemon_user"), "DELETE FROM gateway." + table),
                      pqxx::insufficient_privilege);
     EXPECT_THROW(
@@ -339,6 +347,7 @@ TEST(WriterTest, ReadersSeeReportsWithoutPersonalData)
         all.submit(w, refused("{}"));
     }
 
+    apply_all(url);
     const std::string analyst = as_user(url, "analyst");
     EXPECT_EQ(value(analyst, "SELECT event_name FROM report.source_event"), "sms.link_clicked");
     EXPECT_EQ(value(analyst, "SELECT reason FROM report.quarantine"), "type_unknown");
@@ -356,9 +365,8 @@ TEST(WriterTest, CommitsWaitForTheDiskWhateverRoleOrDatabaseSay)
     set_for_database(url, "synchronous_commit", "off");
     ASSERT_EQ(value(url, "SHOW synchronous_commit"), "off");
 
-    const std::string seen =
-        value(url, "BEGIN; SELECT gateway.write_batch('w', 'v', '{}', '{}', '{}');"
-                   "SELECT current_setting('synchronous_commit')");
+    const std::string seen = value(url, "BEGIN; SELECT gateway.append('w', '{}');"
+                                        "SELECT current_setting('synchronous_commit')");
 
     EXPECT_EQ(seen, "on");
 }

@@ -1,6 +1,8 @@
 // `tail` beside writers: each event once, whatever the order of commits; no word of a subscriber;
 // and the ways in which it ends or goes on.
+#include "gateway/store/applier.hpp"
 #include "gateway/store/event_tail.hpp"
+#include "integration/projected_log.hpp"
 #include "support/cluster.hpp"
 #include "support/events.hpp"
 #include "support/process.hpp"
@@ -28,29 +30,25 @@ using testing::Not;
 
 constexpr auto patience = 60s;
 
-// One event in a batch of its own, whose message is called `name`; commits with `t`.
+// One event in a step of its own, whose message is called `name`; commits with `t`.
 void store(pqxx::transaction_base& t, const std::string& name,
-           const std::string& event_name = "sms.sent", const std::string& committed = "now()")
+           const std::string& event_name = "sms.sent", const std::string& applied = "now()")
 {
-    t.exec("WITH b AS (INSERT INTO gateway.batch (batch_id, writer, events, duplicates,"
-           " quarantined, committed_at) VALUES (nextval('gateway.batch_id'), 'test', 1, 0, 0, " +
-           committed +
-           ") RETURNING batch_id, committed_at)"
+    t.exec(step_at(applied) +
            "INSERT INTO gateway.source_event (company_id, occurred_at, event_id, event_name,"
            " action, source, source_event_type, message_name, message_text, identifiers,"
-           " received_at, batch_id, mapping_version, quality_flags) SELECT 'C', now(),"
+           " received_at, position, mapping_version, quality_flags) SELECT 'C', now(),"
            " gen_random_uuid(), '" +
            event_name + "', 'sent', 'attentive', '" + event_name + "', '" + name +
-           "', 'call me', '{\"phone\": [\"+12065550100\"]}', committed_at, batch_id, 1, '{}'"
-           " FROM b");
+           "', 'call me', '{\"phone\": [\"+12065550100\"]}', now(), position, 1, '{}' FROM s");
 }
 
 void store(const std::string& url, const std::string& name,
-           const std::string& event_name = "sms.sent", const std::string& committed = "now()")
+           const std::string& event_name = "sms.sent", const std::string& applied = "now()")
 {
     pqxx::connection c{url};
     pqxx::work t{c};
-    store(t, name, event_name, committed);
+    store(t, name, event_name, applied);
     t.commit();
 }
 
@@ -62,26 +60,19 @@ std::vector<std::string> details(const result<std::vector<tailed_event>>& events
     return all;
 }
 
-TEST(EventTailTest, ABatchThatCommitsAfterALaterOneIsNotMissed)
+TEST(EventTailTest, FollowsFromTheNewest)
 {
     const std::string url = fresh_database();
     store(url, "before");
-    pqxx::connection early_connection{url};
-    pqxx::work early{early_connection};
-    store(early, "begun before the tail");
     store(url, "newest");
     event_tail tail{{.database_url = url, .company = {}, .type = {}}};
     EXPECT_THAT(details(tail.from_last(10)), ElementsAre("before", "newest"));
-    pqxx::connection other_connection{url};
-    pqxx::work other{other_connection};
-    store(other, "begun beside it");
-    store(url, "overtakes");
+    EXPECT_THAT(details(tail.next()), IsEmpty());
 
-    EXPECT_THAT(details(tail.next()), ElementsAre("overtakes"));
-    early.commit();
-    EXPECT_THAT(details(tail.next()), ElementsAre("begun before the tail"));
-    other.commit();
-    EXPECT_THAT(details(tail.next()), ElementsAre("begun beside it"));
+    store(url, "one more");
+    store(url, "and another");
+
+    EXPECT_THAT(details(tail.next()), ElementsAre("one more", "and another"));
     EXPECT_THAT(details(tail.next()), IsEmpty());
 }
 
@@ -146,14 +137,16 @@ TEST_F(TailCommandTest, ShowsEachEventOfConcurrentWritersOnceAndEndsOnSigint)
     store(url_, "first");
     process following{tail({"--lines", "1"})};
     ASSERT_TRUE(following.wait_for_output("first", patience)) << following.errors();
+    const applier applying{{.database_url = url_, .map = as_known}};
     {
         writer w{settings_for(url_, 2)};
         await_available(w);
         answers received;
         for (int i = 0; i < events; ++i)
             received.submit(w, click(i));
-        ASSERT_EQ(received.count(disposition::stored), events);
+        ASSERT_EQ(received.count(disposition::accepted), events);
     }
+    ASSERT_TRUE(becomes([&] { return count(url_, "gateway.source_event") == "301"; }));
     store(url_, "last");
     ASSERT_TRUE(following.wait_for_output("last", patience)) << following.errors();
 

@@ -1,8 +1,11 @@
 // What the tests' clusters have in common: where they live, and a template with the schema that
 // each test's database is a copy of.
 #include "support/cluster.hpp"
+#include "gateway/store/applier.hpp"
 #include "gateway/store/migrations.hpp"
+#include "support/events.hpp"
 #include "support/process.hpp"
+#include "support/waiting.hpp"
 
 #include <pqxx/pqxx>
 
@@ -10,8 +13,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
+#include <regex>
 
 namespace gateway::test {
+
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -75,8 +81,58 @@ void set_for_database(const std::string& url, const std::string& setting, const 
                    " = %L', current_database(), '" + to + "'); END $$");
 }
 
+void apply_all(const std::string& url)
+{
+    apply_all(url, as_known);
+}
+
+void apply_all(const std::string& url, const mapping_function& map)
+{
+    if (const auto done = apply_waiting(url, map); done.has_error())
+        throw std::runtime_error{done.error().detail};
+}
+
+namespace {
+
+bool nothing_waits(const std::string& url)
+{
+    pqxx::connection connection{url};
+    const pqxx::quiet_errorhandler quiet{connection};
+    return pqxx::nontransaction{connection}
+        .exec("SELECT NOT EXISTS (SELECT FROM gateway.intake_waiting"
+              " WHERE not_before IS NULL OR not_before <= clock_timestamp())")[0][0]
+        .as<bool>();
+}
+
+// Whether a statement reads what is applied, rather than the intake itself.
+bool reads_log(const std::string& sql)
+{
+    static const std::regex derived{
+        "source_event|gateway\\.(quarantine|delivery|step|erase|project\\(|rebuild|read_model)|"
+        "report(_pii)?\\."};
+    static const std::regex changes{"^ *(ALTER|CREATE|DROP|GRANT|REVOKE|LOCK|BEGIN)"};
+    return std::regex_search(sql, derived) && !std::regex_search(sql, changes);
+}
+
+} // namespace
+
+void await_applied(const std::string& url, const std::string& sql)
+{
+    if (!reads_log(sql))
+        return;
+    try {
+        if (nothing_waits(url))
+            return;
+        // One that was stopped applies nothing.
+        if (gateways_running == 0 || !becomes([&] { return nothing_waits(url); }, 3s))
+            apply_all(url);
+    } catch (const std::exception&) { // no schema, no right, an outage: the statement says so
+    }
+}
+
 std::vector<std::vector<std::string>> query(const std::string& url, const std::string& sql)
 {
+    await_applied(url, sql);
     pqxx::connection connection{url};
     const pqxx::quiet_errorhandler quiet{connection};
     const auto result = pqxx::nontransaction{connection}.exec(sql);

@@ -24,6 +24,9 @@ struct given_event {
 void give(const given_event& e);
 normalized as_given(const verified_delivery& d);
 
+// The same, and what the gateway makes of it where nothing was given; clicks by their number.
+normalized as_known(const verified_delivery& d);
+
 verified_delivery delivery_of(const std::string& body, const std::string& endpoint = "attentive");
 
 // An SMS click like a real one, told from others by `number`; the body has `body_bytes` or more.

@@ -24,6 +24,7 @@ std::string first_match(const std::string& text, const std::string& pattern)
 
 gateway_process::gateway_process(const gateway_options& options) : options_{options}
 {
+    ++gateways_running;
     database_url_ = options.database_url.empty() ? empty_database() : options.database_url;
     const auto made = make_self_signed_certificate();
     write_file(certificate(), made.certificate);
@@ -101,6 +102,7 @@ void gateway_process::restart()
 
 std::vector<std::vector<std::string>> gateway_process::rows(const std::string& sql) const
 {
+    await_applied(database_url_, sql);
     auto table = gateway::query(database_url_, sql);
     if (!table) {
         std::fprintf(stderr, "%s: %s\n", sql.c_str(), table.error().detail.c_str());

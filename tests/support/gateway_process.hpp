@@ -3,6 +3,7 @@
 #pragma once
 
 #include "gateway/store/query.hpp"
+#include "support/cluster.hpp"
 #include "support/process.hpp"
 
 #include <memory>
@@ -58,6 +59,7 @@ private:
     std::string url_;
     std::string admin_url_;
     std::unique_ptr<process> child_;
+    const std::shared_ptr<void> counted_{nullptr, [](void*) { --gateways_running; }};
 };
 
 } // namespace gateway::test

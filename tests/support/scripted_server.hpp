@@ -20,7 +20,7 @@ struct scripted_answer {
         never
     } act = what::reply;
     int status = 200;
-    std::string body = R"({"status":"stored"})";
+    std::string body = R"({"status":"accepted"})";
     int delay_ms = 0;          // before the answer
     std::string retry_after{}; // header field, when not empty
 };

@@ -33,6 +33,7 @@ const std::map<std::string, std::map<std::string, std::set<std::string>>> rooms_
       {"spool", {}},
       {"cluster", {"database"}},
       {"write", {"database", "spool"}},
+      {"apply", {"database", "write"}},
       {"read", {"database", "write"}}}},
     {"app",
      {{"console", {}},

@@ -10,7 +10,7 @@ namespace gateway {
 
 // Pretty-printed, with a newline at the end. Of an event: its fields by name in the order of
 // source_event, absent ones left out, ids as UUID, occurred_at as RFC 3339, identifiers, flags and
-// `extra` as JSON. Of a quarantined payload: reason, http_status and faults (field, found,
+// `extra` as JSON. Of a quarantined payload: reason and faults (field, found,
 // expected). Any thread.
 std::string to_json(const normalized& what);
 

@@ -36,7 +36,7 @@ struct send_request {
 
 struct send_report {
     std::map<int, std::uint64_t> statuses;             // HTTP status to answers
-    std::map<std::string, std::uint64_t> dispositions; // "stored", "duplicate", "quarantined"
+    std::map<std::string, std::uint64_t> dispositions; // "accepted", "quarantined"
     std::uint64_t failures = 0;                        // no HTTP answer: refused, timed out, cut
     std::string first_failure;                         // of those, in words
     std::chrono::nanoseconds elapsed{};

@@ -1,5 +1,5 @@
-// Why a signed delivery could not become a source event: a closed vocabulary, the fields at
-// fault, and the HTTP status the sender gets. Nothing here holds a value of the payload.
+// Why a signed delivery could not become a source event: a closed vocabulary, and the fields at
+// fault. Nothing here holds a value of the payload.
 #pragma once
 
 #include "gateway/model/source_event.hpp"
@@ -31,10 +31,6 @@ const std::vector<quarantine_reason>& quarantine_reasons();
 
 // The reason of that name; nullopt when there is none.
 std::optional<quarantine_reason> quarantine_reason_of(std::string_view name);
-
-// 400 when the body is no event at all (not JSON, no envelope), 202 when it is well-formed and
-// kept for a later mapping. Source: Attentive retries anything but 2xx for three days.
-int http_status(quarantine_reason reason);
 
 struct field_fault {
     std::string field;    // path in the payload: "message_link_click.linkTarget"

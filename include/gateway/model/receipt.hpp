@@ -10,14 +10,13 @@
 
 namespace gateway {
 
-enum class disposition { stored, duplicate, quarantined };
+enum class disposition { accepted, quarantined };
 
-// "stored", "duplicate", "quarantined"
+// "accepted", "quarantined"
 constexpr std::string_view name(disposition d)
 {
     switch (d) {
-    case disposition::stored: return "stored";
-    case disposition::duplicate: return "duplicate";
+    case disposition::accepted: return "accepted";
     case disposition::quarantined: return "quarantined";
     }
     return "unknown";

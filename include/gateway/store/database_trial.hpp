@@ -46,11 +46,12 @@ public:
     // One statement, read-only.
     result<query_table> ask(const std::string& sql);
 
-    // Writes `deliveries` as a batch of `map`'s events, takes a step of the projector, and rolls
-    // all of it back; `limit` is for each. A running gateway's projector waits meanwhile.
-    std::optional<database_fault> write_batch(std::vector<verified_delivery> deliveries,
-                                              const mapping_function& map,
-                                              std::chrono::milliseconds limit);
+    // Appends `deliveries` to the intake, applies them as what `map` makes of them, takes a step of
+    // the read models, and rolls all of it back; `limit` is for each. A running gateway's applier
+    // waits meanwhile.
+    std::optional<database_fault> write(const std::vector<verified_delivery>& deliveries,
+                                        const mapping_function& map,
+                                        std::chrono::milliseconds limit);
 
     // How its commits get to other hosts; nothing when that could not be asked.
     std::optional<replication> follows();

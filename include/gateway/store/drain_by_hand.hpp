@@ -16,13 +16,12 @@ struct drain_settings : batch_settings {
 };
 
 struct drain_report {
-    std::uint64_t drained = 0; // in the database now, as events or quarantine rows
-    std::uint64_t kept = 0;    // refused by the database, which took others: still spooled
+    std::uint64_t drained = 0; // in the database's intake now
 };
 
-// Writes what waits in `from` into the database, oldest first and as fast as it goes, and removes
-// it batch by batch: whenever this fails, everything is in the database or still in the spool, and
-// a second call goes on. Fails with database_unavailable, database_failed, spool_full or
+// Appends what waits in `from` to the database's intake, oldest first and as fast as it goes, and
+// removes it batch by batch: whenever this fails, everything is in the database or still in the
+// spool, and a second call goes on. Fails with database_unavailable, database_failed or
 // spool_failed. Blocks; one call at a time.
 result<drain_report> drain(spool& from, const drain_settings& settings);
 

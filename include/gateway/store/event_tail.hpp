@@ -1,5 +1,5 @@
-// Follows what is newly stored, whoever stored it: batch by batch, each once, also those that
-// commit after batches with a larger number. Reads schema report only, without anything personal.
+// Follows the log as it grows, whoever applies it: each event once, in the order of positions.
+// Reads schema report only, without anything personal.
 #pragma once
 
 #include "gateway/base/result.hpp"
@@ -38,14 +38,14 @@ public:
     event_tail& operator=(const event_tail&) = delete;
 
     // The newest `events` of those that match, oldest first, as far as they are among the newest
-    // 20,000 batches.
+    // 200,000 of the log.
     result<std::vector<tailed_event>> from_last(std::size_t events);
 
-    // Makes next() begin with what was committed at `start` or later.
+    // Makes next() begin with what was applied at `start` or later.
     result<void> from(timestamp start);
 
-    // What was stored since the last call, up to some thousands of events; empty when nothing was.
-    // A batch that commits more than ten minutes after its number was given is missed.
+    // What was applied since the last call, up to some thousands of events; empty when none of it
+    // matches.
     result<std::vector<tailed_event>> next();
 
 private:

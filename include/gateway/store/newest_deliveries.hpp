@@ -19,7 +19,7 @@ struct delivery_note {
     timestamp received_at{};
     std::string_view endpoint;
     std::string_view type;    // the sender's; empty when it was not looked at
-    std::string_view outcome; // stored, duplicate, quarantined, spooled or refused
+    std::string_view outcome; // accepted, quarantined, spooled or refused
     std::string_view reason;  // why it was quarantined or refused, else empty
     std::string_view company_id;
     std::string_view company_name;

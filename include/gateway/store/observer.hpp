@@ -18,12 +18,14 @@
 
 namespace gateway {
 
-// What the read models do not know yet: gateway.projection_lag().
+// What log and read models do not know yet: gateway.projection_lag().
 struct projection_lag {
-    std::uint64_t batches = 0;          // waiting
-    std::uint64_t events = 0;           // of these
-    std::uint64_t set_aside = 0;        // batches that could not be projected
-    std::chrono::milliseconds oldest{}; // how long the oldest has waited
+    std::uint64_t deliveries = 0;       // wait in the intake, for the log
+    std::uint64_t events = 0;           // wait in the log, for the read models
+    std::uint64_t set_aside = 0;        // groups of events that could not be projected
+    std::chrono::milliseconds oldest{}; // how long the oldest of all these has waited
+    std::uint64_t refused = 0;          // of the deliveries: the database takes others
+    std::string refusal{};              // SQLSTATE of one of them
 };
 
 // A company's type of event against its own rhythm: a row of report.feed_silence.
@@ -50,7 +52,7 @@ struct observation {
 };
 
 struct page_answer {
-    std::string name;               // "quarantine", "consent", "messages", "projector", "recent",
+    std::string name;               // "quarantine", "consent", "messages", "lag", "recent",
                                     // "silence"
     std::string rows = "[]";        // a JSON array of objects, as PostgreSQL wrote it
     std::optional<timestamp> as_of; // when they were read; nothing before the first time

@@ -42,7 +42,6 @@ struct quarantine_entry {
     std::string reason;
     std::string key_id;
     std::string version; // of the gateway that refused it
-    int http_status = 0; // what the sender was answered
     int deliveries = 0;  // how often it came
     std::string received_at;
     std::string last_received_at;
@@ -63,16 +62,14 @@ struct replay_settings : batch_settings { // a batch is a page of the waiting ro
 
 struct replay_report {
     std::uint64_t examined = 0;                      // waiting rows that matched
-    std::uint64_t mapped = 0;                        // became events, or would (dry run)
-    std::uint64_t known = 0;                         // of them: the event was in the log before
+    std::uint64_t mapped = 0;                        // go back into the intake, or would (dry run)
     std::map<quarantine_reason, std::uint64_t> left; // still waiting, by today's reason
 };
 
-// Maps what waits once more and writes what now maps as the writer would: event, bytes and batch
-// in one transaction. The row is marked replayed after that commit: a crash in between leaves it
-// waiting, and the next replay meets its event in the log, so nothing is written twice or lost.
-// What still does not map, or what PostgreSQL refuses, stays as it is. Page by page: a failure
-// keeps what earlier pages did, and a second call goes on.
+// Maps what waits once more; what now maps goes back into the intake as it came, and waits in
+// quarantine no longer, in one transaction. The applier makes events of it: of what the log has by
+// then, none. What still does not map stays as it is. Page by page: a failure keeps what earlier
+// pages did, and a second call goes on.
 result<replay_report> replay_quarantine(const replay_settings& settings);
 
 } // namespace gateway

@@ -92,11 +92,6 @@ public:
     // a restart those events come once more. Never fails for an unknown batch.
     result<void> remove(const spool_batch& batch);
 
-    // As remove(), but for `those` of the batch: they go to the end, whatever bytes_max says, since
-    // they are there already. Fails as append() does, and then nothing moves.
-    result<void> move_to_end(const spool_batch& batch,
-                             const std::vector<const verified_delivery*>& those);
-
     spool_status status() const;
 
     // Whether append() would find room for one more event of the largest size, below bytes_max and

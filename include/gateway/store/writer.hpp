@@ -1,6 +1,6 @@
-// Makes events durable: an inbox bounded in events and bytes, and writer threads that take what
-// queued while the last batch committed and commit it as one transaction. The completion runs
-// only after COMMIT, so a 2xx means durable.
+// Makes deliveries durable: an inbox bounded in events and bytes, and writer threads that take what
+// queued while the last batch committed and append it to the database's intake as one transaction.
+// The completion runs only after COMMIT, so a 2xx means durable. The applier makes events of it.
 #pragma once
 
 #include "gateway/base/result.hpp"
@@ -27,12 +27,6 @@ struct writer_settings : batch_settings {
     spool_link fallback = {};
 };
 
-// What the database refuses of the spool, while it answers.
-struct refused_events {
-    std::uint64_t count = 0;
-    std::string why; // its SQLSTATE
-};
-
 struct writer_status {
     std::size_t inbox_events = 0; // waiting for a batch
     std::size_t inbox_bytes = 0;
@@ -46,8 +40,7 @@ struct writer_status {
     // Why the last connection could not be made; nothing once one could. Time heals what is
     // database_unavailable; a schema_mismatch or database_failed takes somebody.
     std::optional<error> trouble;
-    bool login_refused = false;      // that is it: the server turns our login away
-    refused_events refused_of_spool; // as of the last time that they were tried
+    bool login_refused = false; // that is it: the server turns our login away
 };
 
 // Makes the counters of what becomes of an endpoint's deliveries, at 0, so that the first delivery

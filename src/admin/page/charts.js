@@ -9,7 +9,7 @@ const charts = {};
 const common = { animation: false, responsive: true, maintainAspectRatio: false,
   interaction: { mode: "index", intersect: false } };
 const latencies = [
-  { q: 0.5, label: "half", colour: "--stored", dash: [] },
+  { q: 0.5, label: "half", colour: "--accepted", dash: [] },
   { q: 0.95, label: "95 %", colour: "--spooled", dash: [8, 4] },
   { q: 0.99, label: "99 %", colour: "--quarantined", dash: [2, 3] },
 ];

@@ -112,22 +112,24 @@ function storeRows({ database, spool, inbox_events, certificate_ends }, lag) {
   else
     rows.push(["Spool", "none: an outage of the database refuses events"]);
   if (lag)
-    rows.push(["Events the reports do not have yet", number(lag.events)],
-      ["Batches set aside by the reports", number(lag.failed)]);
+    rows.push(["Deliveries the log does not have yet", number(lag.deliveries)],
+      ["Events the reports do not have yet", number(lag.events)],
+      ["Events set aside by the reports", number(lag.failed)]);
   rows.push(["Certificate valid until", certificate_ends ? "" : "none: plain HTTP",
     certificate_ends]);
   return rows;
 }
 
-export function showStores(page, projector) {
+export function showStores(page, applier) {
   const { spool } = page;
-  const lag = projector.rows[0];
+  const lag = applier.rows[0];
   text("tile-spool", spool ? number(spool.events) : "none");
   text("tile-spool-note", spool ? "events wait here" : "no [spool] is set");
-  text("tile-lag", lag ? (lag.events > 0 ? span(lag.oldest_seconds) : "0 s") : "–");
-  const rest = lag ? number(lag.events) + (lag.events === 1 ? " event" : " events") + " to go"
+  const waiting = lag ? lag.deliveries + lag.events : 0;
+  text("tile-lag", lag ? (waiting > 0 ? span(lag.oldest_seconds) : "0 s") : "–");
+  const rest = lag ? number(waiting) + (waiting === 1 ? " event" : " events") + " to go"
     : "not read yet";
-  text("tile-lag-note", projector.trouble ? "old" : rest);
+  text("tile-lag-note", applier.trouble ? "old" : rest);
   const stateOf = ([, said, since]) => (since === undefined || (said && !since)
     ? said : fragment(said, said ? " " : "", clock(since)));
   fill("spool", [

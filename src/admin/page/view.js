@@ -36,7 +36,7 @@ function show(page, metrics) {
   showState(page);
   showDeliveries(page);
   showAnswers(page);
-  showStores(page, page.answers.projector);
+  showStores(page, page.answers.lag);
   showCounts(history, pollEvery);
   document.body.dataset.shown = page.now;
 }

@@ -24,8 +24,7 @@ export const reasons = {
 
 // What becomes of deliveries, with the mark and the dashes that tell them apart without colours.
 export const outcomes = [
-  { id: "stored", mark: "✓", label: "Stored", meaning: "in the database", dash: [] },
-  { id: "duplicate", mark: "=", label: "Duplicate", meaning: "was stored before", dash: [2, 3] },
+  { id: "accepted", mark: "✓", label: "Accepted", meaning: "in the database", dash: [] },
   { id: "quarantined", mark: "!", label: "Quarantined", meaning: "signed, but no event",
     dash: [8, 4] },
   { id: "spooled", mark: "↓", label: "Spooled", meaning: "on this disk, follows by itself",
@@ -35,8 +34,7 @@ export const outcomes = [
 ];
 
 export const statuses = {
-  200: "stored, or stored before", 202: "kept in quarantine",
-  400: "no event: kept in quarantine; or not proper HTTP",
+  200: "accepted", 202: "kept in quarantine", 400: "not proper HTTP",
   401: "no signature, or a wrong one", 404: "another path", 405: "another method than POST",
   408: "too slow", 411: "no length", 413: "too large", 415: "a Content-Encoding",
   417: "an expectation nobody meets", 431: "header too large", 501: "no method of HTTP's",
@@ -47,7 +45,7 @@ export const statuses = {
 export const durations = [
   { id: "request", label: "Answer", family: "attentive_gateway_request_duration_seconds" },
   { id: "commit", label: "Commit of a batch", family: "attentive_gateway_commit_duration_seconds" },
-  { id: "delay", label: "From the event to stored",
+  { id: "delay", label: "From the event to accepted",
     family: "attentive_gateway_event_delay_seconds" },
 ];
 

@@ -174,8 +174,7 @@ result<void> post(const fs::path& directory, const std::string& url, send_reques
     for (const auto& [status, answers] : report.statuses)
         step(fmt::format("posted {} signed events: HTTP {}", answers, status));
     for (const auto& [disposition, answers] : report.dispositions)
-        step(fmt::format("  {} {}{}", answers, disposition,
-                         disposition == "duplicate" ? " (of an earlier start: stored once)" : ""));
+        step(fmt::format("  {} {}", answers, disposition));
     return ok();
 }
 
@@ -187,7 +186,7 @@ result<void> post_documented_events(const fs::path& directory, const std::string
     return post(directory, url, std::move(request));
 }
 
-// Reports join what the projector derives from the log, a moment after it was stored.
+// Log and read models have what was acknowledged a moment later.
 result<void> await_projection(const std::string& database_url)
 {
     constexpr int tries = 50;
@@ -260,6 +259,7 @@ std::string for_terminal(const query_table& table)
 result<void> show(const fs::path& directory, const daemon_addresses& addresses)
 {
     BOOST_OUTCOME_TRY(post_documented_events(directory, url_of(addresses)));
+    BOOST_OUTCOME_TRY(await_projection(addresses.database_url));
     BOOST_OUTCOME_TRY(const auto rows, demo_events(addresses.database_url, story_company_id(0)));
     print_out("\n{}({} rows of gateway.source_event)\n", for_terminal(rows), rows.rows.size());
     BOOST_OUTCOME_TRY(post_story(directory, addresses));

@@ -72,23 +72,28 @@ void check_partitions(database_trial& at, diagnosis& found)
                        default_remedy);
 }
 
-void check_projector(database_trial& at, diagnosis& found)
+void check_applier(database_trial& at, diagnosis& found)
 {
-    const auto lag = at.ask("SELECT batches, events, extract(epoch FROM oldest)::bigint,"
-                            " failed FROM gateway.projection_lag()");
+    const auto lag = at.ask("SELECT deliveries, events, extract(epoch FROM oldest)::bigint,"
+                            " failed, refused, refusal FROM gateway.projection_lag()");
     if (!lag)
         return found.doubtful("read models", lag.error().detail, "see the line on writing");
     const auto& row = lag.value().rows.front();
     const std::chrono::seconds oldest{std::strtoll(row[2].c_str(), nullptr, 10)};
     if (row[3] != "0")
-        return found.doubtful("read models", row[3] + " batches could not be projected",
-                              "see set_aside_error in gateway.batch, then attentive-gateway "
-                              "rebuild");
+        return found.doubtful("read models", row[3] + " events could not be projected",
+                              "see gateway.set_aside, then attentive-gateway rebuild");
+    if (row[4] != "0")
+        return found.doubtful("read models",
+                              row[4] + " deliveries are refused by the database: " + row[5],
+                              "they wait in the intake and are tried again; see the log of "
+                              "PostgreSQL");
     if (oldest > std::chrono::minutes{1})
         return found.doubtful("read models",
-                              row[1] + " events wait, the oldest for " + rough_text(oldest),
+                              row[0] + " deliveries and " + row[1] +
+                                  " events wait, the oldest for " + rough_text(oldest),
                               "they catch up while the gateway runs; see its log");
-    found.good("read models", row[1] + " events wait");
+    found.good("read models", row[0] + " deliveries and " + row[1] + " events wait");
 }
 
 void check_silence(database_trial& at, diagnosis& found)
@@ -140,7 +145,7 @@ std::optional<std::string> url_of(const config& c, diagnosis& found)
     return std::nullopt;
 }
 
-// Writers, projector, observer, page and keeper, and with a spool its drainer.
+// Writers, applier, observer, page and keeper, and with a spool its drainer.
 long connections_of(const config& c)
 {
     return static_cast<long>(c.database.writers) + 4 + (c.spool.directory.empty() ? 0 : 1);
@@ -214,11 +219,10 @@ void check_writing(const config& c, database_trial& at, diagnosis& found)
         samples.push_back(stored_delivery::rebuild(
             {.endpoint = "doctor", .body = std::move(body), .signatures = {}, .received_at = now()},
             "doctor"));
-    if (const auto fault =
-            at.write_batch(std::move(samples), normalize_delivery, c.limits.batch_deadline))
+    if (const auto fault = at.write(samples, normalize_delivery, c.limits.batch_deadline))
         found.bad("writing", fault->what, fault->remedy);
     else
-        found.good("writing", "a batch was written and projected, and rolled back");
+        found.good("writing", "deliveries were written, applied and projected, and rolled back");
 }
 
 const char* schema_remedy(const error& e)
@@ -267,7 +271,7 @@ void examine_database(const config& c, bool is_running, diagnosis& found)
     check_replication(at, found);
     check_writing(c, at, found);
     check_partitions(at, found);
-    check_projector(at, found);
+    check_applier(at, found);
     check_silence(at, found);
     check_clock(at, found);
 }

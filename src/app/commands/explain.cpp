@@ -13,9 +13,9 @@ namespace {
 
 void print_faults(const quarantined& q)
 {
-    const int status = http_status(q.reason);
-    print_error("\nThis body would be kept in quarantine: {}. The sender would get {}{}.\n",
-                name(q.reason), status, status == 202 ? ", so it does not come again" : "");
+    print_error("\nThis body would be kept in quarantine: {}. The sender would get 202, so it does "
+                "not come again.\n",
+                name(q.reason));
     std::size_t width = 5;
     for (const field_fault& f : q.faults)
         width = std::max(width, f.field.size());

@@ -70,7 +70,6 @@ void print_entry(const uuid& id, const quarantine_entry& e)
 {
     print_out("id             {}\n", to_string(id));
     print_out("reason         {}\n", e.reason);
-    print_out("answered       {}\n", e.http_status);
     print_out("endpoint       {}\n", e.endpoint);
     print_out("signing key    {}\n", e.key_id);
     print_out("deliveries     {}, first {}, last {}\n", e.deliveries, e.received_at,
@@ -131,8 +130,6 @@ struct quarantine_replay_command {
                                              dry_run, progress_lines("rows")}));
         print_out("{} rows tried with mapping version {}\n", done.examined, mapping_version);
         print_out("  {:20} {}\n", dry_run ? "would be events" : "now events", done.mapped);
-        if (done.known > 0)
-            print_out("  {:20} {}\n", "  stored before", done.known);
         for (const auto& [reason, rows] : done.left)
             print_out("  {:20} {} still waiting\n", name(reason), rows);
         if (dry_run)

@@ -29,7 +29,7 @@ struct rebuild_command {
         settings.database_url = at.database.url;
         if (!model.empty())
             settings.models = {model};
-        settings.progress = progress_lines("batches");
+        settings.progress = progress_lines("events");
         BOOST_OUTCOME_TRY(const auto tables, rebuild(settings));
         print_text(to_text(tables, terminal_width()));
         return exit_ok;
@@ -104,7 +104,7 @@ std::vector<command> read_models_commands()
              "Make the read models again from the log, while the gateway serves",
              R"(
 Prints for each table its rows, and how many were wrong: removed and added. Needed after a
-change of gateway.identity_rule or identity_block, and to try batches again that were set
+change of gateway.identity_rule or identity_block, and to try events again that were set
 aside. Not through a pooler in transaction mode.
 
 Examples:

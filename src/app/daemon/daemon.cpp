@@ -95,9 +95,9 @@ result<void> daemon::implementation::open_writer()
     w.threads = settings.database.writers;
     w.inbox_events_max = settings.limits.inbox_events_max;
     w.inbox_bytes_max = settings.limits.inbox_bytes_max;
+    applier = std::make_unique<gateway::applier>(
+        applier_settings{.database_url = database.url, .map = w.map});
     writer = std::make_unique<gateway::writer>(std::move(w));
-    projector =
-        std::make_unique<gateway::projector>(projector_settings{.database_url = database.url});
     return ok();
 }
 
@@ -178,7 +178,7 @@ daemon::~daemon()
     // The writer before the loops: it commits what it holds and answers into loops that still
     // exist.
     implementation_->migrating.reset();
-    implementation_->projector.reset();
+    implementation_->applier.reset();
     implementation_->writer.reset();
 }
 
@@ -224,11 +224,11 @@ void daemon::run()
     // A database that hangs lets each of these wait: they end beside each other and the writer,
     // which alone holds what somebody waits for.
     i.observer->stop();
-    i.projector->stop();
+    i.applier->stop();
     i.keeper->stop();
     i.writer.reset();
     i.observer.reset();
-    i.projector.reset();
+    i.applier.reset();
     i.keeper.reset();
     i.migrating.reset();
     write_log(severity::info, "stopped", "stopped");

@@ -17,12 +17,18 @@ void add_projection(const projection_lag& lag, std::vector<std::string>& reasons
 {
     if (lag.oldest > lag_warning)
         reasons.push_back(
-            fmt::format("reports are behind: {} events wait for the read models, the oldest for {}",
-                        lag.events, rough_text(lag.oldest)));
+            fmt::format("reports are behind: {} deliveries wait for the log and {} events for the "
+                        "read models, the oldest for {}",
+                        lag.deliveries, lag.events, rough_text(lag.oldest)));
+    if (lag.refused > 0)
+        reasons.push_back(fmt::format(
+            "{} {} refused by the database ({}): in the intake, and "
+            "tried again; see the log of PostgreSQL",
+            lag.refused, lag.refused == 1 ? "delivery is" : "deliveries are", lag.refusal));
     if (lag.set_aside > 0)
         reasons.push_back(fmt::format(
-            "{} batches could not be projected and are missing in reports: see set_aside_error in "
-            "gateway.batch, then run attentive-gateway rebuild",
+            "{} events could not be projected and are missing in reports: see gateway.set_aside, "
+            "then run attentive-gateway rebuild",
             lag.set_aside));
 }
 
@@ -87,11 +93,6 @@ std::vector<std::string> degraded_because(const process_state& s)
     if (s.spool && s.spool->events > 0)
         reasons.push_back(fmt::format("{} events wait in the spool ({} MiB of {})", s.spool->events,
                                       s.spool->bytes >> 20U, size_text(s.spool_bytes_max)));
-    if (const auto& refused = s.writing.refused_of_spool; refused.count > 0)
-        reasons.push_back(fmt::format("{} {} refused by the database ({}): in the spool, and tried "
-                                      "again; see the log of PostgreSQL",
-                                      refused.count, refused.count == 1 ? "event is" : "events are",
-                                      refused.why));
     if (s.spool && !s.spool->damaged.empty())
         reasons.push_back(
             fmt::format("{} damaged files stand in the spool: run attentive-gateway spool verify",

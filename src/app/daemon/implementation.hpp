@@ -11,9 +11,9 @@
 #include "app/daemon/open_stores.hpp"
 #include "app/daemon/systemd.hpp"
 #include "gateway/admin/admin.hpp"
+#include "gateway/store/applier.hpp"
 #include "gateway/store/log_keeper.hpp"
 #include "gateway/store/migrations.hpp"
-#include "gateway/store/projector.hpp"
 
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -75,7 +75,7 @@ struct daemon::implementation {
     std::optional<state_metrics> shown_state;
     alarms watch_for;
     std::optional<log_keeper> keeper;
-    std::unique_ptr<gateway::projector> projector;
+    std::unique_ptr<gateway::applier> applier;
     generation serving;
     lanes serving_on;
     std::unique_ptr<admin_server> admin;

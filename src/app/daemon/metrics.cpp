@@ -76,9 +76,6 @@ constexpr state_metric plain_metrics[] = {
              return spool.oldest ? in_seconds(now() - *spool.oldest) : 0;
          });
      }},
-    {"spool_refused_events",
-     "Events in the spool that the database, while it answered, refused when they were tried last.",
-     [](process p) { return p.spool ? reading{p.writing.refused_of_spool.count} : std::nullopt; }},
     {"spool_damaged_files", "Files of the spool set aside as damaged.",
      [](process p) {
          return if_there(p.spool, [](const auto& spool) { return spool.damaged.size(); });
@@ -93,16 +90,19 @@ constexpr state_metric plain_metrics[] = {
      "When the first event was refused with none taken since; 0 while events are taken. Three "
      "days later Attentive gives up on it.",
      [](process p) -> reading { return p.refusing_since ? in_seconds(*p.refusing_since) : 0; }},
-    {"projection_waiting_batches", "Batches that the read models do not have yet.",
-     [](process p) { return if_there(p.database.projection, &projection_lag::batches); }},
+    {"intake_waiting_deliveries", "Deliveries of the intake that the log does not have yet.",
+     [](process p) { return if_there(p.database.projection, &projection_lag::deliveries); }},
+    {"intake_refused_deliveries",
+     "Of these those that the database refused while it took others; they are tried again.",
+     [](process p) { return if_there(p.database.projection, &projection_lag::refused); }},
     {"projection_waiting_events", "Events that the read models do not have yet.",
      [](process p) { return if_there(p.database.projection, &projection_lag::events); }},
-    {"projection_lag_seconds", "For how long the oldest of these batches has waited.",
+    {"projection_lag_seconds", "For how long the oldest of all these has waited.",
      [](process p) {
          return if_there(p.database.projection,
                          [](const auto& lag) { return in_seconds(lag.oldest); });
      }},
-    {"projection_set_aside_batches", "Batches that the read models refused: missing in reports.",
+    {"projection_set_aside_events", "Events that the read models refused: missing in reports.",
      [](process p) { return if_there(p.database.projection, &projection_lag::set_aside); }},
 };
 

@@ -4,6 +4,7 @@
 #include "app/config/secrets.hpp"
 #include "app/console/log.hpp"
 #include "gateway/attentive/normalizer.hpp"
+#include "gateway/store/applier.hpp"
 #include "gateway/store/migrations.hpp"
 
 namespace gateway {
@@ -102,7 +103,10 @@ result<drain_report> drain_spool(const configured& at, std::function<void(std::u
                         " and drains it by itself, as soon as its database takes events; to "
                         "drain it by hand, stop that gateway first");
     BOOST_OUTCOME_TRY(auto from, spool::open(spool_settings_of(c)));
-    return drain(from, {batch_settings_of(c, at.database.url), std::move(progress)});
+    const auto batches = batch_settings_of(c, at.database.url);
+    BOOST_OUTCOME_TRY(const auto done, drain(from, {batches, std::move(progress)}));
+    BOOST_OUTCOME_TRY(apply_waiting(batches.database_url, batches.map));
+    return done;
 }
 
 } // namespace gateway

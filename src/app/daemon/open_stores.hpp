@@ -61,8 +61,9 @@ spool_settings spool_settings_of(const config& c);
 // a mistyped one must not look like an empty one.
 result<void> expect_spool(const std::filesystem::path& directory);
 
-// Empties the configured spool into the database. Fails as drain() and expect_spool() do, and with
-// spool_failed when a running gateway holds it: that drains by itself.
+// Empties the configured spool into the database, and applies what is in its intake. Fails as
+// drain() and expect_spool() do, and with spool_failed when a running gateway holds it: that drains
+// by itself.
 result<drain_report> drain_spool(const configured& at, std::function<void(std::uint64_t)> progress);
 
 } // namespace gateway

@@ -18,7 +18,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// It may wait for a step of the projector and counts the rows, neither of which holds anybody up.
+// It may wait for a step of the applier and counts the rows, neither of which holds anybody up.
 constexpr std::chrono::seconds keeper_limit{60};
 
 constexpr worker::clock::duration keeper_pause{60s};
@@ -35,7 +35,7 @@ std::vector<std::string> keep_with(const std::string& database_url, call_deadlin
     expect_schema(connection);
     pqxx::nontransaction t{connection};
     std::vector<std::string> filled;
-    for (const std::string table : {"source_event", "delivery"}) {
+    for (const std::string table : {"source_event", "intake"}) {
         const auto left = t.exec_params("SELECT gateway.empty_default($1)", table)[0][0];
         if (!left.is_null())
             filled.push_back(left.as<std::string>());

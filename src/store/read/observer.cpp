@@ -71,14 +71,14 @@ constexpr std::array<question, 6> questions = {{
                  " WHERE m.last_sent_at > now() - interval '30 days'"
                  " ORDER BY m.unique_clickers DESC NULLS LAST, m.recipients DESC NULLS LAST,"
                  " m.company_id, m.channel, m.message_key LIMIT 10"},
-    {"projector", "SELECT batches, events, extract(epoch FROM oldest) AS oldest_seconds, failed"
+    {"lag", "SELECT deliveries, events, extract(epoch FROM oldest) AS oldest_seconds, failed"
                   " FROM gateway.projection_lag()"},
-    {"recent", "SELECT coalesce(sum(b.events) FILTER (WHERE b.committed_at > now() - interval"
-               " '1 hour'), 0) AS hour, coalesce(sum(b.events), 0) AS day,"
-               " count(*) = 100000 AS more" // as many batches were looked at, and no others
-               " FROM (SELECT n.committed_at, n.events FROM gateway.batch n"
-               " ORDER BY n.batch_id DESC LIMIT 100000) b"
-               " WHERE b.committed_at > now() - interval '1 day'"},
+    {"recent", "SELECT coalesce(sum(s.events) FILTER (WHERE s.applied_at > now() - interval"
+               " '1 hour'), 0) AS hour, coalesce(sum(s.events), 0) AS day,"
+               " count(*) = 100000 AS more" // as many steps were looked at, and no others
+               " FROM (SELECT n.applied_at, n.events FROM gateway.step n"
+               " ORDER BY n.step_id DESC LIMIT 100000) s"
+               " WHERE s.applied_at > now() - interval '1 day'"},
     {"silence", "SELECT s.company_id, c.company_name, s.event_name, s.newest_event,"
                 " extract(epoch FROM s.silence) AS silence_seconds,"
                 " extract(epoch FROM s.usual_silence) AS usual_seconds, s.is_silent, s.state"
@@ -186,13 +186,15 @@ void database_observer::implementation::ask_quarantine()
 void database_observer::implementation::ask_projection()
 {
     const auto rows =
-        health.ask("SELECT batches, events, failed, (extract(epoch FROM oldest) * 1000)"
-                   "::bigint FROM gateway.projection_lag()");
+        health.ask("SELECT deliveries, events, failed, coalesce((extract(epoch FROM oldest)"
+                   " * 1000)::bigint, 0), refused, coalesce(refusal, '')"
+                   " FROM gateway.projection_lag()");
     const auto row = rows[0];
     const std::lock_guard lock{mutex};
-    seen.projection = {row[0].as<std::uint64_t>(), row[1].as<std::uint64_t>(),
-                       row[2].as<std::uint64_t>(),
-                       std::chrono::milliseconds{row[3].as<std::int64_t>()}};
+    seen.projection = {
+        row[0].as<std::uint64_t>(), row[1].as<std::uint64_t>(),
+        row[2].as<std::uint64_t>(), std::chrono::milliseconds{row[3].as<std::int64_t>()},
+        row[4].as<std::uint64_t>(), row[5].as<std::string>()};
 }
 
 void database_observer::implementation::ask_default()

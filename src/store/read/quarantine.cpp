@@ -6,7 +6,7 @@
 #include "store/database/database.hpp"
 #include "store/database/missing_grant.hpp"
 #include "store/database/query.hpp"
-#include "store/write/batch_session.hpp"
+#include "store/write/intake_session.hpp"
 #include "store/write/pending.hpp"
 
 #include <span>
@@ -103,8 +103,8 @@ public:
     explicit replayer(const replay_settings& settings)
         : settings_(settings), database_(settings_for(settings.database_url))
     {
-        if (!settings_.dry_run)
-            session_.emplace(settings_, "quarantine replay", deadlines_);
+        if (!settings_.dry_run) // looks at all that a writer looks at
+            intake_session{settings_, "quarantine replay", deadlines_};
     }
 
     replay_report run()
@@ -112,11 +112,9 @@ public:
         waiting_pages pages{database_.connection(), settings_};
         for (auto page = pages.next(); !page.empty(); page = pages.next()) {
             report_.examined += page.size();
-            auto units = mapped(std::move(page));
-            if (settings_.dry_run)
-                count(units, {.fresh = std::vector<bool>(units.size(), true)});
-            else if (!units.empty())
-                write(units);
+            const auto deliveries = mapped(page);
+            if (!settings_.dry_run && !deliveries.empty())
+                append(deliveries);
             if (settings_.progress)
                 settings_.progress(report_.examined);
         }
@@ -125,76 +123,43 @@ public:
 
 private:
     // Those that are events by today's mapping; the others are counted.
-    std::vector<unit> mapped(std::vector<waiting> page)
+    delivery_list mapped(const std::vector<waiting>& page)
     {
-        std::vector<std::unique_ptr<pending>> events;
-        for (auto& row : page) {
-            auto what = settings_.map(row.delivery);
+        delivery_list events;
+        for (const auto& row : page) {
+            const auto what = settings_.map(row.delivery);
             if (const auto* refused = std::get_if<quarantined>(&what))
                 ++report_.left[refused->reason];
             else
-                events.push_back(std::make_unique<pending>(pending{
-                    std::move(row.delivery), [](const result<receipt>&) {}, std::move(what)}));
+                events.push_back(&row.delivery);
         }
-        return group(std::move(events));
+        report_.mapped += events.size();
+        return events;
     }
 
-    // Nothing when PostgreSQL refused a value of one of them.
-    std::optional<batch_written> try_write(std::span<const unit> units)
-    {
-        try {
-            return session_->write(units);
-        } catch (...) {
-            if (current_failure().kind != failure_kind::rejected)
-                throw;
-            return std::nullopt;
-        }
-    }
-
-    // Halves where a value is refused. Its row needs no quarantine row: it is one.
-    void write(std::span<const unit> units)
-    {
-        if (const auto done = try_write(units)) {
-            mark(units);
-            count(units, *done);
-        } else if (units.size() == 1) {
-            report_.left[quarantine_reason::database_rejected] += units[0].members.size();
-        } else {
-            write(units.first(units.size() / 2));
-            write(units.subspan(units.size() / 2));
-        }
-    }
-
-    // In order of the key, as the writers lock these rows.
-    void mark(std::span<const unit> units)
+    // Back into the intake and out of what waits, in one transaction. Rows in order of the key, as
+    // others lock them.
+    void append(const delivery_list& deliveries)
     {
         std::string ids;
-        for (const auto& u : units) {
-            for (const auto& member : u.members)
-                ids += (ids.empty() ? "{" : ",") + to_string(quarantine_id(member->delivery));
-        }
-        pqxx::nontransaction{database_.connection()}.exec_params(
-            "WITH locked AS (SELECT quarantine_id FROM gateway.quarantine"
-            " WHERE quarantine_id = ANY ($1::uuid[]) AND replayed_at IS NULL"
-            " ORDER BY quarantine_id FOR UPDATE)"
-            " UPDATE gateway.quarantine q SET replayed_at = clock_timestamp()"
-            " FROM locked WHERE q.quarantine_id = locked.quarantine_id",
-            ids + "}");
-    }
-
-    void count(std::span<const unit> units, const batch_written& done)
-    {
-        for (std::size_t i = 0; i < units.size(); ++i) {
-            const std::uint64_t rows = units[i].members.size();
-            report_.mapped += rows;
-            report_.known += done.fresh[i] ? rows - 1 : rows;
-        }
+        for (const auto* d : deliveries)
+            ids += (ids.empty() ? "{" : ",") + to_string(quarantine_id(*d));
+        auto& connection = database_.connection();
+        const call_deadlines::guard limit{deadlines_, connection.sock(), settings_.batch_deadline};
+        pqxx::work t{connection};
+        append_deliveries(t, read_intake_type(t), "quarantine replay", deliveries);
+        t.exec_params("WITH locked AS (SELECT quarantine_id FROM gateway.quarantine"
+                      " WHERE quarantine_id = ANY ($1::uuid[]) AND replayed_at IS NULL"
+                      " ORDER BY quarantine_id FOR UPDATE)"
+                      " UPDATE gateway.quarantine q SET replayed_at = clock_timestamp()"
+                      " FROM locked WHERE q.quarantine_id = locked.quarantine_id",
+                      ids + "}");
+        t.commit();
     }
 
     const replay_settings& settings_;
     database database_;
     call_deadlines deadlines_;
-    std::optional<batch_session> session_;
     replay_report report_;
 };
 
@@ -224,12 +189,11 @@ result<std::optional<quarantine_entry>> read_quarantine(const std::string& datab
     try {
         database db{settings_for(database_url)};
         pqxx::nontransaction t{db.connection()};
-        const auto rows =
-            t.exec_params("SELECT endpoint, reason, key_id, version, http_status, deliveries, " +
-                              shown_time("received_at") + ", " + shown_time("last_received_at") +
-                              ", coalesce(" + shown_time("replayed_at") +
-                              ", ''), body FROM gateway.quarantine WHERE quarantine_id = $1",
-                          to_string(id));
+        const auto rows = t.exec_params(
+            "SELECT endpoint, reason, key_id, version, deliveries, " + shown_time("received_at") +
+                ", " + shown_time("last_received_at") + ", coalesce(" + shown_time("replayed_at") +
+                ", ''), body FROM gateway.quarantine WHERE quarantine_id = $1",
+            to_string(id));
         if (rows.empty())
             return std::nullopt;
         const auto text = [row = rows[0]](int column) { return row[column].as<std::string>(); };
@@ -237,13 +201,12 @@ result<std::optional<quarantine_entry>> read_quarantine(const std::string& datab
                              .reason = text(1),
                              .key_id = text(2),
                              .version = text(3),
-                             .http_status = rows[0][4].as<int>(),
-                             .deliveries = rows[0][5].as<int>(),
-                             .received_at = text(6),
-                             .last_received_at = text(7),
-                             .replayed_at = text(8),
+                             .deliveries = rows[0][4].as<int>(),
+                             .received_at = text(5),
+                             .last_received_at = text(6),
+                             .replayed_at = text(7),
                              .faults = {},
-                             .body = bytes_of(rows[0][9])};
+                             .body = bytes_of(rows[0][8])};
         const auto faults =
             t.exec_params("SELECT coalesce(f->>'field', ''), coalesce(f->>'found', ''),"
                           " coalesce(f->>'expected', '') FROM gateway.quarantine,"

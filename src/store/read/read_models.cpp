@@ -1,4 +1,4 @@
-// The order of calls that makes a rebuild safe beside a running projector; the work is SQL.
+// The order of calls that makes a rebuild safe beside a running applier; the work is SQL.
 #include "gateway/store/read_models.hpp"
 #include "store/database/database.hpp"
 #include "store/database/missing_grant.hpp"
@@ -57,7 +57,7 @@ result<query_table> rebuild(const rebuild_settings& settings)
             if (settings.progress)
                 settings.progress(batches);
         }
-        // From here on the projector waits; what it did since the last step is little.
+        // From here on the applier waits; what it did since the last step is little.
         pqxx::work t{connection};
         t.exec("SELECT pg_advisory_xact_lock(gateway.projection_lock())");
         while (project_rest(t, models, settings.step_events_max) != 0) {

@@ -57,8 +57,7 @@ result<bool> has_events_of(const std::string& database_url, const std::string& c
 
 result<bool> is_projected(const std::string& database_url)
 {
-    return is_true(database_url,
-                   "NOT EXISTS (SELECT FROM gateway.batch WHERE projected_at IS NULL)");
+    return is_true(database_url, "deliveries = 0 AND events = 0 FROM gateway.projection_lag()");
 }
 
 } // namespace gateway

@@ -245,15 +245,6 @@ result<void> spool::remove(const spool_batch& batch)
     return ok();
 }
 
-result<void> spool::move_to_end(const spool_batch& batch, const deliveries_view& those)
-{
-    {
-        const std::lock_guard turn{implementation_->appending};
-        BOOST_OUTCOME_TRY(implementation_->write_twice(those));
-    }
-    return remove(batch);
-}
-
 spool_status spool::status() const
 {
     return implementation_->files.status();

@@ -55,24 +55,30 @@ DECLARE
     v_table text;
 BEGIN
     GRANT USAGE ON SCHEMA gateway, report TO gateway_writer;
-    GRANT USAGE ON SEQUENCE gateway.batch_id TO gateway_writer;
+    GRANT USAGE ON SEQUENCE gateway.intake_id, gateway.step_id TO gateway_writer;
     GRANT SELECT ON gateway.schema_migration, gateway.schema_file, gateway.dropped_month
         TO gateway_writer;
     GRANT EXECUTE ON FUNCTION gateway.ensure_partitions, gateway.make_ahead,
         gateway.empty_default, gateway.default_rows, gateway.has_erased,
-        gateway.without_erased, gateway.projected_until, gateway.apply_retention
+        gateway.without_erased, gateway.is_erased, gateway.projected_until, gateway.apply_retention
         TO gateway_writer;
-    GRANT INSERT ON gateway.source_event, gateway.delivery TO gateway_writer;
-    GRANT INSERT, SELECT, UPDATE (projected_at, set_aside_at, set_aside_error)
-        ON gateway.batch TO gateway_writer;
+    GRANT INSERT, SELECT, UPDATE (lengths, bodies), DELETE ON gateway.intake TO gateway_writer;
+    GRANT SELECT ON gateway.delivery TO gateway_writer;
+    GRANT INSERT, SELECT, UPDATE, DELETE ON gateway.intake_waiting, gateway.set_aside
+        TO gateway_writer;
+    GRANT INSERT ON gateway.source_event TO gateway_writer;
+    GRANT SELECT, UPDATE (position, projected) ON gateway.log_state TO gateway_writer;
+    GRANT INSERT, SELECT ON gateway.step TO gateway_writer;
     -- SELECT of all, for whoever replays: the bytes are mapped again.
-    GRANT INSERT, SELECT, UPDATE (deliveries, last_received_at, replayed_at)
+    GRANT INSERT, SELECT,
+        UPDATE (deliveries, intake_id, ordinal, last_received_at, replayed_at)
         ON gateway.quarantine TO gateway_writer;
 
-    -- The projector, and the operator's rebuild.
+    -- The applier, and the operator's rebuild.
     PERFORM gateway.grant_shown('gateway.source_event', 'gateway.projection_event',
         'gateway_writer');
-    GRANT SELECT (event_name, batch_id) ON gateway.source_event TO gateway_writer;
+    GRANT SELECT (event_name, position, intake_id, ordinal) ON gateway.source_event
+        TO gateway_writer;
     FOR v_table IN SELECT t FROM unnest(gateway.read_models()) AS m (model),
                        unnest(gateway.read_model_tables(m.model)) AS t
                    UNION ALL SELECT 'identity_split' LOOP
@@ -98,7 +104,7 @@ BEGIN
     PERFORM gateway.grant_shown('gateway.source_event', 'report.source_event', 'gateway_reader');
     GRANT SELECT (business_address) ON gateway.source_event TO gateway_reader;
     PERFORM gateway.grant_shown('gateway.quarantine', 'report.quarantine', 'gateway_reader');
-    PERFORM gateway.grant_shown('gateway.batch', 'report.batches', 'gateway_reader');
+    PERFORM gateway.grant_shown('gateway.step', 'report.steps', 'gateway_reader');
     GRANT SELECT (company_id, subscriber_id, profile_id, first_seen_at) ON gateway.identity
         TO gateway_reader;
     GRANT SELECT ON gateway.company, gateway.consent_decision,

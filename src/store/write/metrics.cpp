@@ -12,8 +12,7 @@ namespace gateway {
 
 namespace {
 
-constexpr std::array<std::string_view, 5> names = {"stored", "duplicate", "quarantined", "spooled",
-                                                   "refused"};
+constexpr std::array<std::string_view, 4> names = {"accepted", "quarantined", "spooled", "refused"};
 
 const std::string unmapped_type = "unknown";
 
@@ -170,7 +169,7 @@ void delivery_metrics::count(const pending& p, outcome what)
     if (!event || what == outcome::refused)
         return;
     heard_of(p);
-    if (what == outcome::stored || what == outcome::spooled)
+    if (what != outcome::quarantined)
         delay_seconds.observe(std::max(0.0, seconds(now()) - seconds(p.event().occurred_at)));
 }
 

@@ -16,7 +16,7 @@ namespace gateway {
 
 struct pending;
 
-enum class outcome { stored, duplicate, quarantined, spooled, refused };
+enum class outcome { accepted, quarantined, spooled, refused };
 
 // Since when every delivery with a valid signature was refused, in this process: the first that
 // was, with none kept since. Any thread.
@@ -29,7 +29,7 @@ public:
     void count(const pending& p, outcome what);
 
 private:
-    static constexpr std::size_t kinds = 5;
+    static constexpr std::size_t kinds = 4;
     using by_type = std::map<std::string, std::array<counter, kinds>, std::less<>>;
 
     const std::array<counter, kinds>& handles(const std::string& endpoint, const std::string& type);

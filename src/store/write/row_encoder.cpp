@@ -109,22 +109,44 @@ void row_encoder::id(const uuid& value)
         out_ += static_cast<char>(byte);
 }
 
-void row_encoder::text_array(const std::vector<std::string>& values)
+void row_encoder::big(std::int64_t value)
+{
+    append32(8);
+    append64(static_cast<std::uint64_t>(value));
+}
+
+template <class Values, class Append>
+void row_encoder::append_array(column_type of, const Values& values, Append append)
 {
     const std::size_t start = out_.size();
     append32(0); // the array's length, known at its end
     append32(values.empty() ? 0 : 1);
     append32(0);
-    append32(static_cast<std::uint32_t>(column_type::text));
+    append32(static_cast<std::uint32_t>(of));
     if (!values.empty()) {
         append32(static_cast<std::uint32_t>(values.size()));
         append32(1);
     }
     for (const auto& value : values)
-        append_bytes(value);
+        append(value);
     const auto length = static_cast<std::uint32_t>(out_.size() - start - 4);
     for (unsigned i = 0; i < 4; ++i)
         out_[start + i] = static_cast<char>(length >> (24U - 8U * i));
+}
+
+void row_encoder::text_array(const std::vector<std::string>& values)
+{
+    append_array(column_type::text, values, [this](const auto& value) { append_bytes(value); });
+}
+
+void row_encoder::time_array(const std::vector<timestamp>& values)
+{
+    append_array(column_type::timestamptz, values, [this](timestamp value) { time(value); });
+}
+
+void row_encoder::integer_array(const std::vector<std::int32_t>& values)
+{
+    append_array(column_type::integer, values, [this](std::int32_t value) { integer(value); });
 }
 
 void row_encoder::append32(std::uint32_t value)

@@ -16,10 +16,13 @@ namespace gateway {
 // Object ids of built-in types: fixed for ever (PostgreSQL's pg_type.dat).
 enum class column_type : std::uint32_t {
     bytea = 17,
+    bigint = 20,
     integer = 23,
     text = 25,
+    integer_array = 1007,
     text_array = 1009,
     timestamptz = 1184,
+    timestamptz_array = 1185,
     uuid = 2950,
     jsonb = 3802,
 };
@@ -40,9 +43,12 @@ public:
     void bytea(std::string_view value);
     void jsonb(std::string_view json); // empty: NULL
     void integer(std::int32_t value);
+    void big(std::int64_t value);
     void time(timestamp value); // beyond 64 bits of microseconds: a value PostgreSQL refuses
     void id(const uuid& value);
     void text_array(const std::vector<std::string>& values);
+    void time_array(const std::vector<timestamp>& values);
+    void integer_array(const std::vector<std::int32_t>& values);
 
     std::string take() { return std::move(out_); }
 
@@ -50,6 +56,8 @@ private:
     void append32(std::uint32_t value);
     void append64(std::uint64_t value);
     void append_bytes(std::string_view value);
+    template <class Values, class Append>
+    void append_array(column_type of, const Values& values, Append append);
 
     std::string out_;
     std::size_t row_start_ = 0;

@@ -3,6 +3,7 @@
 // GATEWAY_SABOTAGE, as the product is built, each question is a constant no and leaves no code.
 #pragma once
 
+#include "store/write/answers.hpp"
 #include "store/write/pending.hpp"
 
 #ifdef GATEWAY_SABOTAGE
@@ -17,11 +18,12 @@
 namespace gateway {
 
 enum class sabotage {
-    ack_before_commit, // the sender hears "stored" when the event is in memory
+    ack_before_commit, // the sender hears "accepted" when the event is in memory
     drop_batch,        // what the database does not take is acknowledged and forgotten
     no_fsync,          // the commit does not wait for its WAL to be written
-    forget_late,       // a batch past its deadline is answered stored, and forgotten
+    forget_late,       // a batch past its deadline is answered accepted, and forgotten
     mark_first,        // a batch is removed from the spool before it is committed
+    finish_first,      // rows of the intake wait no longer before they are applied
     always_ready,      // an event can be made durable, whatever is down or full
     leak_connection,   // each try to connect leaves a connection behind
     no_dedup,          // each delivery gets an id of its own, so that a retry is a second row
@@ -42,6 +44,7 @@ inline bool sabotaged(sabotage s)
     case sabotage::no_fsync: return chosen == "no-fsync";
     case sabotage::forget_late: return chosen == "forget-late";
     case sabotage::mark_first: return chosen == "mark-first";
+    case sabotage::finish_first: return chosen == "finish-first";
     case sabotage::always_ready: return chosen == "always-ready";
     case sabotage::leak_connection: return chosen == "leak-connection";
     case sabotage::no_dedup: return chosen == "no-dedup";
@@ -53,10 +56,7 @@ inline void acknowledge(pending& p, const mapping_function& map)
 {
     if (!p.what)
         p.what.emplace(map(p.delivery));
-    if (p.is_event())
-        p.done(receipt{disposition::stored, p.event().event_id, std::nullopt});
-    else
-        p.done(receipt{disposition::quarantined, quarantine_id(p.delivery), p.refusal().reason});
+    p.done(receipt_of(p));
     p.done = [](const result<receipt>&) {};
 }
 
@@ -73,9 +73,8 @@ inline void leave_connection(const std::string& url)
         new pqxx::connection{url + "&application_name=attentive-gateway"};
 }
 
-inline void give_random_id(pending& p, const mapping_function& map)
+inline void give_random_id(pending& p)
 {
-    p.what.emplace(map(p.delivery));
     auto* const event = std::get_if<source_event>(&*p.what);
     if (event == nullptr)
         return;
@@ -94,7 +93,7 @@ constexpr bool sabotaged(sabotage)
 inline void acknowledge(pending&, const mapping_function&) {}
 inline void acknowledge(std::vector<std::unique_ptr<pending>>&, const mapping_function&) {}
 inline void leave_connection(const std::string&) {}
-inline void give_random_id(pending&, const mapping_function&) {}
+inline void give_random_id(pending&) {}
 
 #endif
 

@@ -56,7 +56,7 @@ void spooler::append(std::vector<std::unique_ptr<pending>> taken)
         if (durable.has_error())
             p->done(durable.error());
         else
-            p->done(receipt_of_spooled(*p));
+            p->done(receipt_of(*p));
     }
 }
 

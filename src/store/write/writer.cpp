@@ -1,16 +1,16 @@
-// The promise of the store, kept by threads that share an inbox: a completion says "stored" only
+// The promise of the store, kept by threads that share an inbox: a completion says "accepted" only
 // after COMMIT here, or after an fsync in the spool, and every completion runs, once.
 //
-//   submit -> inbox -> thread: map_all -> group -> batch_session -> answer_written
-//               |                 |                     |
-//               +-----------------+---------------------+--> fallback: spooled, or refused
+//   submit -> inbox -> thread: map_all -> intake_session -> answer_accepted
+//               |                 |             |
+//               +-----------------+-------------+--> fallback: spooled, or refused
 //
 // Invariants:
 // - Whoever holds a `pending` owes its sender an answer: it is moved on, or its completion is
 //   called; there is no third way out of a function here.
 // - A batch in doubt (the connection broke, the deadline passed) counts as not written. It goes to
-//   the spool, or once more to a new connection, or back to the sender, and may so be written
-//   twice: the content key makes one row.
+//   the spool, or once more to a new connection, or back to the sender, and may so be appended
+//   twice: it is applied once, by its content key.
 // - `serving` is the only switch between database and spool. Nothing waits in the inbox while it is
 //   zero: submit() looks before its push and again behind it, and the thread that brings it to zero
 //   empties the inbox.
@@ -32,10 +32,10 @@
 #include "store/database/call_deadlines.hpp"
 #include "store/database/missing_grant.hpp"
 #include "store/write/answers.hpp"
-#include "store/write/batch_session.hpp"
 #include "store/write/drainer.hpp"
 #include "store/write/fallback.hpp"
 #include "store/write/inbox.hpp"
+#include "store/write/intake_session.hpp"
 #include "store/write/metrics.hpp"
 #include "store/write/pending.hpp"
 #include "store/write/sabotage.hpp"
@@ -77,11 +77,12 @@ std::string instance_name(std::size_t thread)
            std::to_string(thread);
 }
 
-pendings members_of(std::vector<unit> units)
+delivery_list deliveries_of(const pendings& all)
 {
-    pendings out;
-    for (auto& u : units)
-        std::move(u.members.begin(), u.members.end(), std::back_inserter(out));
+    delivery_list out;
+    out.reserve(all.size());
+    for (const auto& p : all)
+        out.push_back(&p->delivery);
     return out;
 }
 
@@ -105,10 +106,10 @@ struct writer::implementation {
     }
 
     void run(lane& l, worker& self);
-    std::unique_ptr<batch_session> open(const lane& l);
-    bool serve(batch_session& session, lane& l, worker& self);
-    bool store(batch_session& session, pendings taken, lane& l, worker& self);
-    bool is_worth_another_try(const failure& why, const batch_session& session, const lane& l,
+    std::unique_ptr<intake_session> open(const lane& l);
+    bool serve(intake_session& session, lane& l, worker& self);
+    bool store(intake_session& session, pendings taken, lane& l);
+    bool is_worth_another_try(const failure& why, const intake_session& session, const lane& l,
                               clock::time_point since) const;
     void spool_late();
     void empty_inbox();
@@ -118,13 +119,11 @@ struct writer::implementation {
     inbox box;
     call_deadlines deadlines;
     log_limit connect_log;
-    log_limit poison_log;
     log_limit late_log;
     std::mutex trouble_mutex;
     std::optional<error> trouble; // of the last connection tried
     bool login_refused = false;
     std::atomic<std::size_t> connected{0};
-    std::atomic<std::uint64_t> batches_taken{0}; // and committed
     // Threads that have a connection or may have one at once. At zero nothing is queued for them:
     // submissions go to the spool, or are refused, and so does what was in the inbox.
     std::atomic<std::size_t> serving;
@@ -170,7 +169,7 @@ void writer::implementation::run(lane& l, worker& self)
 }
 
 // Until `session` is of no more use. False: the inbox is closed, and all is written.
-bool writer::implementation::serve(batch_session& session, lane& l, worker& self)
+bool writer::implementation::serve(intake_session& session, lane& l, worker& self)
 {
     while (true) {
         self.idle();
@@ -184,10 +183,10 @@ bool writer::implementation::serve(batch_session& session, lane& l, worker& self
         self.beat();
         if (taken.empty()) {
             l.failures = 0;
-            if (!session.takes_batches())
+            if (!session.takes_deliveries())
                 return true;
         } else {
-            const bool written = store(session, std::move(taken), l, self);
+            const bool written = store(session, std::move(taken), l);
             if (!l.trying_again)
                 box.finished();
             if (!written)
@@ -198,13 +197,13 @@ bool writer::implementation::serve(batch_session& session, lane& l, worker& self
     }
 }
 
-std::unique_ptr<batch_session> writer::implementation::open(const lane& l)
+std::unique_ptr<intake_session> writer::implementation::open(const lane& l)
 {
     try {
         if (sabotaged(sabotage::leak_connection))
             leave_connection(settings.database_url);
         auto session =
-            std::make_unique<batch_session>(settings, instance_name(l.number), deadlines);
+            std::make_unique<intake_session>(settings, instance_name(l.number), deadlines);
         note(std::nullopt, false);
         return session;
     } catch (...) {
@@ -230,46 +229,32 @@ void writer::implementation::note(std::optional<error> now, bool is_login)
 }
 
 // Whether the batch was dealt with; otherwise the connection is given up.
-bool writer::implementation::store(batch_session& session, pendings taken, lane& l, worker& self)
+bool writer::implementation::store(intake_session& session, pendings taken, lane& l)
 {
     batch_events.observe(static_cast<double>(taken.size()));
     const auto since = taken.front()->since;
     map_all(taken, settings.map);
-    failure last{};
     // With a spool, a sender is answered within the deadline, counted from when it was heard.
     // Without one nothing is gained by giving up early.
-    auto left = session.write_parts(
-        group(std::move(taken)),
-        [&](std::span<unit> units, const batch_written& written) {
-            self.beat();
-            ++batches_taken;
-            answer_written(units, written, l.metrics);
-        },
-        last, otherwise.has_spool() ? since + settings.batch_deadline : batch_session::no_limit);
-
-    if (last.kind == failure_kind::rejected)
-        write_log(poison_log, severity::warn, "values_refused",
-                  "PostgreSQL refused values (SQLSTATE {db.response.status_code}): kept in "
-                  "quarantine as {attentive.quarantine.reason}",
-                  {{"db.response.status_code", last.sqlstate},
-                   {"attentive.quarantine.reason", "database_rejected"}});
-    if (!left.refused.empty())
-        otherwise.take_refused(members_of(std::move(left.refused)), to_error(last));
-    if (left.failed.empty())
+    const auto why =
+        session.append(deliveries_of(taken), otherwise.has_spool() ? since + settings.batch_deadline
+                                                                   : intake_session::no_limit);
+    if (!why) {
+        answer_accepted(taken, l.metrics);
         return true;
-    auto kept = members_of(std::move(left.failed));
+    }
     if (sabotaged(sabotage::forget_late) && session.deadline_passed())
-        acknowledge(kept, settings.map);
-    if (is_worth_another_try(last, session, l, since))
-        l.again = std::move(kept);
+        acknowledge(taken, settings.map);
+    if (is_worth_another_try(*why, session, l, since))
+        l.again = std::move(taken);
     else
-        otherwise.take_refused(std::move(kept), to_error(last));
+        otherwise.take_refused(std::move(taken), to_error(*why));
     return false;
 }
 
 // Once, on the connection that is made at once: what the first try stored is found by its key. A
 // spool is as good and does not depend on that connection.
-bool writer::implementation::is_worth_another_try(const failure& why, const batch_session& session,
+bool writer::implementation::is_worth_another_try(const failure& why, const intake_session& session,
                                                   const lane& l, clock::time_point since) const
 {
     return !otherwise.has_spool() && why.kind == failure_kind::lost && !session.deadline_passed() &&
@@ -302,9 +287,8 @@ writer::writer(writer_settings settings)
     auto& i = *implementation_;
     const auto& s = i.settings;
     if (i.otherwise.has_spool()) {
-        i.draining = std::make_unique<drainer>(
-            s, s.fallback, instance_name(s.threads), [&i] { return i.connected > 0; },
-            [&i] { return i.batches_taken.load(); });
+        i.draining = std::make_unique<drainer>(s, s.fallback, instance_name(s.threads),
+                                               [&i] { return i.connected > 0; });
         i.watching = std::make_unique<worker>("inbox watch", [&i](worker& self) {
             while (self.rest(i.settings.batch_deadline / 20))
                 i.spool_late();
@@ -333,8 +317,6 @@ void writer::submit(verified_delivery d, completion done)
 {
     auto p = std::make_unique<pending>(pending{std::move(d), std::move(done)});
     auto& i = *implementation_;
-    if (sabotaged(sabotage::no_dedup))
-        give_random_id(*p, i.settings.map);
     if (sabotaged(sabotage::ack_before_commit))
         acknowledge(*p, i.settings.map);
     if (i.serving == 0)
@@ -366,7 +348,7 @@ writer_status writer::status() const
     auto& i = *implementation_;
     const auto now = worker::clock::now();
     const bounds waiting = i.box.waiting();
-    writer_status s{waiting.events, waiting.bytes, {}, gateway::refusing_since(), {}, false, {}};
+    writer_status s{waiting.events, waiting.bytes, {}, gateway::refusing_since(), {}, false};
     {
         const std::lock_guard lock{i.trouble_mutex};
         s.trouble = i.trouble;
@@ -375,10 +357,8 @@ writer_status writer::status() const
     for (const auto& each : i.threads)
         s.stalled_for = std::max(s.stalled_for, each.busy_for(now));
     s.stalled_for = std::max(s.stalled_for, i.otherwise.busy_for(now));
-    if (i.draining) {
+    if (i.draining)
         s.stalled_for = std::max(s.stalled_for, i.draining->busy_for(now));
-        s.refused_of_spool = i.draining->refused();
-    }
     return s;
 }
 

@@ -50,7 +50,6 @@ TEST(EventJsonTest, ListsEveryFaultOfAQuarantine)
 
     EXPECT_EQ(to_json(q), R"({
   "reason": "field_invalid",
-  "http_status": 202,
   "faults": [
     {
       "field": "message.id",

@@ -71,7 +71,7 @@ TEST(AnswerTest, WordsCannotBreakTheJson)
               "a \"quote\" \\ and\na line");
 }
 
-TEST(AnswerTest, EveryQuarantineReasonIsToldWithItsStatus)
+TEST(AnswerTest, EveryQuarantineReasonIsToldAndIsNoReasonToSendAgain)
 {
     for (const auto reason :
          {quarantine_reason::malformed_json, quarantine_reason::json_limits,
@@ -80,7 +80,7 @@ TEST(AnswerTest, EveryQuarantineReasonIsToldWithItsStatus)
           quarantine_reason::field_invalid, quarantine_reason::database_rejected}) {
         const answer a = answer_to(receipt{disposition::quarantined, {}, reason});
 
-        EXPECT_EQ(a.status, http_status(reason));
+        EXPECT_EQ(a.status, 202);
         EXPECT_THAT(a.body, HasSubstr(std::string{name(reason)}));
         EXPECT_THAT(a.body, HasSubstr("quarantine_id"));
     }

@@ -15,7 +15,7 @@ namespace asio = boost::asio;
 
 receipt numbered(std::uint8_t n)
 {
-    receipt r{disposition::stored, {}, {}};
+    receipt r{disposition::accepted, {}, {}};
     r.id.bytes[0] = n;
     return r;
 }

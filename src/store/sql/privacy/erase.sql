@@ -14,13 +14,30 @@ END $$;
 COMMENT ON FUNCTION gateway.company_of_body IS
     'The company_id that the body of a refused delivery names.';
 
--- The subscribers of that person, all identifiers they were seen with, and the refused bodies that
--- hold one, as temporary tables.
+-- Whether a body that became no event holds an identifier of those who are erased: as bytes; short
+-- ids would be found in everybody's. What names another company does not: whoever has the same
+-- phone there is another company's customer.
+CREATE OR REPLACE FUNCTION gateway.names_erased(p_company_id text, p_body bytea) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN CASE WHEN EXISTS (
+            SELECT FROM pg_temp.erased_identifier i
+            WHERE (i.kind IN ('phone', 'email') OR octet_length(i.value) >= 6)
+              AND position(lower(encode(convert_to(ltrim(i.value, '+'), 'UTF8'), 'escape'))
+                           IN lower(encode(p_body, 'escape'))) > 0)
+        THEN coalesce(gateway.company_of_body(p_body), p_company_id) = p_company_id
+        ELSE false END;
+END $$;
+COMMENT ON FUNCTION gateway.names_erased IS
+    'Whether a body holds an identifier that find_erased found, and names no other company.';
+
+-- The subscribers of that person, all identifiers they were seen with, their bodies, and the
+-- refused bodies that hold one, as temporary tables.
 CREATE OR REPLACE FUNCTION gateway.find_erased(p_company_id text, p_kind text, p_value text)
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     DROP TABLE IF EXISTS pg_temp.erased_subscriber, pg_temp.erased_identifier,
-        pg_temp.erased_body;
+        pg_temp.erased_delivery, pg_temp.erased_body;
     CREATE TEMP TABLE erased_subscriber ON COMMIT DROP AS
     WITH named AS (
         SELECT w.subscriber_id FROM gateway.subscribers_with(p_company_id, p_kind, p_value) w
@@ -32,8 +49,8 @@ BEGIN
             AND e.subscriber_id = d.subscriber_id
         UNION -- what no read model has seen yet
         SELECT e.subscriber_id
-        FROM gateway.batch b JOIN gateway.source_event e ON e.batch_id = b.batch_id
-        WHERE b.projected_at IS NULL AND e.company_id = p_company_id
+        FROM gateway.log_state l JOIN gateway.source_event e ON e.position > l.projected
+        WHERE e.company_id = p_company_id
           AND e.subscriber_id IS NOT NULL
           AND e.identifiers @> jsonb_build_object(p_kind, jsonb_build_array(p_value))),
     profile AS (
@@ -57,20 +74,32 @@ BEGIN
     CROSS JOIN LATERAL jsonb_each(e.identifiers) AS j
     CROSS JOIN LATERAL jsonb_array_elements_text(j.value) AS v (value);
 
-    -- Bodies there are no events: searched for the identifiers as bytes. Short ids would be found
-    -- in everybody's. What names another company stays: whoever has the same phone there is another
-    -- company's customer.
+    CREATE TEMP TABLE erased_delivery ON COMMIT DROP AS
+    SELECT e.intake_id, e.ordinal FROM pg_temp.erased_subscriber s
+    JOIN gateway.source_event e ON e.company_id = p_company_id AND e.subscriber_id = s.old_id
+    JOIN gateway.intake i ON i.intake_id = e.intake_id AND i.lengths[e.ordinal] IS NOT NULL
+    UNION -- what is not applied yet, and was not after a while
+    SELECT d.intake_id, d.ordinal FROM gateway.intake_waiting w
+    JOIN gateway.delivery d ON d.intake_id = w.intake_id
+    WHERE gateway.names_erased(p_company_id, d.body);
+
     CREATE TEMP TABLE erased_body ON COMMIT DROP AS
     SELECT q.quarantine_id FROM gateway.quarantine q
-    WHERE CASE WHEN EXISTS (
-            SELECT FROM pg_temp.erased_identifier i
-            WHERE (i.kind IN ('phone', 'email') OR octet_length(i.value) >= 6)
-              AND position(lower(encode(convert_to(ltrim(i.value, '+'), 'UTF8'), 'escape'))
-                           IN lower(encode(q.body, 'escape'))) > 0)
-        THEN coalesce(gateway.company_of_body(q.body), p_company_id) = p_company_id END;
+    WHERE gateway.names_erased(p_company_id, q.body);
 END $$;
 COMMENT ON FUNCTION gateway.find_erased IS
     'Makes temporary tables of what an erasure reaches.';
+
+-- Takes bodies out of the intake.
+CREATE OR REPLACE FUNCTION gateway.blank_deliveries(p_intakes bigint[], p_ordinals integer[])
+RETURNS void LANGUAGE sql AS $$
+    SELECT gateway.keep_bodies(p_intakes, array_agg(d.intake_id), array_agg(d.ordinal))
+    FROM gateway.delivery d
+    WHERE d.intake_id = ANY (p_intakes) AND d.body IS NOT NULL AND NOT EXISTS (
+        SELECT FROM unnest(p_intakes, p_ordinals) AS b (intake_id, ordinal)
+        WHERE b.intake_id = d.intake_id AND b.ordinal = d.ordinal)
+$$;
+COMMENT ON FUNCTION gateway.blank_deliveries IS 'Takes deliveries'' bodies out of the intake.';
 
 -- What names the person goes; rows stay, so that counts do.
 CREATE OR REPLACE FUNCTION gateway.blank_erased(p_company_id text, p_at timestamptz)
@@ -78,11 +107,8 @@ RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     v_part text;
 BEGIN
-    DELETE FROM gateway.delivery d
-    USING pg_temp.erased_subscriber s, gateway.source_event e
-    WHERE e.company_id = p_company_id AND e.subscriber_id = s.old_id
-      AND d.company_id = e.company_id AND d.received_at = e.received_at
-      AND d.event_id = e.event_id;
+    PERFORM gateway.blank_deliveries(array_agg(b.intake_id), array_agg(b.ordinal))
+    FROM pg_temp.erased_delivery b;
     -- The row stays, so that a retry of the same bytes only counts.
     UPDATE gateway.quarantine q SET body = '', replayed_at = p_at
     FROM pg_temp.erased_body b WHERE b.quarantine_id = q.quarantine_id;
@@ -125,10 +151,12 @@ COMMENT ON FUNCTION gateway.blank_erased IS
     'Blanks log, bodies and identifiers of what find_erased found.';
 
 -- Erases the person of an identifier: everybody who is one profile with it. Returns what it found;
--- nothing is written when p_dry_run. Blocks writers for a moment, so that no event slips past.
+-- nothing is written when p_dry_run. What waits in the intake is applied before, if somebody does
+-- so within p_wait: else bodies that name the person go. Nothing is applied meanwhile, so that no
+-- event slips past.
 CREATE OR REPLACE FUNCTION gateway.erase(
     p_company_id text, p_kind text, p_value text, p_dry_run boolean DEFAULT false,
-    p_profiles_max integer DEFAULT 1,
+    p_profiles_max integer DEFAULT 1, p_wait interval DEFAULT interval '10 seconds',
     OUT profiles bigint, OUT subscribers bigint, OUT events bigint, OUT deliveries bigint,
     OUT quarantined bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
@@ -144,8 +172,12 @@ BEGIN
         RAISE EXCEPTION 'that is no % that could identify anybody', p_kind
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    PERFORM pg_advisory_xact_lock(gateway.projection_lock()); -- read models hold still
-    LOCK TABLE gateway.source_event IN SHARE ROW EXCLUSIVE MODE;
+    v_at := clock_timestamp();
+    WHILE clock_timestamp() < v_at + p_wait AND EXISTS (
+            SELECT FROM gateway.intake_waiting w WHERE w.tries = 0 AND w.appended_at <= v_at) LOOP
+        PERFORM pg_sleep(0.05);
+    END LOOP;
+    PERFORM pg_advisory_xact_lock(gateway.projection_lock()); -- log and read models hold still
     v_at := clock_timestamp();
 
     PERFORM gateway.find_erased(p_company_id, p_kind, v_value);
@@ -158,10 +190,7 @@ BEGIN
     END IF;
     SELECT count(*) INTO events FROM pg_temp.erased_subscriber s
     JOIN gateway.source_event e ON e.company_id = p_company_id AND e.subscriber_id = s.old_id;
-    SELECT count(*) INTO deliveries FROM pg_temp.erased_subscriber s
-    JOIN gateway.source_event e ON e.company_id = p_company_id AND e.subscriber_id = s.old_id
-    JOIN gateway.delivery d ON d.company_id = e.company_id AND d.received_at = e.received_at
-        AND d.event_id = e.event_id;
+    SELECT count(*) INTO deliveries FROM pg_temp.erased_delivery;
     SELECT count(*) INTO quarantined FROM pg_temp.erased_body;
     IF p_dry_run THEN
         RETURN;

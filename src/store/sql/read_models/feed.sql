@@ -14,7 +14,7 @@ SELECT gateway.describe('gateway.feed_day',
     'the rows are the same.', ARRAY[
     ['day', 'Day (UTC) in which events were received.'],
     ['first_received_at', 'received_at of the first of them; of one that claims to be younger '
-        'than its commit, the commit.'],
+        'than when it was applied, that.'],
     ['last_received_at', 'The same of the last.'],
     ['minutes', 'Bit n, from the left: events came in minute n of the day.'],
     ['hours', 'Bit n, from the right: events came in hour n of the day.'],
@@ -29,26 +29,44 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION gateway.longest_pause IS 'The longest run of zeros between ones.';
 
+-- The steps that applied the events of positions, and which of the positions each of them did.
+CREATE OR REPLACE FUNCTION gateway.steps_of(
+    p_first bigint, p_last bigint, OUT applied_at timestamptz, OUT first bigint, OUT last bigint)
+RETURNS SETOF record
+LANGUAGE sql STABLE
+AS $$
+    SELECT s.applied_at, greatest(s.position - s.events + 1, p_first), least(s.position, p_last)
+    FROM gateway.step s
+    WHERE s.events > 0 AND s.position >= p_first
+        AND s.position <= (SELECT min(n.position) FROM (
+            SELECT t.position FROM gateway.step t WHERE t.events > 0 AND t.position >= p_last
+            ORDER BY t.position LIMIT 1) n)
+$$;
+COMMENT ON FUNCTION gateway.steps_of IS
+    'The steps that applied the events of positions, with their part of the positions.';
+
 -- A gateway whose clock runs ahead must not hide silence to come: nothing is received long after
--- the database committed it.
-CREATE OR REPLACE FUNCTION gateway.project_feed(p_batches bigint[]) RETURNS void
+-- it was applied.
+CREATE OR REPLACE FUNCTION gateway.project_feed(p_first bigint, p_last bigint)
+RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     v_companies text[];
     v_names     text[];
 BEGIN
     WITH told AS (
-        SELECT e.batch_id, e.company_id, e.event_name, min(e.received_at) AS first,
+        SELECT s.applied_at, e.company_id, e.event_name, min(e.received_at) AS first,
                max(e.received_at) AS last
-        FROM gateway.source_event e WHERE e.batch_id = ANY (p_batches)
-        GROUP BY e.batch_id, e.company_id, e.event_name,
+        FROM gateway.steps_of(p_first, p_last) s
+        JOIN gateway.source_event e ON e.position BETWEEN s.first AND s.last
+        GROUP BY s.applied_at, e.company_id, e.event_name,
                  date_bin('1 minute', e.received_at, timestamptz '2000-01-01 00:00+00')),
     heard AS (
         SELECT t.company_id, t.event_name, least(t.first, c.last) AS first, c.last,
                c.last AT TIME ZONE 'UTC' AS at
-        FROM told t JOIN gateway.batch b ON b.batch_id = t.batch_id
-        CROSS JOIN LATERAL (SELECT CASE WHEN t.last > b.committed_at + interval '1 minute'
-                                        THEN b.committed_at ELSE t.last END AS last) c),
+        FROM told t
+        CROSS JOIN LATERAL (SELECT CASE WHEN t.last > t.applied_at + interval '1 minute'
+                                        THEN t.applied_at ELSE t.last END AS last) c),
     merged AS (
         INSERT INTO feed_day AS f (company_id, event_name, day, first_received_at,
             last_received_at, minutes, hours, pause_minutes)
@@ -82,17 +100,18 @@ BEGIN
     WHERE f.company_id = k.company_id AND f.event_name = k.event_name AND f.day < k.first_day;
 END $$;
 COMMENT ON FUNCTION gateway.project_feed IS
-    'Merges when the events of the given batches came in into feed_day, and drops what is older '
+    'Merges when the events of the given positions came in into feed_day, and drops what is older '
     'than 28 days before the newest.';
 
--- A projector that lags must not make a feed look silent.
+-- An applier that lags must not make a feed look silent.
 CREATE OR REPLACE FUNCTION gateway.projected_until() RETURNS timestamptz
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT least(now(), (SELECT b.committed_at FROM gateway.batch b
-                         WHERE b.projected_at IS NULL AND b.set_aside_at IS NULL
-                         ORDER BY b.batch_id LIMIT 1));
+    SELECT least(now(), (SELECT min(w.appended_at) FROM gateway.intake_waiting w),
+        (SELECT n.applied_at FROM gateway.step n
+         WHERE n.events > 0 AND n.position > (SELECT s.projected FROM gateway.log_state s)
+         ORDER BY n.position LIMIT 1));
 END;
 COMMENT ON FUNCTION gateway.projected_until IS
-    'Up to when the read models know the log: the commit of the oldest waiting batch, now when '
-    'none waits.';
+    'Up to when the read models know what came: when the oldest delivery was appended that waits, '
+    'or the oldest event applied; now when none waits.';

@@ -1,18 +1,20 @@
--- From the log to the read models, batch by batch. The end state is a function of the log alone:
--- whatever depends on order (which opt-in an opt-out ends, what was sent last before it, which
--- subscribers are one person) is worked out again for the keys that a batch touches, and counts
--- change by the difference. One projector runs at a time, so the merges read first and write only
--- what changes. Tables of the read models stand there without a schema: `project` finds those of
--- schema gateway, `rebuild` finds fresh ones in pg_temp. Plans are pinned to nested loops over
--- indexes, because those of an empty table would be kept when it is large.
+-- From the log to the read models, in the order of its positions. The end state is a function of
+-- the log alone: whatever depends on order (which opt-in an opt-out ends, what was sent last before
+-- it, which subscribers are one person) is worked out again for the keys that a step touches, and
+-- counts change by the difference. One session projects at a time, so the merges read first and
+-- write only what changes. Tables of the read models stand there without a schema: `project` finds
+-- those of schema gateway, `rebuild` finds fresh ones in pg_temp. Plans are pinned to nested loops
+-- over indexes, because those of an empty table would be kept when it is large.
 
 CREATE OR REPLACE FUNCTION gateway.projection_lock() RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN 4702111234474983746;
 COMMENT ON FUNCTION gateway.projection_lock IS
     'Number of the advisory lock (of a transaction, so that poolers do not matter) that whoever '
-    'writes read models holds.';
+    'writes the log or read models holds.';
 
-CREATE OR REPLACE FUNCTION gateway.project_batches(p_batches bigint[], p_models text[]) RETURNS void
+CREATE OR REPLACE FUNCTION gateway.project_events(
+    p_first bigint, p_last bigint, p_models text[])
+RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     v_events gateway.projection_event[];
@@ -25,7 +27,7 @@ BEGIN
         e.message_name, e.message_subject, e.business_address,
         e.received_at)::gateway.projection_event)
     INTO v_events
-    FROM gateway.source_event e WHERE e.batch_id = ANY (p_batches);
+    FROM gateway.source_event e WHERE e.position BETWEEN p_first AND p_last;
     IF v_events IS NULL THEN
         RETURN;
     END IF;
@@ -48,25 +50,25 @@ BEGIN
         PERFORM gateway.project_engagement(v_events);
     END IF;
     IF 'feed' = ANY (p_models) THEN
-        PERFORM gateway.project_feed(p_batches);
+        PERFORM gateway.project_feed(p_first, p_last);
     END IF;
 END $$;
-COMMENT ON FUNCTION gateway.project_batches IS
-    'Merges the events of the given batches into the given read models.';
+COMMENT ON FUNCTION gateway.project_events IS
+    'Merges the events of the given positions into the given read models.';
 
--- A value that a table refuses is a batch's own fault: the batch is found by halving and set
+-- A value that a table refuses is an event's own fault: the event is found by halving and set
 -- aside. Whatever else fails (a lock, space, a privilege, a time-out) is not, and is thrown.
-CREATE OR REPLACE FUNCTION gateway.project_or_set_aside(p_batches bigint[], p_models text[])
-RETURNS integer
+CREATE OR REPLACE FUNCTION gateway.project_or_set_aside(
+    p_first bigint, p_last bigint, p_models text[])
+RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
-    v_half       integer := cardinality(p_batches) / 2;
+    v_middle     bigint := p_first + (p_last - p_first) / 2;
     v_state      text;
     v_constraint text;
 BEGIN
     BEGIN
-        PERFORM gateway.project_batches(p_batches, p_models);
-        UPDATE batch SET projected_at = clock_timestamp() WHERE batch_id = ANY (p_batches);
+        PERFORM gateway.project_events(p_first, p_last, p_models);
         RETURN 0;
     EXCEPTION
         WHEN data_exception OR integrity_constraint_violation OR cardinality_violation
@@ -74,72 +76,94 @@ BEGIN
             GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE,
                 v_constraint = CONSTRAINT_NAME;
     END;
-    IF v_half > 0 THEN
-        RETURN gateway.project_or_set_aside(p_batches[:v_half], p_models)
-            + gateway.project_or_set_aside(p_batches[v_half + 1:], p_models);
+    IF p_first < p_last THEN
+        RETURN gateway.project_or_set_aside(p_first, v_middle, p_models)
+            + gateway.project_or_set_aside(v_middle + 1, p_last, p_models);
     END IF;
-    UPDATE batch SET set_aside_at = clock_timestamp(),
-        set_aside_error = concat_ws(' ', v_state, nullif(v_constraint, ''))
-    WHERE batch_id = ANY (p_batches);
+    INSERT INTO gateway.set_aside (first_position, last_position, error)
+    VALUES (p_first, p_last, concat_ws(' ', v_state, nullif(v_constraint, '')));
     RETURN 1;
 END $$;
 COMMENT ON FUNCTION gateway.project_or_set_aside IS
-    'Projects the batches and returns how many it had to set aside.';
+    'Projects the events of the positions and returns how many it had to set aside.';
 
 CREATE OR REPLACE FUNCTION gateway.read_models() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN ARRAY['company', 'identity', 'consent', 'message', 'engagement', 'feed'];
 COMMENT ON FUNCTION gateway.read_models IS 'The names of all read models.';
 
+-- What to project next: what was set aside and is due, then what the read models do not know.
+CREATE OR REPLACE FUNCTION gateway.next_positions(
+    p_events_max integer, OUT first bigint, OUT last bigint, OUT was_set_aside boolean)
+LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM gateway.set_aside s
+    WHERE s.first_position = (SELECT min(d.first_position) FROM gateway.set_aside d WHERE d.is_due)
+    RETURNING s.first_position, s.last_position, true INTO first, last, was_set_aside;
+    IF first IS NULL THEN
+        SELECT s.projected + 1, least(s.projected + p_events_max, s.position), false
+        INTO first, last, was_set_aside FROM gateway.log_state s;
+    END IF;
+END $$;
+COMMENT ON FUNCTION gateway.next_positions IS
+    'Takes the next positions that are to be projected; last lies before first when there are '
+    'none.';
+
 CREATE OR REPLACE FUNCTION gateway.project(
     p_events_max integer DEFAULT 2000,
-    OUT is_active boolean, OUT batches bigint, OUT events bigint, OUT set_aside bigint,
-    OUT arriving bigint)
+    OUT is_active boolean, OUT events bigint, OUT set_aside bigint, OUT arriving bigint)
 LANGUAGE plpgsql SET search_path = gateway, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 SET enable_bitmapscan = off SET enable_memoize = off SET enable_material = off SET jit = off
 SET plan_cache_mode = force_generic_plan SET max_parallel_workers_per_gather = 0
 AS $$
 DECLARE
-    v_batches bigint[];
+    v_next record;
 BEGIN
     is_active := pg_try_advisory_xact_lock(gateway.projection_lock());
-    batches := 0;
     events := 0;
     set_aside := 0;
     arriving := 0;
     IF NOT is_active THEN
         RETURN;
     END IF;
-    SELECT array_agg(w.batch_id), coalesce(sum(w.events), 0) INTO v_batches, events
-    FROM (SELECT n.batch_id, n.events, sum(n.events) OVER (ORDER BY n.batch_id) AS so_far
-          FROM (SELECT b.batch_id, b.events FROM batch b
-                WHERE b.projected_at IS NULL AND b.set_aside_at IS NULL
-                ORDER BY b.batch_id LIMIT p_events_max) n) w
-    WHERE w.so_far - w.events < p_events_max;
-    IF v_batches IS NULL THEN
+    PERFORM set_config('synchronous_commit', 'off', true); -- a lost step is taken again
+    SELECT * INTO v_next FROM gateway.next_positions(p_events_max);
+    events := v_next.last - v_next.first + 1;
+    IF events <= 0 THEN
         RETURN;
     END IF;
-    batches := cardinality(v_batches);
-    set_aside := gateway.project_or_set_aside(v_batches, gateway.read_models());
+    set_aside := gateway.project_or_set_aside(v_next.first, v_next.last, gateway.read_models());
+    UPDATE gateway.log_state s SET projected = v_next.last WHERE NOT v_next.was_set_aside;
     SELECT coalesce(sum(n.events), 0) INTO arriving
-    FROM (SELECT b.events, b.committed_at FROM batch b ORDER BY b.batch_id DESC LIMIT 1000) n
-    WHERE n.committed_at > clock_timestamp() - interval '1 second';
+    FROM (SELECT s.events, s.applied_at FROM gateway.step s ORDER BY s.step_id DESC LIMIT 1000) n
+    WHERE n.applied_at > clock_timestamp() - interval '1 second';
 END $$;
 COMMENT ON FUNCTION gateway.project IS
-    'One step: merges the oldest waiting batches, with about so many events, into all read '
-    'models. is_active is false while another session projects; arriving: events that came in the '
-    'last second.';
+    'One step: merges about so many of the oldest events that wait into all read models. is_active '
+    'is false while another session writes log or read models; arriving: events that were applied '
+    'in the last second.';
 
 CREATE OR REPLACE FUNCTION gateway.projection_lag(
-    OUT batches bigint, OUT events bigint, OUT oldest interval, OUT failed bigint)
-LANGUAGE sql STABLE SET enable_seqscan = off
+    OUT deliveries bigint, OUT events bigint, OUT oldest interval, OUT failed bigint,
+    OUT refused bigint, OUT refusal text)
+LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT count(*), coalesce(sum(b.events), 0)::bigint,
-           coalesce(greatest(clock_timestamp() - min(b.committed_at), interval '0'),
-               interval '0'),
-           (SELECT count(*) FROM gateway.batch f WHERE f.set_aside_at IS NOT NULL)
-    FROM gateway.batch b WHERE b.projected_at IS NULL AND b.set_aside_at IS NULL;
+    SELECT w.deliveries, s.position - s.projected,
+           greatest(interval '0', clock_timestamp() - least(clock_timestamp(), w.oldest,
+               (SELECT min(t.applied_at) FROM (SELECT n.applied_at FROM gateway.step n
+                    WHERE n.events > 0 AND n.position > s.projected
+                    ORDER BY n.position LIMIT 1) t))),
+           (SELECT count(*) FROM gateway.set_aside), w.refused, w.refusal
+    FROM gateway.log_state s
+    CROSS JOIN (SELECT coalesce(sum(i.deliveries), 0)::bigint AS deliveries,
+                       min(i.appended_at) AS oldest,
+                       coalesce(sum(i.deliveries) FILTER (WHERE i.tries > 0), 0)::bigint
+                           AS refused,
+                       max(i.error) AS refusal
+                FROM gateway.intake_waiting i) w;
 END;
 COMMENT ON FUNCTION gateway.projection_lag IS
-    'Batches and events that no read model has yet, the age of the oldest, and batches set aside.';
+    'Deliveries of the intake that are not in the log yet and events of the log that no read model '
+    'has, the age of the oldest of both, events set aside; of the deliveries those that the '
+    'database refuses, and the SQLSTATE of one.';

@@ -13,25 +13,26 @@ RETURN CASE p_model
     WHEN 'feed' THEN ARRAY['feed_day'] END;
 COMMENT ON FUNCTION gateway.read_model_tables IS 'The tables of a read model.';
 
--- Step 1 of 3: fresh, empty tables of these models in pg_temp, and a list of batches done.
+-- Step 1 of 3: fresh, empty tables of these models in pg_temp, and how far they know the log.
 CREATE OR REPLACE FUNCTION gateway.rebuild_begin(p_models text[]) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     v_table text;
 BEGIN
     FOR v_table IN SELECT t FROM unnest(p_models) AS m (model),
-                       unnest(gateway.read_model_tables(m.model)) AS t
-                   UNION ALL SELECT 'batch' LOOP
+                       unnest(gateway.read_model_tables(m.model)) AS t LOOP
         EXECUTE format('DROP TABLE IF EXISTS pg_temp.%I', v_table);
         EXECUTE format('CREATE TEMP TABLE %I (LIKE gateway.%I INCLUDING ALL)', v_table, v_table);
     END LOOP;
+    DROP TABLE IF EXISTS pg_temp.rebuilt;
+    CREATE TEMP TABLE rebuilt AS SELECT 0::bigint AS position;
 END $$;
 COMMENT ON FUNCTION gateway.rebuild_begin IS
     'Makes empty tables of the given read models in pg_temp.';
 
--- Step 2, to be repeated until it returns 0: projects some of the batches that the projector has
--- had into the fresh tables. Finding none of them in pg_temp is an error, never a write to the
--- tables in use: their schema is not in the search_path.
+-- Step 2, to be repeated until it returns 0: projects some of the events that the applier has had
+-- into the fresh tables, but for those it had to set aside. Finding none of the tables in pg_temp
+-- is an error, never a write to those in use: their schema is not in the search_path.
 CREATE OR REPLACE FUNCTION gateway.rebuild_step(p_models text[], p_events_max integer)
 RETURNS bigint LANGUAGE plpgsql SET search_path = pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
@@ -39,39 +40,28 @@ SET enable_bitmapscan = off SET enable_memoize = off SET enable_material = off S
 SET plan_cache_mode = force_generic_plan SET max_parallel_workers_per_gather = 0
 AS $$
 DECLARE
-    v_after   bigint;
-    v_batches bigint[];
-    v_events  bigint;
-    v_aside   integer;
+    v_first bigint := position + 1 FROM rebuilt;
+    v_last  bigint := least(v_first - 1 + p_events_max, s.projected) FROM gateway.log_state s;
+    v_aside gateway.set_aside;
 BEGIN
-    SELECT coalesce(max(batch_id), 0) INTO v_after FROM batch;
-    FOR v_attempt IN 1..2 LOOP -- the second time for batches that were projected out of order
-        SELECT array_agg(w.batch_id), sum(w.events) INTO v_batches, v_events
-        FROM (SELECT n.batch_id, n.events,
-                     sum(n.events) OVER (ORDER BY n.batch_id) - n.events AS before
-              FROM (SELECT b.batch_id, b.events FROM gateway.batch b
-                    WHERE b.projected_at IS NOT NULL AND b.batch_id > v_after
-                        AND NOT EXISTS (SELECT FROM batch d WHERE d.batch_id = b.batch_id)
-                    ORDER BY b.batch_id LIMIT p_events_max) n) w
-        WHERE w.before < p_events_max;
-        EXIT WHEN v_batches IS NOT NULL;
-        v_after := 0;
-    END LOOP;
-    IF v_batches IS NULL THEN
-        RETURN 0;
+    SELECT * INTO v_aside FROM gateway.set_aside a
+    WHERE a.last_position >= v_first AND a.first_position <= v_last
+    ORDER BY a.first_position LIMIT 1;
+    IF v_aside.first_position <= v_first THEN
+        v_last := v_aside.last_position;
+    ELSE
+        v_last := least(v_last, v_aside.first_position - 1);
+        IF gateway.project_or_set_aside(v_first, v_last, p_models) > 0 THEN
+            RAISE EXCEPTION 'an event that was projected once cannot be projected again'
+                USING ERRCODE = 'object_not_in_prerequisite_state';
+        END IF;
     END IF;
-    INSERT INTO batch SELECT b.* FROM unnest(v_batches) AS u (batch_id)
-    JOIN gateway.batch b ON b.batch_id = u.batch_id;
-    v_aside := gateway.project_or_set_aside(v_batches, p_models);
-    IF v_aside > 0 THEN
-        RAISE EXCEPTION 'a batch that was projected once cannot be projected again'
-            USING ERRCODE = 'object_not_in_prerequisite_state';
-    END IF;
-    RETURN cardinality(v_batches);
+    UPDATE rebuilt SET position = v_last WHERE v_last >= v_first;
+    RETURN greatest(v_last - v_first + 1, 0);
 END $$;
 COMMENT ON FUNCTION gateway.rebuild_step IS
-    'Projects about so many events into the tables of rebuild_begin; returns the batches taken, 0 '
-    'when none is left.';
+    'Projects about so many events into the tables of rebuild_begin; returns how many it went '
+    'over, 0 when none is left.';
 
 -- Step 3, in the transaction that also took the lock and the last rebuild_step: gives the tables in
 -- use the contents of the fresh ones, by their difference. Nobody who reads waits or sees half of
@@ -100,9 +90,8 @@ BEGIN
         RETURN NEXT;
     END LOOP;
     -- What could not be projected gets another chance.
-    UPDATE gateway.batch SET set_aside_at = NULL, set_aside_error = NULL
-    WHERE set_aside_at IS NOT NULL;
+    UPDATE gateway.set_aside SET is_due = true WHERE NOT is_due;
 END $$;
 COMMENT ON FUNCTION gateway.rebuild_end IS
-    'Replaces the given read models by those in pg_temp, and lets set-aside batches be tried '
+    'Replaces the given read models by those in pg_temp, and lets set-aside events be tried '
     'again.';

@@ -11,7 +11,7 @@ SELECT e.company_id, e.occurred_at,
        e.creative_subtype, e.message_id, e.message_key, e.message_type, e.message_name,
        e.message_subject, e.keyword_class, e.link_id, e.link_host, e.link_path, e.utm_source,
        e.utm_medium, e.utm_campaign, e.utm_content, e.utm_term, e.attribute_name, e.order_id,
-       e.order_value, e.currency, e.received_at, e.batch_id, e.mapping_version, e.quality_flags
+       e.order_value, e.currency, e.received_at, e.position, e.mapping_version, e.quality_flags
 FROM gateway.source_event e
 LEFT JOIN gateway.company c ON c.company_id = e.company_id
 LEFT JOIN gateway.identity i
@@ -21,17 +21,16 @@ SELECT gateway.describe('report.source_event',
     'full URLs. Filter on company_id and occurred_at.', ARRAY[
     ['day', 'The company''s local date (gateway.company.timezone, UTC by default).'],
     ['profile_id', 'The person as far as known: one id over all subscribers that share an '
-        'identifier; the subscriber''s own until the projector has seen it.']]);
+        'identifier; the subscriber''s own until the applier has seen it.']]);
 
-CREATE OR REPLACE VIEW report.batches WITH (security_invoker = true) AS
-SELECT batch_id, committed_at, events, duplicates, quarantined, projected_at, set_aside_at
-FROM gateway.batch;
-SELECT gateway.describe('report.batches',
-    'One row for each transaction that stored something. Numbers are given at a transaction''s '
-    'start: one that commits late appears below others.');
+CREATE OR REPLACE VIEW report.steps WITH (security_invoker = true) AS
+SELECT step_id, applied_at, position, events, duplicates, quarantined
+FROM gateway.step;
+SELECT gateway.describe('report.steps',
+    'One row for each transaction that applied something to the log.');
 
 CREATE OR REPLACE VIEW report.quarantine WITH (security_invoker = true) AS
-SELECT quarantine_id, endpoint, reason, detail, http_status, key_id, version, batch_id,
+SELECT quarantine_id, endpoint, reason, detail, key_id, version, step_id,
        received_at, last_received_at, deliveries, replayed_at
 FROM gateway.quarantine;
 SELECT gateway.describe('report.quarantine', 'What was refused and why, without bodies.');

@@ -1,4 +1,4 @@
--- Tables that the projector derives from the log, each by a merge that does not care for order and
+-- Tables that the applier derives from the log, each by a merge that does not care for order and
 -- takes the same event any number of times. Nothing in them is truth: `rebuild` makes them again.
 -- Every key begins with company_id, so that they distribute with the log; but that of
 -- identity_value, which has the company in its hash.

@@ -13,7 +13,7 @@
 -- transaction that lasts holds the table, and given up after 0.3 s. And the commit waits for no
 -- standby, which may be away: nothing is acknowledged here, and who writes later waits for both.
 
--- Whether the log can be locked for a moment: the projector holds still from here to the end of
+-- Whether the log can be locked for a moment: the applier holds still from here to the end of
 -- the transaction (a step of its has 20 s), and no other transaction that holds the table is still
 -- there 0.2 s later.
 CREATE OR REPLACE FUNCTION gateway.is_free(p_table text) RETURNS boolean
@@ -40,7 +40,7 @@ EXCEPTION
     WHEN lock_not_available THEN RETURN false;
 END $$;
 COMMENT ON FUNCTION gateway.is_free IS
-    'Whether no transaction that lasts holds a table of the log; keeps the projector still.';
+    'Whether no transaction that lasts holds a table of the log; keeps the applier still.';
 
 -- Makes the partitions of now and of what comes next. False when that has to wait.
 CREATE OR REPLACE FUNCTION gateway.make_ahead(p_table text) RETURNS boolean
@@ -61,7 +61,7 @@ BEGIN
         p_table, ARRAY[v_now.starts, v_next.starts], pg_size_bytes('4GB'));
 END $$;
 COMMENT ON FUNCTION gateway.make_ahead IS
-    'Makes the partitions of this and the next month of source_event, or day of delivery.';
+    'Makes the partitions of this and the next month of source_event, or day of intake.';
 
 -- The next step. The month that nearly all of DEFAULT is of, if there is one: becomes is true, and
 -- what moves is the rest. Otherwise the rarest month, whose rows move. Nothing where more than
@@ -133,7 +133,7 @@ END $$;
 COMMENT ON FUNCTION gateway.rename_default IS
     'Gives DEFAULT, detached, another name, and makes an empty table of its old one.';
 
--- Takes the rows of one month of source_event, or day of delivery, out of DEFAULT, and returns the
+-- Takes the rows of one month of source_event, or day of intake, out of DEFAULT, and returns the
 -- partition that they are in now; null when there is nothing to do, or it cannot be done just now,
 -- or not within the two bounds, which hold everybody up for about a second.
 CREATE OR REPLACE FUNCTION gateway.empty_default(
@@ -187,7 +187,7 @@ EXCEPTION
     WHEN lock_not_available OR duplicate_table OR check_violation THEN RETURN NULL;
 END $$;
 COMMENT ON FUNCTION gateway.empty_default IS
-    'Takes the rows of one month of source_event, or day of delivery, out of DEFAULT, and returns '
+    'Takes the rows of one month of source_event, or day of intake, out of DEFAULT, and returns '
     'its partition; null when nothing waits, or it cannot be done now within the bounds.';
 
 -- How many rows wait in DEFAULT for a partition of their time, counted up to a number.
@@ -215,8 +215,8 @@ AS $$
     SELECT sum(CASE WHEN w.rows < 10000 THEN w.rows ELSE greatest(w.rows,
         pg_stat_get_live_tuples(('gateway.' || w.name || '_default')::regclass)) END)::bigint
     FROM (SELECT n.name, gateway.waiting_rows(n.name) AS rows
-          FROM unnest(ARRAY['source_event', 'delivery']) AS n (name)) w
+          FROM unnest(ARRAY['source_event', 'intake']) AS n (name)) w
 $$;
 COMMENT ON FUNCTION gateway.default_rows IS
-    'How many rows of log and deliveries wait in DEFAULT for a partition of their time; an '
+    'How many rows of log and intake wait in DEFAULT for a partition of their time; an '
     'estimate where it is more than 10000.';

@@ -24,6 +24,10 @@ SELECT gateway.describe('gateway.schema_file',
 SELECT gateway.describe('gateway.source_event',
     'One row for each source event, whatever the provider and type; append-only, the truth that '
     'everything else derives from. Partitioned by month of occurred_at (UTC).', ARRAY[
+    ['position', 'Its place in the log: 1, 2, 3, ... in the order in which events were applied, '
+        'without gaps.'],
+    ['intake_id', 'Where its bytes are, or were until retention took them: gateway.intake.'],
+    ['ordinal', 'Which delivery of gateway.intake it is, from 1.'],
     ['company_id', 'The provider''s id of the company (tenant).'],
     ['occurred_at', 'When it happened, by the provider''s clock, in milliseconds. Filter on it: '
         'it prunes partitions.'],
@@ -76,7 +80,6 @@ SELECT gateway.describe('gateway.source_event',
     ['order_value', 'For events of other sources: value of the order, in currency.'],
     ['currency', 'For events of other sources: ISO 4217 code of order_value.'],
     ['received_at', 'When the gateway had the whole request.'],
-    ['batch_id', 'The transaction that wrote the row: gateway.batch.'],
     ['mapping_version', 'Version of the field mapping that made the row.'],
     ['quality_flags', 'What the mapping noticed: phone_invalid, email_invalid, opt_out_of_nobody '
         '(an opt-out without any valid identifier), nul_removed, ...; empty when nothing.'],
@@ -91,34 +94,80 @@ SELECT gateway.describe('gateway.dropped_month',
     ['month', 'Its beginning (UTC).'],
     ['dropped_at', 'When it was dropped, by the database''s clock.']]);
 
-SELECT gateway.describe('gateway.delivery',
-    'The exact bytes of the delivery that brought an event; short retention. Partitioned by day '
-    'of received_at (UTC).', ARRAY[
-    ['event_id', 'The event that the body became.'],
-    ['endpoint', 'Name of the endpoint it was posted to.'],
-    ['key_id', 'Id of the signing key that proved it.'],
-    ['body', 'The bytes that were signed. Personal data.']]);
-COMMENT ON TABLE gateway.delivery_default IS
+SELECT gateway.describe('gateway.intake',
+    'What was acknowledged, as the bytes that were signed: one row for each group commit of an '
+    'endpoint and key. Once a row is applied it holds the bodies of its events alone: of what was '
+    'there before or could not become an event nothing is left. Short retention. Partitioned by '
+    'day of appended_at (UTC).', ARRAY[
+    ['intake_id', 'In order of appending; gaps are transactions that did not commit.'],
+    ['appended_at', 'When it was appended, by the database''s clock.'],
+    ['writer', 'Who appended: host, process and thread (host/1234/0), or record_event/user.'],
+    ['endpoint', 'Name of the endpoint that the deliveries were posted to; null for what '
+        'gateway.record_event was given.'],
+    ['key_id', 'Id of the signing key that proved them.'],
+    ['received_at', 'When the gateway had each of the requests.'],
+    ['lengths', 'Bytes of each body; null when it is gone.'],
+    ['bodies', 'The bytes that were signed, one body behind the other: see gateway.delivery. '
+        'Personal data.']]);
+COMMENT ON TABLE gateway.intake_default IS
     'Net for days without a partition; gateway.empty_default takes the rows out.';
+
+SELECT gateway.describe('gateway.intake_waiting',
+    'The rows of gateway.intake that are still to be applied to the log.', ARRAY[
+    ['deliveries', 'How many deliveries of the row wait.'],
+    ['bytes', 'Bytes of their bodies.'],
+    ['tries', 'How often these were refused while the database took others.'],
+    ['not_before', 'When they are tried again; null: at once.'],
+    ['error', 'SQLSTATE of the last refusal.']], '{gateway.intake}');
+
+-- One delivery a row. The bodies are taken out of their compression once for each row of intake,
+-- and no row of a window, a sort or a join carries all of them: each body is cut out first.
+CREATE OR REPLACE VIEW gateway.delivery AS
+SELECT i.intake_id, d.ordinal, i.endpoint, i.key_id, d.received_at, d.body
+FROM gateway.intake i
+CROSS JOIN LATERAL (SELECT i.bodies || ''::bytea AS bodies OFFSET 0) b
+CROSS JOIN LATERAL (
+    SELECT p.ordinal, p.received_at, substring(b.bodies FROM p.begins FOR p.length) AS body
+    FROM (SELECT u.ordinality::integer AS ordinal, u.received_at, u.length,
+                 (sum(u.length) OVER (ORDER BY u.ordinality) - u.length + 1)::integer AS begins
+          FROM unnest(i.received_at, i.lengths) WITH ORDINALITY
+              AS u (received_at, length, ordinality) OFFSET 0) p
+    OFFSET 0) d
+WHERE i.endpoint IS NOT NULL;
+SELECT gateway.describe('gateway.delivery',
+    'The deliveries of gateway.intake, one a row.', ARRAY[
+    ['ordinal', 'Its place in the row of gateway.intake, from 1.'],
+    ['received_at', 'When the gateway had the whole request.'],
+    ['body', 'The bytes that were signed; null when they are gone. Personal data.']],
+    '{gateway.intake}');
 
 SELECT gateway.describe('gateway.partition_made',
     'Partitions made of late: how many may be made within a minute is bounded.', ARRAY[
     ['name', 'Of the partition.'],
     ['made_at', 'When it was made.']]);
 
-SELECT gateway.describe('gateway.batch',
-    'One row for each transaction that stored something: lineage, and the queue of the read '
-    'models.', ARRAY[
-    ['batch_id', 'From sequence gateway.batch_id; gaps are transactions that stored nothing.'],
-    ['writer', 'The writer''s host, process and thread: host/1234/0.'],
-    ['events', 'New events of the transaction.'],
-    ['duplicates', 'Events of the transaction that were there before.'],
-    ['quarantined', 'New quarantine rows of the transaction.'],
-    ['committed_at', 'Time just before the commit, by the database''s clock.'],
-    ['projected_at', 'When the read models had taken the batch; null until then.'],
-    ['set_aside_at', 'When the read models gave the batch up: a value of it cannot be projected. '
-        'Its events stay in the log; rebuild tries them again.'],
-    ['set_aside_error', 'SQLSTATE and constraint of the failure; no values.']]);
+SELECT gateway.describe('gateway.log_state',
+    'How far the log goes, and how far the read models know it. One row.', ARRAY[
+    ['only_one', 'There is one row.'],
+    ['position', 'Of the newest event of gateway.source_event.'],
+    ['projected', 'Up to which position the read models know the log.']]);
+
+SELECT gateway.describe('gateway.step',
+    'One row for each transaction that applied something to the log.', ARRAY[
+    ['step_id', 'In order; gaps are transactions that did not commit.'],
+    ['position', 'Of its last event; its first is events - 1 before.'],
+    ['events', 'How many events it stored.'],
+    ['duplicates', 'Deliveries of events that were there before, or of people who were erased.'],
+    ['quarantined', 'New quarantine rows.'],
+    ['applied_at', 'Time just before the commit, by the database''s clock.']]);
+
+SELECT gateway.describe('gateway.set_aside',
+    'Events that a read model refuses. They stay in the log; rebuild tries them again.', ARRAY[
+    ['first_position', 'Of the first of them.'],
+    ['last_position', 'Of the last of them.'],
+    ['set_aside_at', 'When the read models gave them up.'],
+    ['error', 'SQLSTATE and constraint of the failure; no values.'],
+    ['is_due', 'They are tried again with the next step.']]);
 
 SELECT gateway.describe('gateway.quarantine',
     'Signed deliveries that could not become events: why, and the bytes, for a later '
@@ -129,12 +178,12 @@ SELECT gateway.describe('gateway.quarantine',
         'timestamp_invalid, company_invalid, field_invalid, database_rejected.'],
     ['detail', 'Faults: [{"field", "found", "expected"}]: kinds of values, and of a type that is '
         'unknown the type.'],
-    ['http_status', 'What the sender was answered.'],
     ['body', 'The bytes that were signed. May hold personal data.'],
     ['body_sha256', 'SHA-256 of body.'],
     ['key_id', 'Id of the signing key that proved it.'],
     ['version', 'Version of the gateway that refused it.'],
-    ['batch_id', 'The transaction that wrote the row first: gateway.batch.'],
+    ['step_id', 'The transaction that wrote the row first: gateway.step.'],
+    ['intake_id', 'Where it came last: gateway.intake.'],
     ['received_at', 'When it came first.'],
     ['last_received_at', 'When it came last.'],
     ['deliveries', 'How often it came.'],

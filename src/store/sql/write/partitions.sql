@@ -1,4 +1,4 @@
--- Partitions of the log: months of source_event, days of delivery. CREATE TABLE ... PARTITION OF
+-- Partitions of the log: months of source_event, days of intake. CREATE TABLE ... PARTITION OF
 -- would lock the whole table against the other writers; a table made apart and attached locks only
 -- the DEFAULT partition, which writers hardly touch. Those to come are made ahead by the keeper;
 -- those of odd times by whoever writes first, as long as that is cheap. Rows of which it is not
@@ -11,19 +11,19 @@ CREATE OR REPLACE FUNCTION gateway.partition_of(
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
 AS $$
 BEGIN
-    unit := CASE p_table WHEN 'source_event' THEN 'month' WHEN 'delivery' THEN 'day' END;
+    unit := CASE p_table WHEN 'source_event' THEN 'month' WHEN 'intake' THEN 'day' END;
     IF unit IS NULL THEN
-        RAISE EXCEPTION 'source_event and delivery only are partitioned'
+        RAISE EXCEPTION 'source_event and intake only are partitioned'
             USING ERRCODE = 'undefined_table';
     END IF;
-    key := CASE unit WHEN 'month' THEN 'occurred_at' ELSE 'received_at' END;
+    key := CASE unit WHEN 'month' THEN 'occurred_at' ELSE 'appended_at' END;
     starts := date_trunc(unit, p_at);
     ends := starts + ('1 ' || unit)::interval;
     name := p_table || to_char(starts,
         CASE unit WHEN 'month' THEN '_YYYY_MM' ELSE '_YYYY_MM_DD' END);
 END $$;
 COMMENT ON FUNCTION gateway.partition_of IS
-    'Unit, key, name and bounds of the partition of source_event or delivery that holds a time.';
+    'Unit, key, name and bounds of the partition of source_event or intake that holds a time.';
 
 -- Times that get a partition. What lies beyond is a clock gone wrong, and stays in DEFAULT.
 CREATE OR REPLACE FUNCTION gateway.has_partition(p_at timestamptz) RETURNS boolean
@@ -80,7 +80,7 @@ $$;
 COMMENT ON FUNCTION gateway.partitions_left IS
     'How many partitions of a table may be made just now: 60 within a minute.';
 
--- Makes the partitions of the given times that are missing, in what time a batch can spare. Rows
+-- Makes the partitions of the given times that are missing, in what time a step can spare. Rows
 -- of the others wait in DEFAULT. SECURITY DEFINER: the writer owns no table.
 CREATE OR REPLACE FUNCTION gateway.ensure_partitions(
     p_table text, p_times timestamptz[], p_default_bytes_max bigint DEFAULT 16777216,
@@ -98,7 +98,7 @@ BEGIN
              FROM unnest(p_times) AS t (at) CROSS JOIN gateway.partition_of(p_table, t.at) n
              WHERE gateway.has_partition(t.at) ORDER BY n.starts LOOP
         CONTINUE WHEN to_regclass('gateway.' || v.name) IS NOT NULL
-            OR (p_table = 'source_event' AND EXISTS ( -- its events are duplicates: write_batch
+            OR (p_table = 'source_event' AND EXISTS ( -- its events are duplicates: apply
                 SELECT FROM gateway.dropped_month d WHERE d.month = v.starts));
         BEGIN
             IF gateway.attach_partition(p_table, v.starts, p_default_bytes_max) THEN
@@ -116,5 +116,5 @@ BEGIN
     END LOOP;
 END $$;
 COMMENT ON FUNCTION gateway.ensure_partitions IS
-    'Makes the partitions of source_event (months) or delivery (days) that hold the given times. '
+    'Makes the partitions of source_event (months) or intake (days) that hold the given times. '
     'complete is false when some could not be made now: rows of theirs wait in DEFAULT.';

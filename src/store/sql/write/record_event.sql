@@ -37,8 +37,9 @@ END $$;
 COMMENT ON FUNCTION gateway.check_recorded IS 'Throws what is wrong with a call of record_event.';
 
 -- Records one event and returns its id. The id is a digest of the content: the same call again
--- changes nothing, so callers may retry whatever they are not sure of. All calls of a transaction
--- are one batch. SECURITY DEFINER: callers need this function and no table.
+-- changes nothing, so callers may retry whatever they are not sure of. The event goes the way of a
+-- delivery: it is in the intake with the caller's commit, and in the log when it is applied.
+-- SECURITY DEFINER: callers need this function and no table.
 CREATE OR REPLACE FUNCTION gateway.record_event(
     p_source text, p_event_name text, p_company_id text, p_occurred_at timestamptz,
     p_identifiers jsonb, p_page_url text DEFAULT NULL, p_order_id text DEFAULT NULL,
@@ -56,7 +57,7 @@ DECLARE
     v_flags      text[];
     v_event      uuid;
     v_subscriber uuid;
-    v_batch      bigint := nullif(current_setting('gateway.recorded_batch', true), '')::bigint;
+    v_body       bytea;
 BEGIN
     PERFORM gateway.check_recorded(p_source, p_event_name, v_company, v_at, p_page_url, v_url[1],
         p_order_id, v_value, p_currency);
@@ -71,37 +72,17 @@ BEGIN
         (extract(epoch FROM v_at) * 1000)::bigint, v_ids, p_page_url, p_order_id, v_value,
         p_currency)::text);
 
-    -- Of a month that retention has dropped everything is a duplicate: see write_batch.
-    IF gateway.is_erased(v_company, v_subscriber, v_at)
-        OR EXISTS (SELECT FROM gateway.dropped_month d
-                   WHERE d.month = date_trunc('month', v_at, 'UTC')) THEN
-        RETURN v_event;
-    END IF;
-
-    IF to_regclass('gateway.source_event_' || to_char(v_at, 'YYYY_MM')) IS NULL THEN
-        PERFORM gateway.ensure_partitions('source_event', ARRAY[v_at]);
-    END IF;
-    IF NOT EXISTS (SELECT FROM gateway.batch b WHERE b.batch_id = v_batch
-                   AND b.xmin = pg_current_xact_id()::xid) THEN
-        v_batch := nextval('gateway.batch_id');
-    END IF;
-    INSERT INTO gateway.source_event (
-        company_id, occurred_at, event_id, event_name, channel, action, source,
-        source_event_type, subscriber_id, identifiers, link_host, link_path, order_id,
-        order_value, currency, received_at, batch_id, mapping_version, quality_flags)
-    VALUES (v_company, v_at, v_event, p_event_name, 'web', split_part(p_event_name, '.', 2),
-        p_source, p_event_name, v_subscriber, nullif(v_ids, '{}'), lower(v_url[1]), v_url[2],
-        p_order_id, v_value, p_currency, clock_timestamp(), v_batch, 1, v_flags)
-    ON CONFLICT DO NOTHING;
-    IF FOUND THEN
-        INSERT INTO gateway.batch AS b (batch_id, writer, events, duplicates, quarantined)
-        VALUES (v_batch, 'record_event/' || session_user, 1, 0, 0)
-        ON CONFLICT (batch_id) DO UPDATE SET events = b.events + 1,
-            committed_at = clock_timestamp();
-        PERFORM set_config('gateway.recorded_batch', v_batch::text, true);
-    ELSE -- perhaps on no standby yet: see write_batch
-        PERFORM pg_logical_emit_message(true, 'attentive-gateway', 'duplicate');
-    END IF;
+    v_body := convert_to(jsonb_strip_nulls(jsonb_build_object(
+        'company_id', v_company, 'occurred_at', v_at, 'event_id', v_event,
+        'event_name', p_event_name, 'channel', 'web',
+        'action', split_part(p_event_name, '.', 2), 'source', p_source,
+        'source_event_type', p_event_name, 'subscriber_id', v_subscriber,
+        'identifiers', nullif(v_ids, '{}'), 'link_host', lower(v_url[1]), 'link_path', v_url[2],
+        'order_id', p_order_id, 'order_value', v_value, 'currency', p_currency,
+        'received_at', date_trunc('milliseconds', clock_timestamp()), 'mapping_version', 1,
+        'quality_flags', to_jsonb(v_flags)))::text, 'UTF8');
+    PERFORM gateway.append_rows('record_event/' || session_user, ARRAY[ROW(NULL, NULL,
+        ARRAY[clock_timestamp()], ARRAY[octet_length(v_body)], v_body)::gateway.intake_row]);
     RETURN v_event;
 END $$;
 COMMENT ON FUNCTION gateway.record_event IS

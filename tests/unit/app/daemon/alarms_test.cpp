@@ -269,7 +269,7 @@ TEST_F(AlarmsTest, ADeliveryThatStaysInTheSpoolDoesNotHideSilenceForGood)
     EXPECT_THAT(look(watch, s, 10min), HasSubstr("data stopped"));
 }
 
-TEST_F(AlarmsTest, ReportsThatLagAndBatchesSetAsideAreNamed)
+TEST_F(AlarmsTest, ReportsThatLagAndEventsSetAsideAreNamed)
 {
     auto s = taking();
     s.database.projection = projection_lag{3, 1'200, 0, 59s};
@@ -279,7 +279,8 @@ TEST_F(AlarmsTest, ReportsThatLagAndBatchesSetAsideAreNamed)
 
     ASSERT_EQ(degraded_because(s).size(), 2U);
     EXPECT_THAT(degraded_because(s)[0],
-                HasSubstr("1200 events wait for the read models, the oldest for 3 min"));
+                HasSubstr("3 deliveries wait for the log and 1200 events for the read models, the "
+                          "oldest for 3 min"));
     EXPECT_THAT(degraded_because(s)[1], HasSubstr("attentive-gateway rebuild"));
 }
 

@@ -50,12 +50,12 @@ TEST(StatusTest, ADatabaseThatIsAwayIsNamedWhileEventsAreStillTaken)
 TEST(StatusTest, WhatTheDatabaseRefusesIsCountedWithWhy)
 {
     auto s = well();
-    s.spool->events = 1;
-    s.writing.refused_of_spool = {1, "SQLSTATE P0001"};
+    s.database.projection = projection_lag{.refused = 1, .refusal = "SQLSTATE P0001"};
 
     EXPECT_TRUE(not_ready_because(s).empty());
     const auto line = status_line(s);
-    EXPECT_NE(line.find("1 event is refused by the database (SQLSTATE P0001)"), std::string::npos)
+    EXPECT_NE(line.find("1 delivery is refused by the database (SQLSTATE P0001)"),
+              std::string::npos)
         << line;
 }
 

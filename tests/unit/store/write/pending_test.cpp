@@ -1,6 +1,6 @@
 // Order and grouping of a batch, and the hunt for poison: nobody innocent is left out, every
 // poison row is found, in few attempts, and a failure in the middle loses count of nothing.
-#include "store/write/pending.hpp"
+#include "store/apply/units.hpp"
 #include "support/events.hpp"
 
 #include <gtest/gtest.h>

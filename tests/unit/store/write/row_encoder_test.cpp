@@ -1,5 +1,5 @@
 // The bytes of PostgreSQL's binary arrays and rows, and the JSON of identifiers and faults.
-#include "store/write/batch_rows.hpp"
+#include "store/apply/event_rows.hpp"
 #include "store/write/row_encoder.hpp"
 
 #include <gtest/gtest.h>

@@ -1,8 +1,8 @@
 // Which field of an event goes to which column: one table row a column, in the order of the row
-// types that gateway.write_batch takes. A test compares these tables with the database's types.
+// types that gateway.apply takes. A test compares these tables with the database's types.
 #pragma once
 
-#include "store/write/pending.hpp"
+#include "store/apply/units.hpp"
 #include "store/write/row_encoder.hpp"
 
 #include <span>
@@ -18,7 +18,6 @@ struct column {
 };
 
 std::span<const column> event_columns();      // gateway.event_row
-std::span<const column> delivery_columns();   // gateway.delivery_row
 std::span<const column> quarantine_columns(); // gateway.quarantine_row
 
 // `units` as a binary array of rows of the composite type with object id `row_type`.

@@ -1,11 +1,11 @@
-// What a refused connection, or a batch that was not taken, means for whoever has to mend it.
+// What a refused connection, or deliveries that were not taken, means for whoever has to mend it.
 #include "gateway/store/database_trial.hpp"
 
+#include "store/apply/apply_session.hpp"
 #include "store/database/call_deadlines.hpp"
 #include "store/database/missing_grant.hpp"
 #include "store/database/weak_database.hpp"
-#include "store/write/batch_session.hpp"
-#include "store/write/pending.hpp"
+#include "store/write/intake_session.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -128,13 +128,15 @@ result<query_table> database_trial::ask(const std::string& sql)
     }
 }
 
-std::optional<database_fault> database_trial::write_batch(std::vector<verified_delivery> deliveries,
-                                                          const mapping_function& map,
-                                                          std::chrono::milliseconds limit)
+std::optional<database_fault>
+database_trial::write(const std::vector<verified_delivery>& deliveries, const mapping_function& map,
+                      std::chrono::milliseconds limit)
 {
-    const auto units = units_of(std::move(deliveries), map);
+    delivery_list all;
+    for (const auto& d : deliveries)
+        all.push_back(&d);
     auto& connection = implementation_->connected->connection();
-    const char* doing = "a batch was not written: ";
+    const char* doing = "deliveries were not written: ";
     try {
         call_deadlines deadlines;
         const call_deadlines::guard until{deadlines, connection.sock(),
@@ -142,8 +144,15 @@ std::optional<database_fault> database_trial::write_batch(std::vector<verified_d
         pqxx::nontransaction{connection}.exec(prove_commit_query);
         pqxx::work t{connection};
         t.exec("SET LOCAL statement_timeout = " + std::to_string(limit.count()));
-        write_units(t, read_row_types(t), "doctor", units);
-        doing = "a batch was written, but not projected: ";
+        const auto types = read_row_types(t);
+        const auto before =
+            t.exec("SELECT coalesce(max(intake_id), 0) FROM gateway.intake_waiting");
+        append_deliveries(t, types.intake, "doctor", all);
+        doing = "deliveries were written, but not applied: ";
+        t.exec("SELECT pg_advisory_xact_lock(gateway.projection_lock())");
+        const auto rows = read_intake(t, {.after = before[0][0].as<std::int64_t>()}, map);
+        apply_units(t, types, rows, rows.units);
+        doing = "deliveries were applied, but not projected: ";
         t.exec("SELECT is_active FROM gateway.project(1)");
         t.abort();
         return std::nullopt;

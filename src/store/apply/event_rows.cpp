@@ -1,12 +1,13 @@
-// The mapping of fields to columns as data: three tables, and one loop that encodes any of them.
+// The mapping of fields to columns as data: two tables, and one loop that encodes any of them.
 // That of events is made of source_event_columns, so that a new column of theirs needs nothing
 // here.
-#include "store/write/batch_rows.hpp"
+#include "store/apply/event_rows.hpp"
 
 #include "gateway/base/encoding.hpp"
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -60,10 +61,22 @@ constexpr column_type types_of_values[] = {
     column_type::integer, column_type::text_array, column_type::timestamptz,
 };
 
+void intake_id(row_encoder& out, const unit& u)
+{
+    out.big(u.first().place.intake_id);
+}
+
+void ordinal(row_encoder& out, const unit& u)
+{
+    out.integer(u.first().place.ordinal);
+}
+
 template <std::size_t... I>
 constexpr auto table_of_events(std::index_sequence<I...> /*positions*/)
 {
-    return std::array{column{source_event_columns[I].name,
+    return std::array{column{"intake_id", column_type::bigint, intake_id},
+                      column{"ordinal", column_type::integer, ordinal},
+                      column{source_event_columns[I].name,
                              types_of_values[source_event_columns[I].value.index()],
                              event_value<I>}...};
 }
@@ -71,14 +84,30 @@ constexpr auto table_of_events(std::index_sequence<I...> /*positions*/)
 constexpr auto event_table =
     table_of_events(std::make_index_sequence<std::size(source_event_columns)>{});
 
-void company_id(row_encoder& out, const unit& u)
-{
-    out.text(u.first().event().company_id);
-}
-
 void id(row_encoder& out, const unit& u)
 {
     out.id(u.id);
+}
+
+// Of the delivery that stands last in the intake.
+const intake_place& last_place(const unit& u)
+{
+    const auto last =
+        std::max_element(u.members.begin(), u.members.end(), [](const auto& a, const auto& b) {
+            return std::tie(a->place.intake_id, a->place.ordinal) <
+                   std::tie(b->place.intake_id, b->place.ordinal);
+        });
+    return (*last)->place;
+}
+
+void last_intake_id(row_encoder& out, const unit& u)
+{
+    out.big(last_place(u).intake_id);
+}
+
+void last_ordinal(row_encoder& out, const unit& u)
+{
+    out.integer(last_place(u).ordinal);
 }
 
 void last_received_at(row_encoder& out, const unit& u)
@@ -120,34 +149,21 @@ void detail(row_encoder& out, const unit& u)
     out.jsonb(to_json(u.first().refusal().faults));
 }
 
-void answered(row_encoder& out, const unit& u)
-{
-    out.integer(http_status(u.first().refusal().reason));
-}
-
 void deliveries(row_encoder& out, const unit& u)
 {
     out.integer(static_cast<std::int32_t>(u.members.size()));
 }
-
-constexpr column delivery_table[] = {
-    {"company_id", column_type::text, company_id},
-    {"received_at", column_type::timestamptz, received_at},
-    {"event_id", column_type::uuid, id},
-    {"endpoint", column_type::text, endpoint},
-    {"key_id", column_type::text, key_id},
-    {"body", column_type::bytea, body},
-};
 
 constexpr column quarantine_table[] = {
     {"quarantine_id", column_type::uuid, id},
     {"endpoint", column_type::text, endpoint},
     {"reason", column_type::text, reason},
     {"detail", column_type::jsonb, detail},
-    {"http_status", column_type::integer, answered},
     {"body", column_type::bytea, body},
     {"body_sha256", column_type::bytea, body_sha256},
     {"key_id", column_type::text, key_id},
+    {"intake_id", column_type::bigint, last_intake_id},
+    {"ordinal", column_type::integer, last_ordinal},
     {"received_at", column_type::timestamptz, received_at},
     {"last_received_at", column_type::timestamptz, last_received_at},
     {"deliveries", column_type::integer, deliveries},
@@ -158,11 +174,6 @@ constexpr column quarantine_table[] = {
 std::span<const column> event_columns()
 {
     return event_table;
-}
-
-std::span<const column> delivery_columns()
-{
-    return delivery_table;
 }
 
 std::span<const column> quarantine_columns()

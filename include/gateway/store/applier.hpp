@@ -1,0 +1,49 @@
+// Makes events of what was acknowledged: one thread that applies the intake to the log and then the
+// log to the read models, a step at a time. Any replica may run one; they take turns. The merges
+// themselves are SQL, so that a step is one round trip.
+#pragma once
+
+#include "gateway/base/result.hpp"
+#include "gateway/model/mapping.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <string>
+
+namespace gateway {
+
+struct applier_settings {
+    std::string database_url;
+    mapping_function map;                            // called on the applier's thread
+    std::size_t deliveries_max = 1'000;              // of a step to the log
+    std::size_t events_max = 4'000;                  // of a step to the read models
+    std::chrono::milliseconds step_deadline{20'000}; // longer, and the connection is given up
+    std::chrono::milliseconds idle_pause{100};       // between looks when nothing waits
+};
+
+// Applies all that waits in the intake, for an operator whose daemon does not run. Fails with
+// database_unavailable or database_failed; what was applied by then stays.
+result<void> apply_waiting(const std::string& database_url, const mapping_function& map);
+
+class applier {
+public:
+    // Starts the thread, which connects by itself, with back-off, for as long as it takes. A value
+    // that PostgreSQL refuses goes to quarantine; an event that a read model refuses is set aside
+    // in gateway.set_aside and logged as an error; what the database refuses for another reason
+    // while it takes others is put off. Any other failure is logged, and tried again.
+    explicit applier(applier_settings settings);
+    // Cuts the step under way, which is rolled back.
+    ~applier();
+    applier(const applier&) = delete;
+    applier& operator=(const applier&) = delete;
+
+    // The same, without waiting for it. Any thread.
+    void stop();
+
+private:
+    struct implementation;
+    std::unique_ptr<implementation> implementation_;
+};
+
+} // namespace gateway
