@@ -4,15 +4,16 @@
 #pragma once
 
 #include "listener/loop.hpp"
+#include "listener/openssl.hpp"
 
 #include "gateway/listener/tls.hpp"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ssl/stream.hpp>
+
+#include <openssl/ssl.h>
 
 #include <cstddef>
-#include <optional>
 
 namespace gateway {
 
@@ -44,9 +45,13 @@ public:
     void close();
 
 private:
-    tls_context context_; // keeps a context alive that a reload replaced
+    // Whether what OpenSSL was asked for may be asked for again, now that the socket is ready.
+    task<bool> may_try_again(int outcome, error_code& ec);
+    task<std::size_t> read_tls(boost::asio::mutable_buffer into, error_code& ec);
+    task<std::size_t> write_tls(boost::asio::const_buffer from, error_code& ec);
+
     loop_socket socket_;
-    std::optional<boost::asio::ssl::stream<loop_socket&>> tls_;
+    owned<SSL, SSL_free> tls_; // null: plain. Keeps a context alive that a reload replaced
 };
 
 } // namespace gateway

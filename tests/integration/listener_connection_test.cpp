@@ -10,6 +10,10 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
+#include <future>
+#include <utility>
+
 namespace gateway::test {
 namespace {
 
@@ -67,6 +71,36 @@ TEST(ListenerConnectionTest, PipelinedRequestsAreAnsweredInOrder)
         const auto r = client.read_reply();
         ASSERT_TRUE(r.has_value()) << i;
         EXPECT_THAT(r->body, HasSubstr(to_string(uuid_from_digest(sha256(std::to_string(i))))));
+    }
+}
+
+// A peer that always has more in the socket: the loop's other work has its turn between two reads.
+TEST(ListenerConnectionTest, APeerThatAsksOnAndOnLeavesOthersTheirTurn)
+{
+    for (const bool tls : {true, false}) {
+        server_options options;
+        options.tls = tls;
+        listener_server server{std::move(options)};
+        tls_client client = server.connect();
+        constexpr int requests = 2'000;
+        std::string flood;
+        for (int i = 1; i < requests; ++i)
+            flood += "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
+        flood += "GET /healthz HTTP/1.0\r\n\r\n";
+        std::promise<int> most_in_a_turn;
+        server.on_loop([&](listener&) {
+            client.send(flood);
+            server.at_each_turn([&, before = 0, most = 0]() mutable {
+                const int asked = server.health_asked;
+                most = std::max(most, asked - std::exchange(before, asked));
+                if (asked == requests)
+                    most_in_a_turn.set_value(most);
+                return asked < requests;
+            });
+        });
+        const std::jthread reader{[&client] { client.read_all(); }};
+
+        EXPECT_LE(most_in_a_turn.get_future().get(), 200) << (tls ? "TLS" : "plain");
     }
 }
 

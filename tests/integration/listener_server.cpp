@@ -65,7 +65,10 @@ listener_server::listener_server(server_options options)
     settings.limits = options.limits;
     settings.trusted_proxies = std::move(options.trusted_proxies);
     settings.proxy_protocol = options.proxy_protocol;
-    settings.healthy = [this] { return healthy.load(); };
+    settings.healthy = [this] {
+        ++health_asked;
+        return healthy.load();
+    };
     delivery_handler remembering = [this](delivery d, completion done) {
         remember(std::move(d), std::move(done));
     };
@@ -104,6 +107,14 @@ void listener_server::on_loop(const std::function<void(listener&)>& work)
         done.set_value();
     });
     done.get_future().wait();
+}
+
+void listener_server::at_each_turn(std::function<bool()> work)
+{
+    asio::post(io_, [this, work = std::move(work)]() mutable {
+        if (work())
+            at_each_turn(std::move(work));
+    });
 }
 
 void listener_server::announce_drain()

@@ -50,6 +50,9 @@ public:
 
     // Runs `work` on the listener's thread and waits for it.
     void on_loop(const std::function<void(listener&)>& work);
+    // The same again and again, between all else that the listener's thread has to do, while it
+    // says so. Does not wait.
+    void at_each_turn(std::function<bool()> work);
     void announce_drain();
     // Drains with `time` from now as deadline; returns how long it took.
     std::chrono::milliseconds drain(std::chrono::milliseconds time);
@@ -59,6 +62,7 @@ public:
     bool wait_for_connections(std::size_t n, std::chrono::milliseconds time = 3s);
 
     std::atomic<bool> healthy{true};
+    std::atomic<int> health_asked{0}; // requests of /healthz
 
 private:
     void remember(delivery d, completion done);
