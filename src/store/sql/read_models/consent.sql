@@ -103,24 +103,25 @@ BEGIN
         UNION ALL
         SELECT company_id, subscriber_id, channel, subscription_type, occurred_at, event_id,
                decision, NULL, NULL, NULL, false
-        FROM known WHERE NOT is_spread)
-    SELECT * FROM known
-    UNION ALL
-    SELECT DISTINCT ON (g.company_id, g.subscriber_id, g.channel, g.type, g.occurred_at,
-           g.event_id)
-           g.company_id, g.subscriber_id, g.channel, g.type, g.occurred_at, g.event_id,
-           g.decision, NULL::boolean, NULL::boolean, g.creative_name, g.creative_type,
-           g.creative_subtype, NULL::timestamptz, g.type <> g.subscription_type, NULL::tid
-    FROM (SELECT s.*, t.subscription_type AS type
-          FROM said s
-          JOIN (SELECT DISTINCT company_id, subscriber_id, channel, subscription_type
-                FROM said) t ON t.company_id = s.company_id
-              AND t.subscriber_id = s.subscriber_id AND t.channel = s.channel
-          WHERE gateway.decides_on(s.decision = 'revoked', s.subscription_type,
-                                   t.subscription_type)) g
-    WHERE (g.company_id, g.subscriber_id, g.channel, g.type, g.occurred_at, g.event_id)
-        NOT IN (SELECT company_id, subscriber_id, channel, subscription_type, occurred_at,
-                       event_id FROM known);
+        FROM known WHERE NOT is_spread),
+    -- With the types of its subscriber and channel. No join: nothing here has an index.
+    typed AS (
+        SELECT n.*, array_agg(subscription_type) FILTER (WHERE is_first) OVER (
+                   PARTITION BY company_id, subscriber_id, channel) AS types
+        FROM (SELECT s.*, row_number() OVER (PARTITION BY company_id, subscriber_id, channel,
+                                             subscription_type) = 1 AS is_first
+              FROM said s) n)
+    SELECT DISTINCT ON (a.company_id, a.subscriber_id, a.channel, a.subscription_type,
+           a.occurred_at, a.event_id) a.*
+    FROM (SELECT * FROM known
+          UNION ALL
+          SELECT s.company_id, s.subscriber_id, s.channel, t.type, s.occurred_at, s.event_id,
+                 s.decision, NULL, NULL, s.creative_name, s.creative_type, s.creative_subtype,
+                 NULL, t.type <> s.subscription_type, NULL
+          FROM typed s CROSS JOIN LATERAL unnest(s.types) AS t (type)
+          WHERE gateway.decides_on(s.decision = 'revoked', s.subscription_type, t.type)) a
+    ORDER BY a.company_id, a.subscriber_id, a.channel, a.subscription_type, a.occurred_at,
+             a.event_id, a.row_id NULLS LAST;
 END $$;
 COMMENT ON FUNCTION gateway.all_consent IS
     'All decisions of the keys that these events touch, as they are known.';
