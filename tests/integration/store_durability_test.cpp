@@ -76,6 +76,30 @@ TEST(SynchronousCommitTest, NeitherRoleNorDatabaseNorClusterTurnsItOff)
     }
 }
 
+// A cursor over positions may have passed them: after a crash they would be other events'.
+TEST(SynchronousCommitTest, APositionThatAnybodySawIsThereAfterACrash)
+{
+    postgres_server server;
+    query(server.url("postgres"), "CREATE DATABASE gateway");
+    const auto url = server.url("gateway");
+    ASSERT_TRUE(migrate(url).has_value());
+    const char* const seen = "SELECT position FROM gateway.log_state";
+    for (int number = 1; number <= 5; ++number) {
+        answers all;
+        {
+            writer w{settings_for(url)};
+            all.submit(w, click(number));
+        }
+        apply_all(url);
+        ASSERT_EQ(value(url, seen), std::to_string(number));
+
+        server.kill();
+        server.start();
+
+        EXPECT_EQ(value(url, seen), std::to_string(number));
+    }
+}
+
 // `local` and `remote_write` wait for no disk but one: behind a synchronous standby that is less
 // than the cluster promises.
 TEST(SynchronousCommitTest, WaitsForEachDiskThatTheClusterWaitsFor)

@@ -1,7 +1,7 @@
 -- From the intake to the log. One transaction is one step: whoever takes it holds the lock of log
 -- and read models, so events get their places without gaps, and nothing has to be written as if it
 -- might conflict. A step that a crash undoes is done again, since what waits is deleted in its
--- transaction: so its commit waits for no disk.
+-- transaction.
 
 -- Returns how many are new; one that was there before counts the new deliveries, and waits again,
 -- unless its person was erased.
@@ -157,7 +157,8 @@ DECLARE
     v_kept     gateway.event_row[] := p_events;
     v_dropped  timestamptz[] := ARRAY(SELECT d.month FROM gateway.dropped_month d);
 BEGIN
-    PERFORM set_config('synchronous_commit', 'off', true);
+    -- Nobody is to see a position that a crash would give to another event.
+    PERFORM set_config('synchronous_commit', 'local', true);
     PERFORM set_config('lock_timeout', '5s', true); -- behind a step of others, or what lasts longer
     PERFORM pg_advisory_xact_lock(gateway.projection_lock());
     SELECT count(*) = cardinality(p_intakes), 0, 0, 0
