@@ -1,17 +1,19 @@
 -- Into the intake: all that a delivery waits for before it is acknowledged.
 
+-- In plpgsql, which keeps its plans: PostgreSQL parses a function of SQL anew at each call.
 CREATE OR REPLACE FUNCTION gateway.append_rows(p_writer text, p_rows gateway.intake_row[])
 RETURNS void
-LANGUAGE sql
+LANGUAGE plpgsql
 AS $$
+BEGIN
     WITH appended AS (
         INSERT INTO gateway.intake (writer, endpoint, key_id, received_at, lengths, bodies)
         SELECT p_writer, r.* FROM unnest(p_rows) AS r
         RETURNING intake_id, appended_at, cardinality(lengths) AS deliveries,
             octet_length(bodies) AS bytes)
     INSERT INTO gateway.intake_waiting (intake_id, appended_at, deliveries, bytes)
-    SELECT a.* FROM appended a
-$$;
+    SELECT a.* FROM appended a;
+END $$;
 COMMENT ON FUNCTION gateway.append_rows IS
     'Appends rows to the intake, from where they are applied to the log.';
 
