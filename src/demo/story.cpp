@@ -148,9 +148,35 @@ private:
             return;
         const timestamp seen = at + random_.within(minutes{40});
         add(story_kind::page_viewed, seen).choice = page;
-        if (random_.chance(35))
-            add(story_kind::order_completed, seen + random_.within(days{8})).cents =
-                1'000 + random_.below(20'000);
+        if (!random_.chance(35))
+            return;
+        const std::uint32_t cents = 1'000 + random_.below(20'000);
+        order(seen + random_.within(days{8}), cents);
+    }
+
+    // An order, and what becomes of it: of twenty one is cancelled, two lose an item within the
+    // hour, and two are given back in part, one of them twice.
+    void order(timestamp paid, std::uint32_t cents)
+    {
+        story_event placed = add(story_kind::order_completed, paid);
+        placed.cents = cents;
+        placed.order = placed.serial;
+        out_.back() = placed;
+        std::uint64_t serial = placed.serial;
+        const auto follow = [&](story_kind kind, timestamp at, std::uint32_t value) {
+            story_event e = placed;
+            std::tie(e.kind, e.at, e.cents) = std::tie(kind, at, value);
+            e.serial = serial += 30'000; // no other event's: the rest is told as without it
+            out_.push_back(e);
+        };
+        switch (cents % 20) {
+        case 3: follow(story_kind::order_cancelled, paid + hours{30}, 0); break;
+        case 7:
+        case 11: follow(story_kind::order_completed, paid + minutes{40}, cents - 700); break;
+        case 13: follow(story_kind::order_refunded, paid + days{2}, cents / 4); [[fallthrough]];
+        case 17: follow(story_kind::order_refunded, paid + days{3}, cents / 2); break;
+        default: break;
+        }
     }
 
     void reply(timestamp at)
@@ -199,7 +225,9 @@ std::string_view type_of(story_kind kind)
     case story_kind::replied: return "sms.inbound_message";
     case story_kind::attribute_set: return "custom_attribute.set";
     case story_kind::page_viewed:
-    case story_kind::order_completed: return {};
+    case story_kind::order_completed:
+    case story_kind::order_refunded:
+    case story_kind::order_cancelled: return {};
     }
     return {};
 }
@@ -350,7 +378,7 @@ std::string story_campaign(std::uint32_t message)
 
 std::string story_order_id(const story_event& e)
 {
-    return "MM-" + std::to_string(e.serial);
+    return "MM-" + std::to_string(e.order);
 }
 
 std::string_view story_creative(std::uint32_t choice)

@@ -126,18 +126,9 @@ text_rows reference::inbound_messages() const
 text_rows reference::subscriber_timeline() const
 {
     text_rows rows;
-    for (const auto& f : facts_) {
-        std::string summary = sentence(f.event);
-        if (f.event.kind == kind::order_completed) {
-            std::string value = money(f.event.cents);
-            while (value.back() == '0')
-                value.pop_back();
-            if (value.back() == '.')
-                value.pop_back();
-            summary += value + " USD";
-        }
-        rows.push_back({f.company, to_string(f.profile), text(millis(f.event.at)), summary});
-    }
+    for (const auto& f : facts_)
+        rows.push_back(
+            {f.company, to_string(f.profile), text(millis(f.event.at)), sentence(f.event)});
     return rows;
 }
 

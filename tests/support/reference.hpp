@@ -58,6 +58,13 @@ private:
         bool changes; // the state
         bool stands;  // nothing was decided later
     };
+    // An order as it was told last, and what became of it.
+    struct placed_order {
+        const story_fact* fact = nullptr;
+        std::int64_t refunds = 0; // cents
+        bool is_cancelled = false;
+        int number = 0; // of the customer's
+    };
     struct performance;
     using performances =
         std::map<std::vector<std::string>, performance>; // of company, channel, key
@@ -68,6 +75,7 @@ private:
     const story_fact* send_of(const story_fact& f) const;
     std::string day(const story_fact& f) const;
     const story_fact* credited(const story_fact& order) const;
+    std::vector<placed_order> orders() const;
     std::vector<const story_fact*> of_same_profile(const story_fact& f) const;
 
     std::vector<story_fact> facts_; // oldest first

@@ -32,12 +32,41 @@ const story_fact* reference::credited(const story_fact& order) const
     return click != nullptr ? click : view;
 }
 
+std::vector<reference::placed_order> reference::orders() const
+{
+    std::map<std::uint64_t, placed_order> by_number;
+    for (const auto& f : facts_) {
+        placed_order order = by_number[f.event.order];
+        if (f.event.kind == kind::order_completed)
+            order.fact = &f;
+        else if (f.event.kind == kind::order_refunded)
+            order.refunds += f.event.cents;
+        else if (f.event.kind == kind::order_cancelled)
+            order.is_cancelled = true;
+        by_number[f.event.order] = order;
+    }
+    by_number.erase(0); // of whatever is no order
+    std::vector<placed_order> out;
+    std::map<std::int64_t, std::vector<placed_order*>> by_time;
+    for (auto& [number, order] : by_number)
+        by_time[millis(order.fact->event.at)].push_back(&order);
+    std::map<uuid, int> counts;
+    for (auto& [time, orders] : by_time) {
+        for (placed_order* order : orders) {
+            order->number = ++counts[order->fact->profile];
+            if (order->is_cancelled)
+                order->refunds = order->fact->event.cents;
+            out.push_back(*order);
+        }
+    }
+    return out;
+}
+
 text_rows reference::attributed_orders() const
 {
     text_rows rows;
-    for (const auto& f : facts_) {
-        if (f.event.kind != kind::order_completed)
-            continue;
+    for (const auto& order : orders()) {
+        const story_fact& f = *order.fact;
         const auto* touch = credited(f);
         const auto of_touch = [&](std::string value) {
             return touch == nullptr ? null : std::move(value);
@@ -48,7 +77,10 @@ text_rows reference::attributed_orders() const
                         touch == nullptr ? null : channel(touch->event),
                         touch == nullptr ? null : message_key(touch->event), of_touch("ONE_TIME"),
                         touch == nullptr ? null : campaign(touch->event),
-                        touch == nullptr ? null : text(millis(touch->event.at))});
+                        touch == nullptr ? null : text(millis(touch->event.at)),
+                        money(order.refunds), money(f.event.cents - order.refunds),
+                        order.is_cancelled ? "t" : "f", text(order.number),
+                        order.number == 1 ? "t" : "f"});
     }
     return rows;
 }
@@ -57,13 +89,14 @@ text_rows reference::revenue_by_message() const
 {
     struct sums {
         int orders = 0;
+        int cancelled = 0;
         std::int64_t cents = 0;
+        std::int64_t refunds = 0;
         std::set<uuid> buyers;
     };
     std::map<std::vector<std::string>, sums> groups;
-    for (const auto& f : facts_) {
-        if (f.event.kind != kind::order_completed)
-            continue;
+    for (const auto& order : orders()) {
+        const story_fact& f = *order.fact;
         const auto* touch = credited(f);
         auto& group =
             groups[touch == nullptr
@@ -73,14 +106,17 @@ text_rows reference::revenue_by_message() const
                                                   message_key(touch->event),
                                                   campaign(touch->event)}];
         ++group.orders;
+        group.cancelled += order.is_cancelled ? 1 : 0;
         group.cents += f.event.cents;
+        group.refunds += order.refunds;
         group.buyers.insert(f.profile);
     }
     text_rows rows;
     for (const auto& [key, s] : groups) {
         rows.push_back(key);
-        rows.back().insert(rows.back().end(), {"USD", text(s.orders), money(s.cents),
-                                               std::to_string(s.buyers.size())});
+        rows.back().insert(rows.back().end(), {"USD", text(s.orders), money(s.cents - s.refunds),
+                                               std::to_string(s.buyers.size()), money(s.cents),
+                                               money(s.refunds), text(s.cancelled)});
     }
     return rows;
 }

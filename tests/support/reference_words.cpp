@@ -39,6 +39,17 @@ std::string money(std::int64_t cents)
     return out;
 }
 
+// As money, without zeros at the end.
+std::string plain(std::int64_t cents)
+{
+    std::string out = money(cents);
+    while (out.back() == '0')
+        out.pop_back();
+    if (out.back() == '.')
+        out.pop_back();
+    return out;
+}
+
 uuid subscriber_of(const story_event& e)
 {
     const std::string company = story_company_id(e.company) + '\x1f';
@@ -83,6 +94,8 @@ std::string name_of(const story_event& e)
     case kind::attribute_set: return "profile.attribute_set";
     case kind::page_viewed: return "page.viewed";
     case kind::order_completed: return "order.completed";
+    case kind::order_refunded: return "order.refunded";
+    case kind::order_cancelled: return "order.cancelled";
     }
     return {};
 }
@@ -128,7 +141,11 @@ std::string sentence(const story_event& e)
     }
     case kind::attribute_set: return "Was given the attribute \"Favorite Color\"";
     case kind::page_viewed: return "Viewed " + page;
-    case kind::order_completed: return "Ordered " + story_order_id(e) + " for ";
+    case kind::order_completed:
+        return "Ordered " + story_order_id(e) + " for " + plain(e.cents) + " USD";
+    case kind::order_refunded:
+        return "Was given back " + plain(e.cents) + " USD of order " + story_order_id(e);
+    case kind::order_cancelled: return "Cancelled order " + story_order_id(e);
     }
     return {};
 }

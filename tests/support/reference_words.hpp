@@ -22,6 +22,7 @@ std::string text(std::int64_t n);
 std::string date(timestamp t);
 std::string fixed(double value, int decimals);
 std::string money(std::int64_t cents);
+std::string plain(std::int64_t cents);
 uuid subscriber_of(const story_event& e);
 bool is_click(const story_event& e);
 bool is_sms(const story_event& e);

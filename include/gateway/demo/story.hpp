@@ -27,7 +27,9 @@ enum class story_kind {
     replied,
     attribute_set,
     page_viewed,     // by the shop, with an e-mail address only
-    order_completed, // as page_viewed
+    order_completed, // as page_viewed; again when it changed
+    order_refunded,
+    order_cancelled,
 };
 
 struct story_event {
@@ -38,7 +40,8 @@ struct story_event {
     std::uint64_t serial = 0;  // unique in the story
     std::uint32_t message = 0; // number of what was sent, opened or clicked; 0 when none
     std::uint32_t choice = 0;  // which creative, reply or page: an index of the lists below
-    std::uint32_t cents = 0;   // of an order, USD
+    std::uint32_t cents = 0;   // of an order or refund, USD
+    std::uint64_t order = 0;   // serial of what told that order first
 };
 
 struct story_settings {

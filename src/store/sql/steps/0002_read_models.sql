@@ -216,3 +216,10 @@ CREATE TYPE gateway.projection_event AS (
     received_at       timestamptz
 );
 COMMENT ON TYPE gateway.projection_event IS 'What the read models need of an event of the log.';
+
+-- Orders are rare in the log, and what is asked of one, or of all of a person, is asked over all of
+-- its months.
+CREATE INDEX source_event_order ON gateway.source_event (company_id, order_id)
+    WHERE order_id IS NOT NULL;
+CREATE INDEX source_event_buyer ON gateway.source_event (company_id, subscriber_id)
+    WHERE action = 'completed';
