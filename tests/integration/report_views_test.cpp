@@ -65,6 +65,7 @@ protected:
         s.people = 120;
         s.days = 120;
         s.until = now();
+        s.shares_phones = true;
         return tell_story(s);
     }
 

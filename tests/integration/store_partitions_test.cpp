@@ -288,7 +288,7 @@ TEST(PartitionsTest, SixtyAreMadeWithinAMinuteHoweverManyMonthsASenderNames)
 
     const auto made = std::stoi(value(url, "SELECT count(*) FROM pg_inherits WHERE inhparent ="
                                            " 'gateway.source_event'::regclass")) -
-                      1; // DEFAULT
+                      1;     // DEFAULT
     EXPECT_LE(made, 60 + 2); // and those made with the schema
     EXPECT_EQ(rows_in_default(url), std::to_string(200 - made));
     refuse_partitions(url);

@@ -146,55 +146,50 @@ text_rows reference::audience_quality() const
     const auto age = [this](const story_event& e) { return now_micros_ - millis(e.at) * 1'000; };
     constexpr std::int64_t a_day = 86'400'000'000;
     text_rows rows;
-    for (const auto& [profile, events] : by_profile_) {
-        for (const bool sms : {true, false}) {
-            const story_fact* decision = nullptr;
-            const story_fact* granted = nullptr;
-            std::optional<std::int64_t> active;
-            std::optional<std::int64_t> opened;
-            int clicks = 0;
-            int opens = 0;
-            int replies = 0;
-            int sent = 0;
-            for (const auto* f : events) {
-                const story_event& e = f->event;
-                if (!is_attentives(e) || e.kind == kind::attribute_set || is_sms(e) != sms)
-                    continue;
-                const bool grants =
-                    e.kind == kind::sms_subscribed || e.kind == kind::email_subscribed;
-                const bool revokes =
-                    e.kind == kind::sms_unsubscribed || e.kind == kind::email_unsubscribed;
-                if (grants || revokes)
-                    decision = f;
-                if (grants)
-                    granted = f;
-                const bool recent = age(e) < 90 * a_day;
-                if (is_click(e) || e.kind == kind::replied)
-                    active = age(e);
-                if (e.kind == kind::email_opened)
-                    opened = age(e);
-                clicks += recent && is_click(e) ? 1 : 0;
-                opens += recent && e.kind == kind::email_opened ? 1 : 0;
-                replies += recent && e.kind == kind::replied ? 1 : 0;
-                sent += recent && (e.kind == kind::sms_sent || e.kind == kind::email_sent) ? 1 : 0;
-            }
-            if (decision == nullptr)
+    for (const auto& [key, r] : recipients_) {
+        const bool sms = key.first;
+        const story_fact* decision = nullptr;
+        const story_fact* granted = nullptr; // by whoever decided last, as what is told of them
+        for (const auto* f : r.decisions)
+            decision = f;
+        if (decision == nullptr)
+            continue;
+        if (grants(decision->event))
+            granted = decision;
+        std::optional<std::int64_t> active;
+        std::optional<std::int64_t> opened;
+        int clicks = 0;
+        int opens = 0;
+        int replies = 0;
+        int sent = 0;
+        for (const auto* f : by_profile_.at(decision->profile)) {
+            const story_event& e = f->event;
+            if (!is_attentives(e) || e.kind == kind::attribute_set || is_sms(e) != sms)
                 continue;
-            const bool in = granted == decision;
-            const std::string segment = !in                                           ? "opted_out"
-                                        : age(granted->event) < 14 * a_day && !active ? "new"
-                                        : active && *active < 30 * a_day && clicks + replies > 2
-                                            ? "loyal"
-                                        : active && *active < 30 * a_day ? "active"
-                                        : active && *active < 90 * a_day ? "cooling"
-                                        : active                         ? "dormant"
-                                        : opened && *opened < 90 * a_day ? "opens_only"
-                                        : sent > 0                       ? "never_engaged"
-                                                                         : "not_messaged";
-            rows.push_back({decision->company, to_string(profile), sms ? "sms" : "email",
-                            "MARKETING", in ? "t" : "f", active ? text(*active / a_day) : null,
-                            text(clicks), text(opens), text(replies), text(sent), segment});
+            const bool recent = age(e) < 90 * a_day;
+            if (is_click(e) || e.kind == kind::replied)
+                active = age(e);
+            if (e.kind == kind::email_opened)
+                opened = age(e);
+            clicks += recent && is_click(e) ? 1 : 0;
+            opens += recent && e.kind == kind::email_opened ? 1 : 0;
+            replies += recent && e.kind == kind::replied ? 1 : 0;
+            sent += recent && (e.kind == kind::sms_sent || e.kind == kind::email_sent) ? 1 : 0;
         }
+        const bool in = granted != nullptr;
+        const std::string segment = !in                                           ? "opted_out"
+                                    : age(granted->event) < 14 * a_day && !active ? "new"
+                                    : active && *active < 30 * a_day && clicks + replies > 2
+                                        ? "loyal"
+                                    : active && *active < 30 * a_day ? "active"
+                                    : active && *active < 90 * a_day ? "cooling"
+                                    : active                         ? "dormant"
+                                    : opened && *opened < 90 * a_day ? "opens_only"
+                                    : sent > 0                       ? "never_engaged"
+                                                                     : "not_messaged";
+        rows.push_back({decision->company, to_string(decision->profile), sms ? "sms" : "email",
+                        "MARKETING", in ? "t" : "f", active ? text(*active / a_day) : null,
+                        text(clicks), text(opens), text(replies), text(sent), segment});
     }
     return rows;
 }

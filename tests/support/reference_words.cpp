@@ -53,9 +53,9 @@ std::string plain(std::int64_t cents)
 uuid subscriber_of(const story_event& e)
 {
     const std::string company = story_company_id(e.company) + '\x1f';
-    if (e.kind == kind::replied)
+    if (e.kind == kind::replied || (e.is_bare && is_sms(e)))
         return uuid_from_digest(sha256(company + "phone\x1f" + story_phone(e)));
-    if (!is_attentives(e))
+    if (!is_attentives(e) || e.is_bare)
         return uuid_from_digest(sha256(company + "email\x1f" + story_email(e)));
     return uuid_from_digest(sha256(company + "attentive_external_id\x1f" + story_external_id(e)));
 }
@@ -63,6 +63,16 @@ uuid subscriber_of(const story_event& e)
 bool is_click(const story_event& e)
 {
     return e.kind == kind::sms_clicked || e.kind == kind::email_clicked;
+}
+
+bool grants(const story_event& e)
+{
+    return e.kind == kind::sms_subscribed || e.kind == kind::email_subscribed;
+}
+
+bool decides(const story_event& e)
+{
+    return grants(e) || e.kind == kind::sms_unsubscribed || e.kind == kind::email_unsubscribed;
 }
 
 bool is_sms(const story_event& e)

@@ -105,8 +105,8 @@ BEGIN
     GRANT SELECT (business_address) ON gateway.source_event TO gateway_reader;
     PERFORM gateway.grant_shown('gateway.quarantine', 'report.quarantine', 'gateway_reader');
     PERFORM gateway.grant_shown('gateway.step', 'report.steps', 'gateway_reader');
-    GRANT SELECT (company_id, subscriber_id, profile_id, first_seen_at) ON gateway.identity
-        TO gateway_reader;
+    GRANT SELECT (company_id, subscriber_id, profile_id, first_seen_at, sms_to, email_to)
+        ON gateway.identity TO gateway_reader;
     GRANT SELECT ON gateway.company, gateway.consent_decision,
         gateway.consent, gateway.consent_daily, gateway.consent_latest, gateway.message,
         gateway.message_member, gateway.message_stats, gateway.subject_vote,

@@ -217,7 +217,8 @@ BEGIN
     FOR v_table IN
         SELECT c.oid::regclass AS name, a.attname AS id
         FROM pg_class c
-        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname IN ('subscriber_id', 'profile_id')
+        JOIN pg_attribute a ON a.attrelid = c.oid
+            AND a.attname IN ('subscriber_id', 'profile_id', 'sms_to', 'email_to')
         JOIN pg_attribute k ON k.attrelid = c.oid AND k.attname = 'company_id'
         WHERE c.relnamespace = 'gateway'::regnamespace AND c.relkind IN ('r', 'p')
           AND NOT c.relispartition

@@ -18,6 +18,8 @@ CREATE TABLE gateway.identity (
     profile_id    uuid           NOT NULL,
     first_seen_at timestamptz(3) NOT NULL,
     identifiers   jsonb          NOT NULL,
+    sms_to        uuid,
+    email_to      uuid,
     PRIMARY KEY (company_id, subscriber_id)
 ) WITH (fillfactor = 90);
 
