@@ -26,8 +26,7 @@ constexpr std::array<std::string_view, 4> creative_types = {"DESKTOP", "CHECKOUT
 constexpr std::array<std::string_view, 6> replies = {
     "STOP", "please stop texting me", "HELP", "Do you ship to Oregon?", "Love it!", "START"};
 constexpr std::array<std::string_view, 4> pages = {"/sale", "/new-in", "/jeans", "/gift-cards"};
-constexpr std::uint32_t sms_numbers =
-    1'000; // SMS of week n is message 1000 + n, the e-mail 2000 + n
+constexpr std::uint32_t sms_numbers = 1'000; // SMS of week n is message 1000 + n
 constexpr std::uint32_t email_numbers = 2'000;
 
 // SplitMix64.
@@ -86,6 +85,8 @@ private:
         e.kind = kind;
         e.company = person_ % settings_.companies;
         e.person = person_;
+        const bool own = !settings_.shares_phones || person_ / settings_.companies % 5 != 4;
+        e.phone_of = own ? person_ : person_ - settings_.companies;
         e.serial = person_ * 100'000 + serial_++;
         out_.push_back(e);
         return out_.back();
@@ -142,15 +143,40 @@ private:
     {
         story_event& clicked = add(kind, at);
         clicked.message = message;
-        const std::uint32_t page = random_.below(pages.size());
-        clicked.choice = page;
+        const std::uint32_t page = clicked.choice = random_.below(pages.size());
         if (!random_.chance(80))
             return;
         const timestamp seen = at + random_.within(minutes{40});
         add(story_kind::page_viewed, seen).choice = page;
-        if (random_.chance(35))
-            add(story_kind::order_completed, seen + random_.within(days{8})).cents =
-                1'000 + random_.below(20'000);
+        if (!random_.chance(35))
+            return;
+        const std::uint32_t cents = 1'000 + random_.below(20'000);
+        order(seen + random_.within(days{8}), cents);
+    }
+
+    // An order, and what becomes of it: of twenty one is cancelled, two lose an item within the
+    // hour, and two are given back in part, one of them twice.
+    void order(timestamp paid, std::uint32_t cents)
+    {
+        story_event placed = add(story_kind::order_completed, paid);
+        placed.cents = cents;
+        placed.order = placed.serial;
+        out_.back() = placed;
+        std::uint64_t serial = placed.serial;
+        const auto follow = [&](story_kind kind, timestamp at, std::uint32_t value) {
+            story_event e = placed;
+            std::tie(e.kind, e.at, e.cents) = std::tie(kind, at, value);
+            e.serial = serial += 30'000; // no other event's: the rest is told as without it
+            out_.push_back(e);
+        };
+        switch (cents % 20) {
+        case 3: follow(story_kind::order_cancelled, paid + hours{30}, 0); break;
+        case 7:
+        case 11: follow(story_kind::order_completed, paid + minutes{40}, cents - 700); break;
+        case 13: follow(story_kind::order_refunded, paid + days{2}, cents / 4); [[fallthrough]];
+        case 17: follow(story_kind::order_refunded, paid + days{3}, cents / 2); break;
+        default: break;
+        }
     }
 
     void reply(timestamp at)
@@ -165,7 +191,7 @@ private:
 
     void leave(story_kind kind, timestamp at)
     {
-        add(kind, at);
+        add(kind, at).is_bare = settings_.shares_phones && serial_ % 2 == 0;
         const bool sms = kind == story_kind::sms_unsubscribed;
         if (random_.chance(15)) // and comes back
             add(sms ? story_kind::sms_subscribed : story_kind::email_subscribed,
@@ -199,7 +225,9 @@ std::string_view type_of(story_kind kind)
     case story_kind::replied: return "sms.inbound_message";
     case story_kind::attribute_set: return "custom_attribute.set";
     case story_kind::page_viewed:
-    case story_kind::order_completed: return {};
+    case story_kind::order_completed:
+    case story_kind::order_refunded:
+    case story_kind::order_cancelled: return {};
     }
     return {};
 }
@@ -227,10 +255,9 @@ std::string subscription_body(const story_event& e, bool granted)
 
 std::string click_body(const story_event& e)
 {
-    const bool sms = e.kind == story_kind::sms_clicked;
-    const std::string target = "https://" + std::string{story_host} +
-                               std::string{story_page(e.choice)} +
-                               "?utm_source=attentive&utm_medium=" + (sms ? "sms" : "email") +
+    const std::string medium = e.kind == story_kind::sms_clicked ? "sms" : "email";
+    const std::string target = "https://" + std::string{story_host}.append(story_page(e.choice)) +
+                               "?utm_source=attentive&utm_medium=" + medium +
                                "&utm_campaign=" + story_campaign(e.message);
     return "\"message_link_click\":" +
            object({{"linkTarget", target},
@@ -277,8 +304,10 @@ std::string context_body(const story_event& e)
 
 std::string subscriber_body(const story_event& e)
 {
-    if (e.kind == story_kind::replied)
+    if (e.kind == story_kind::replied || (e.is_bare && e.kind == story_kind::sms_unsubscribed))
         return object({{"phone", story_phone(e)}});
+    if (e.is_bare)
+        return object({{"email", story_email(e)}});
     return object({{"email", story_email(e)},
                    {"phone", story_phone(e)},
                    {"external_id", story_external_id(e)}});
@@ -330,7 +359,7 @@ std::string story_external_id(const story_event& e)
 
 std::string story_phone(const story_event& e)
 {
-    return "+1206" + std::to_string(2'000'000 + e.person % 8'000'000);
+    return "+1206" + std::to_string(2'000'000 + e.phone_of % 8'000'000);
 }
 
 std::string story_email(const story_event& e)
@@ -350,7 +379,7 @@ std::string story_campaign(std::uint32_t message)
 
 std::string story_order_id(const story_event& e)
 {
-    return "MM-" + std::to_string(e.serial);
+    return "MM-" + std::to_string(e.order);
 }
 
 std::string_view story_creative(std::uint32_t choice)

@@ -112,8 +112,8 @@ TEST_F(ReadmeDemoTest, EveryQuestionHasAnAnswerAsItIsShown)
     ask("CREATE SCHEMA shop; CREATE TABLE shop.customers (id int, email text, phone text);"
         "INSERT INTO shop.customers VALUES (1, 'jane@maple-moss.com', '+12065550100');"
         "CREATE TABLE shop.orders (customer_id int, number text, total numeric, currency text,"
-        " paid_at timestamptz);"
-        "INSERT INTO shop.orders VALUES (1, 'MM-1', 9.99, 'USD', now())");
+        " paid_at timestamptz, updated_at timestamptz);"
+        "INSERT INTO shop.orders VALUES (1, 'MM-1', 9.99, 'USD', now(), now())");
     std::size_t asked = 0;
 
     const auto all = blocks();

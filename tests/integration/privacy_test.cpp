@@ -51,7 +51,7 @@ protected:
     {
         std::map<std::uint64_t, std::set<story_kind>> done;
         for (const auto& e : events)
-            done[e.person].insert(e.kind);
+            done[e.person].insert(std::min(e.kind, story_kind::order_completed));
         const auto most = std::max_element(done.begin(), done.end(), [](auto& a, auto& b) {
             return a.second.size() < b.second.size();
         });

@@ -100,6 +100,16 @@ inline void append_event(const std::string& url, const event& e)
               ", now(), position, 1, '{}'" + e.more_values + " FROM s");
 }
 
+inline event decided(const std::string& at, const std::string& action, const std::string& type,
+                     const std::string& who = "1")
+{
+    return {.at = at,
+            .action = action,
+            .subscriber = who,
+            .more_columns = ", subscription_type",
+            .more_values = type.empty() ? ", NULL" : ", '" + type + "'"};
+}
+
 inline event identified(const std::string& at, const std::string& subscriber,
                         const std::string& json)
 {

@@ -4,6 +4,8 @@
 #include "gateway/attentive/normalizer.hpp"
 #include "gateway/store/record.hpp"
 #include "support/cluster.hpp"
+#include "support/reference.hpp"
+#include "support/story_store.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -115,6 +117,85 @@ TEST(RecordEventTest, RecordsAnOrderOnceHoweverOften)
     EXPECT_EQ(value(url, "SELECT count(*) FROM gateway.intake"), "0") << "what it was is the event";
 }
 
+std::string tell_order(const std::string& url, const std::string& name, const std::string& at,
+                       const std::string& number, const std::string& amount,
+                       const std::string& source = "shop")
+{
+    return value(url, "SELECT gateway.record_event('" + source + "', 'order." + name + "', 'C', '" +
+                          at + "Z', '{\"email\": \"jane@maple-moss.com\"}', p_order_id => '" +
+                          number + "'" + amount + ")");
+}
+
+std::string usd(const std::string& amount)
+{
+    return ", p_order_value => " + amount + ", p_currency => 'USD'";
+}
+
+// Shopify: an order keeps its id whatever is edited, and its total is the one after the last edit.
+TEST(RecordEventTest, AnOrderIsWhatWasToldOfItLast)
+{
+    const std::string url = fresh_database();
+    const std::string orders =
+        "SELECT string_agg(concat_ws(' ', source, order_id, order_value), ', '"
+        " ORDER BY source, order_id) FROM report.attributed_orders";
+    const auto tell = [&url](const std::string& at, const std::string& amount,
+                             const std::string& more = "") {
+        return tell_order(url, "completed", "2026-11-01 " + at, "T-1", usd(amount) + more);
+    };
+
+    const auto first = tell("17:00", "80");
+    const auto edited = tell("17:00", "60");
+    EXPECT_EQ(tell("17:00", "60.0"), edited);
+    EXPECT_EQ(value(url, orders), "shop T-1 60");
+    tell("17:00:07", "60");                // paid_at was touched
+    EXPECT_EQ(tell("17:00", "80"), first); // a retry that comes late, or all of it a second time
+    EXPECT_EQ(value(url, orders), "shop T-1 60");
+
+    const std::string undone = ", p_updated_at => '2026-11-01 19:00Z'";
+    const auto back = tell("17:00", "80", undone);
+    EXPECT_EQ(tell("17:00", "80", undone), back);
+    EXPECT_EQ(value(url, orders), "shop T-1 80");
+    EXPECT_EQ(value(url, "SELECT count(*) FROM gateway.source_event"), "4");
+
+    tell_order(url, "completed", "2026-11-01 17:00", "T-1", usd("5"), "pos"); // another till
+    tell_order(url, "completed", "2026-11-01 17:00", "T-2", usd("7"));
+    EXPECT_EQ(value(url, orders), "pos T-1 5, shop T-1 80, shop T-2 7");
+    project_all(url);
+    EXPECT_EQ(query(url, "SELECT currency, sum(orders), sum(revenue), sum(buyers)"
+                         " FROM report.revenue_by_message GROUP BY 1"),
+              (text_rows{{"USD", "3", "92", "1"}}));
+}
+
+// Shopify, "Net sales": gross sales less returns; cancelled orders are in gross and taken back.
+TEST(RecordEventTest, RefundsAndCancellationsLeaveNetBesideGross)
+{
+    const std::string url = fresh_database();
+    tell_order(url, "completed", "2026-11-01 10:00", "A", usd("80"));
+    tell_order(url, "refunded", "2026-11-03 10:00", "A", usd("20"));
+    tell_order(url, "refunded", "2026-11-03 10:00", "A", usd("20")); // the same
+    tell_order(url, "refunded", "2026-11-04 10:00", "A", usd("5"));
+    tell_order(url, "refunded", "2026-11-04 10:00", "A", usd("10")); // corrected
+    tell_order(url, "completed", "2026-11-02 10:00", "B", usd("50"));
+    tell_order(url, "refunded", "2026-11-03 10:00", "B", usd("10"));
+    tell_order(url, "cancelled", "2026-11-05 10:00", "B", "");
+    tell_order(url, "completed", "2026-11-02 12:00", "C",
+               ", p_order_value => 1000, p_currency => 'JPY'");
+    tell_order(url, "refunded", "2026-11-03 10:00", "C", usd("3")); // none of the order's yen
+    project_all(url);
+
+    EXPECT_EQ(query(url, "SELECT order_id, order_value, refunds, net_value, currency, is_cancelled,"
+                         " customer_order_number, is_first_order FROM report.attributed_orders"
+                         " ORDER BY 1"),
+              (text_rows{{"A", "80", "30", "50", "USD", "f", "1", "t"},
+                         {"B", "50", "50", "0", "USD", "t", "2", "f"},
+                         {"C", "1000", "0", "1000", "JPY", "f", "3", "f"}}));
+    EXPECT_EQ(
+        query(url, "SELECT currency, sum(orders), sum(gross_revenue), sum(refunds),"
+                   " sum(revenue), sum(cancelled_orders) FROM report.revenue_by_message"
+                   " GROUP BY 1 ORDER BY 1"),
+        (text_rows{{"JPY", "1", "1000", "0", "1000", "0"}, {"USD", "2", "130", "80", "50", "1"}}));
+}
+
 TEST(RecordEventTest, TakesManyInOneTransaction)
 {
     const std::string url = fresh_database();
@@ -171,6 +252,10 @@ TEST(RecordEventTest, SaysWhatIsWrong)
                 HasSubstr("order_value (0 or more)"));
     EXPECT_THAT(refusal("'shop', 'order.completed', 'C', now()" + who + ", NULL, 'A-1', 1, 'usd'"),
                 HasSubstr("ISO 4217"));
+    EXPECT_THAT(refusal("'shop', 'order.cancelled', 'C', now()" + who),
+                HasSubstr("order.cancelled needs order_id"));
+    EXPECT_THAT(refusal("'shop', 'order.refunded', 'C', now()" + who + ", NULL, 'A-1'"),
+                HasSubstr("order.refunded needs order_id, order_value"));
     EXPECT_THAT(refusal("'shop', 'page.viewed', 'C', now(), '[]', 'https://a/'"),
                 HasSubstr("must be a JSON object"));
     EXPECT_THAT(refusal("'shop', 'page.viewed', 'C', now(), '{\"mail\": \"a\"}', 'https://a/'"),

@@ -65,6 +65,7 @@ protected:
         s.people = 120;
         s.days = 120;
         s.until = now();
+        s.shares_phones = true;
         return tell_story(s);
     }
 
@@ -121,10 +122,13 @@ TEST_P(ReportViewsTest, CreditOrdersAsTheStoryDoes)
     EXPECT_EQ(db.rows("company_id, " + millis("occurred_at") +
                       ", day, order_id, round(order_value, 2), currency, profile_id, touch,"
                       " touch_channel, message_key, message_type, utm_campaign, " +
-                      millis("touched_at") + " FROM report.attributed_orders"),
+                      millis("touched_at") +
+                      ", round(refunds, 2), round(net_value, 2), is_cancelled,"
+                      " customer_order_number, is_first_order FROM report.attributed_orders"),
               sorted(truth.attributed_orders()));
     EXPECT_EQ(db.rows("company_id, day, touch_channel, touch, message_key, utm_campaign,"
-                      " currency, orders, round(revenue, 2), buyers"
+                      " currency, orders, round(revenue, 2), buyers, round(gross_revenue, 2),"
+                      " round(refunds, 2), cancelled_orders"
                       " FROM report.revenue_by_message"),
               sorted(truth.revenue_by_message()));
     EXPECT_EQ(db.rows("company_id, " + millis("clicked_at") +
@@ -152,7 +156,7 @@ TEST_P(ReportViewsTest, JudgeAudienceAndFeedAsTheStoryDoes)
                 " (extract(epoch FROM silence) * 1000000)::bigint,"
                 " (extract(epoch FROM usual_silence) * 1000000)::bigint, is_silent"
                 " FROM report.feed_health"
-                " WHERE event_name NOT IN ('page.viewed', 'order.completed')"),
+                " WHERE event_name !~ '^(page|order)[.]'"),
         sorted(truth.feed_health()));
 }
 
@@ -223,6 +227,18 @@ TEST(ReportTest, ExplainThemselves)
               "      OR NOT coalesce(c.reloptions, '{}') @> '{security_invoker=true}')");
 
     EXPECT_THAT(silent, testing::IsEmpty());
+}
+
+// Tools average numbers; an interval is for people.
+TEST(ReportTest, HaveEveryIntervalInSecondsToo)
+{
+    EXPECT_THAT(query(fresh_database(),
+                      "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a"
+                      " ON a.attrelid = c.oid AND a.atttypid = 'interval'::regtype"
+                      " WHERE c.relnamespace = 'report'::regnamespace AND NOT EXISTS (SELECT FROM"
+                      "  pg_attribute s WHERE s.attrelid = c.oid AND s.attname = a.attname || '_s'"
+                      "  AND s.atttypid = 'float8'::regtype)"),
+                testing::IsEmpty());
 }
 
 TEST(ReportTest, ReadOnlyTheMonthsAskedFor)

@@ -24,7 +24,11 @@ std::string touch_of(const std::string& clicked, const std::string& ordered)
 {
     const std::string url = fresh_database();
     append_event(url, {.at = clicked, .action = "link_clicked"});
-    append_event(url, {.at = ordered, .action = "completed", .channel = "order"});
+    append_event(url, {.at = ordered,
+                       .action = "completed",
+                       .channel = "order",
+                       .more_columns = ", order_id",
+                       .more_values = ", 'A-1'"});
     return everywhere(url, "SELECT coalesce(touch, 'none') FROM report.attributed_orders");
 }
 
@@ -55,6 +59,24 @@ TEST(ReportWindowsTest, AnOptOutIsChargedToTheLastSendForAHundredAndSixtyEightHo
         EXPECT_EQ(value(url, "SELECT unsubscribed_7d FROM report.message_performance"), "1")
             << zone;
     }
+}
+
+// A view by day without a filter walks the calendar of each company: what a tool's preview asks.
+TEST(ReportWindowsTest, TheCalendarOfACompanyBeginsWithItsFirstEvent)
+{
+    const std::string url = fresh_database();
+    append_event(url, {.at = "2026-03-01 02:00", .action = "link_clicked"});
+    project_step_by_step(url);
+    const std::string first = "SELECT min(day) || ' ' || (SELECT min(day) FROM gateway.local_day)"
+                              " FROM report.link_clicks_daily";
+
+    EXPECT_EQ(everywhere(url, first), "2026-03-01 2026-03-01");
+    query(url, "SELECT gateway.set_timezone('C', 'America/New_York')");
+    EXPECT_EQ(everywhere(url, first), "2026-02-28 2026-02-28");
+    EXPECT_EQ(query(url, "SET ROLE gateway_reader; SELECT r.timezone, f.behind_s >= 0,"
+                         " (SELECT max(window_hours) FROM report.rules)"
+                         " FROM report.company r JOIN report.freshness f USING (company_id)"),
+              (std::vector<std::vector<std::string>>{{"America/New_York", "t", "120"}}));
 }
 
 TEST(ReportWindowsTest, AReplyAnswersWhatWasSentWithinFortyEightHours)

@@ -112,6 +112,20 @@ TEST_F(RolesTest, HoldWhatTheyPromise)
                                 " '{}', 'https://a/')"));
     EXPECT_TRUE(refused(reader, "CREATE TABLE report.mine ()"));
 
+    // Who may see people as well sees them, and no more of the log than that.
+    test::query(url_, "DO $$ BEGIN CREATE ROLE seer LOGIN IN ROLE gateway_reader, gateway_pii;"
+                      " EXCEPTION WHEN duplicate_object THEN NULL; END $$");
+    const std::string seer = as_user(url_, "seer");
+    for (const auto& view : views_of(url_, "report_pii"))
+        EXPECT_FALSE(refused(seer, "SELECT * FROM " + view)) << view;
+    EXPECT_NE(value(seer, "SELECT count(*) FROM report_pii.subscriber WHERE phone LIKE '+1206%'"),
+              "0");
+    EXPECT_NE(value(seer, "SELECT count(*) FROM report_pii.subscriber s,"
+                          " report_pii.timeline_of(s.company_id, 'phone', s.phone)"),
+              "0");
+    EXPECT_TRUE(refused(seer, "SELECT body FROM gateway.delivery"));
+    EXPECT_TRUE(refused(seer, "SELECT extra FROM gateway.source_event"));
+
     // A shop's pipeline records, and sees nothing.
     const std::string source = as_member(url_, "gateway_source");
     EXPECT_TRUE(refused(source, "SELECT company_id FROM gateway.source_event"));

@@ -23,14 +23,23 @@ reference::reference(const std::vector<story_event>& story, std::vector<int> zon
                      std::int64_t now_micros)
     : zone_hours_(std::move(zone_hours)), now_micros_(now_micros)
 {
-    std::map<std::uint64_t, uuid> first; // of a person: the story is told oldest first
+    std::map<std::uint64_t, uuid> first; // of those with a phone: the story is told oldest first
     for (const story_event& e : story) {
         const uuid subscriber = subscriber_of(e);
-        const uuid profile = first.emplace(e.person, subscriber).first->second;
+        const uuid profile = first.emplace(e.phone_of, subscriber).first->second;
         facts_.push_back({e, story_company_id(e.company), subscriber, profile});
     }
-    for (const story_fact& f : facts_)
+    for (const story_fact& f : facts_) {
+        const story_event& e = f.event;
         by_profile_[f.profile].push_back(&f);
+        const bool bare_sms = e.kind == kind::replied || (e.is_bare && is_sms(e));
+        if (is_attentives(e) && (!e.is_bare || is_sms(e)))
+            recipients_[{true, e.phone_of}].members.emplace(f.subscriber, &f);
+        if (!bare_sms)
+            recipients_[{false, e.person}].members.emplace(f.subscriber, &f);
+        if (decides(e))
+            recipients_[{is_sms(e), is_sms(e) ? e.phone_of : e.person}].decisions.push_back(&f);
+    }
 }
 
 std::string reference::day(const story_fact& f) const
@@ -126,18 +135,9 @@ text_rows reference::inbound_messages() const
 text_rows reference::subscriber_timeline() const
 {
     text_rows rows;
-    for (const auto& f : facts_) {
-        std::string summary = sentence(f.event);
-        if (f.event.kind == kind::order_completed) {
-            std::string value = money(f.event.cents);
-            while (value.back() == '0')
-                value.pop_back();
-            if (value.back() == '.')
-                value.pop_back();
-            summary += value + " USD";
-        }
-        rows.push_back({f.company, to_string(f.profile), text(millis(f.event.at)), summary});
-    }
+    for (const auto& f : facts_)
+        rows.push_back(
+            {f.company, to_string(f.profile), text(millis(f.event.at)), sentence(f.event)});
     return rows;
 }
 

@@ -58,20 +58,42 @@ private:
         bool changes; // the state
         bool stands;  // nothing was decided later
     };
+    // An order as it was told last, and what became of it.
+    struct placed_order {
+        const story_fact* fact = nullptr;
+        std::int64_t refunds = 0; // cents
+        bool is_cancelled = false;
+        int number = 0; // of the customer's
+    };
+    // Whoever has an address: of a phone those of it for SMS, of an e-mail address for e-mail.
+    struct recipient {
+        std::map<uuid, const story_fact*> members; // with one of their events
+        std::vector<const story_fact*> decisions;  // of all of them
+    };
     struct performance;
     using performances =
         std::map<std::vector<std::string>, performance>; // of company, channel, key
-    std::vector<consent_step> decisions() const;
+    // One decision after the others of its kind.
+    static void decide(std::vector<consent_step>& out, const story_fact& f);
+    std::vector<consent_step> decisions() const; // of each recipient, in order
     std::map<std::string, std::string> messages_of_subjects() const;
     performances events_of_messages() const;
-    const story_fact* last_send_before(const story_fact& f) const;
+    struct departure {
+        uuid subscriber;
+        const story_fact* sent; // the message before it
+        std::chrono::milliseconds after;
+    };
+    std::vector<departure> departures() const;
+    const story_fact* last_send_before(const story_fact& f, const uuid& subscriber) const;
     const story_fact* send_of(const story_fact& f) const;
     std::string day(const story_fact& f) const;
     const story_fact* credited(const story_fact& order) const;
+    std::vector<placed_order> orders() const;
     std::vector<const story_fact*> of_same_profile(const story_fact& f) const;
 
     std::vector<story_fact> facts_; // oldest first
     std::map<uuid, std::vector<const story_fact*>> by_profile_;
+    std::map<std::pair<bool, std::uint64_t>, recipient> recipients_; // SMS? and whose address
     std::vector<int> zone_hours_;
     std::int64_t now_micros_;
 };

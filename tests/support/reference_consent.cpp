@@ -99,36 +99,33 @@ text_rows reference::feed_health() const
     return rows;
 }
 
+void reference::decide(std::vector<consent_step>& out, const story_fact& f)
+{
+    const bool grant = grants(f.event);
+    consent_step d{&f, nullptr, nullptr, nullptr, nullptr, grant, grant, true};
+    if (!out.empty()) {
+        d = out.back();
+        d.fact = &f;
+        d.changes = d.grants != grant;
+        d.grants = grant;
+        out.back().stands = false;
+    }
+    if (grant && d.first_grant == nullptr)
+        d.first_grant = &f;
+    (grant ? d.last_grant : d.last_revocation) = &f;
+    if (grant && d.changes)
+        d.source = &f;
+    out.push_back(d);
+}
+
 std::vector<reference::consent_step> reference::decisions() const
 {
     std::vector<consent_step> out;
-    std::map<std::pair<uuid, bool>, std::size_t> last; // of subscriber and channel: index in out
-    for (const auto& f : facts_) {
-        const kind k = f.event.kind;
-        const bool grants = k == kind::sms_subscribed || k == kind::email_subscribed;
-        if (!grants && k != kind::sms_unsubscribed && k != kind::email_unsubscribed)
-            continue;
-        consent_step d{&f, nullptr, nullptr, nullptr, nullptr, grants, grants, true};
-        const auto [known, first] = last.emplace(std::pair{f.subscriber, is_sms(f.event)}, 0);
-        if (!first) {
-            consent_step& before = out[known->second];
-            before.stands = false;
-            d = {&f,
-                 before.first_grant,
-                 before.last_grant,
-                 before.source,
-                 before.last_revocation,
-                 grants,
-                 before.grants != grants,
-                 true};
-        }
-        if (grants && d.first_grant == nullptr)
-            d.first_grant = &f;
-        (grants ? d.last_grant : d.last_revocation) = &f;
-        if (grants && d.changes)
-            d.source = &f;
-        known->second = out.size();
-        out.push_back(d);
+    for (const auto& [key, r] : recipients_) {
+        std::vector<consent_step> of_one;
+        for (const auto* f : r.decisions)
+            decide(of_one, *f);
+        out.insert(out.end(), of_one.begin(), of_one.end());
     }
     return out;
 }
@@ -206,14 +203,22 @@ text_rows reference::subscriber_consent() const
         return f == nullptr ? null : text(millis(f->event.at));
     };
     text_rows rows;
-    for (const auto& d : decisions()) {
-        const auto& f = *d.fact;
-        if (d.stands)
+    for (const auto& [key, r] : recipients_) {
+        for (const auto& [subscriber, known] : r.members) {
+            std::vector<consent_step> heard; // every opt-out, but no opt-in of another
+            for (const auto* f : r.decisions) {
+                if (f->subscriber == subscriber || !grants(f->event))
+                    decide(heard, *f);
+            }
+            if (heard.empty())
+                continue;
+            const consent_step& d = heard.back();
             rows.push_back(
-                {f.company, to_string(f.profile), to_string(f.subscriber), channel(f.event),
-                 "MARKETING", d.grants ? "t" : "f", time(&f), time(d.first_grant),
-                 time(d.last_grant), time(d.last_revocation),
+                {known->company, to_string(known->profile), to_string(subscriber),
+                 channel(d.fact->event), "MARKETING", d.grants ? "t" : "f", time(d.fact),
+                 time(d.first_grant), time(d.last_grant), time(d.last_revocation),
                  d.source == nullptr ? null : std::string{story_creative(d.source->event.choice)}});
+        }
     }
     return rows;
 }

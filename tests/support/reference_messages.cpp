@@ -12,13 +12,13 @@ using namespace words;
 using std::chrono::hours;
 using std::chrono::milliseconds;
 
-// Of its channel, to the same subscriber, within 7 days.
-const story_fact* reference::last_send_before(const story_fact& f) const
+// Of its channel, to the subscriber, within 7 days.
+const story_fact* reference::last_send_before(const story_fact& f, const uuid& subscriber) const
 {
     const kind sent = is_sms(f.event) ? kind::sms_sent : kind::email_sent;
     const story_fact* last = nullptr;
     for (const auto* other : of_same_profile(f)) {
-        if (other->event.kind == sent && other->subscriber == f.subscriber &&
+        if (other->event.kind == sent && other->subscriber == subscriber &&
             other->event.at <= f.event.at && other->event.at >= f.event.at - hours{7 * 24})
             last = other;
     }
@@ -43,7 +43,7 @@ std::map<std::string, std::string> reference::messages_of_subjects() const
     for (const auto& f : facts_) {
         if (f.event.kind != kind::email_opened && f.event.kind != kind::email_clicked)
             continue;
-        const auto* sent = last_send_before(f);
+        const auto* sent = last_send_before(f, f.subscriber);
         if (sent != nullptr && f.event.at - sent->event.at <= hours{3 * 24})
             ++votes[f.company + story_subject(sent->event.message)][message_key(f.event)];
     }
@@ -55,6 +55,27 @@ std::map<std::string, std::string> reference::messages_of_subjects() const
         for (const auto& [message, n] : messages) {
             if (n >= 3 && n * 10 >= all * 6)
                 out[subject] = message;
+        }
+    }
+    return out;
+}
+
+// Who left whom, by an opt-out of any with the same address, and had not left before.
+std::vector<reference::departure> reference::departures() const
+{
+    std::vector<departure> out;
+    for (const auto& [key, r] : recipients_) {
+        for (const auto& [subscriber, known] : r.members) {
+            bool is_out = false;
+            for (const auto* f : r.decisions) {
+                const bool grant = grants(f->event);
+                if (grant && f->subscriber != subscriber)
+                    continue;
+                const auto* sent = grant || is_out ? nullptr : last_send_before(*f, subscriber);
+                if (sent != nullptr)
+                    out.push_back({subscriber, sent, f->event.at - sent->event.at});
+                is_out = !grant;
+            }
         }
     }
     return out;
@@ -85,14 +106,10 @@ reference::performances reference::events_of_messages() const
         p.is_inferred = known != joined.end();
         return p;
     };
-    std::set<const story_fact*> left; // of those who had not left before
-    for (const auto& d : decisions()) {
-        if (!d.grants && d.changes)
-            left.insert(d.fact);
-    }
     for (const auto& f : facts_) {
         const kind k = f.event.kind;
-        const auto* sent = is_sms(f.event) && is_click(f.event) ? send_of(f) : last_send_before(f);
+        const auto* sent =
+            is_sms(f.event) && is_click(f.event) ? send_of(f) : last_send_before(f, f.subscriber);
         if (k == kind::sms_sent || k == kind::email_sent) {
             performance& p = at(f);
             p.first_sent = p.sent++ == 0 ? f.event.at : p.first_sent;
@@ -113,15 +130,15 @@ reference::performances reference::events_of_messages() const
                 at(*sent).followers.insert(f.subscriber);
                 ++at(*sent).followed;
             }
-        } else if (left.count(&f) != 0 && sent != nullptr) {
-            const milliseconds after = f.event.at - sent->event.at;
-            performance& p = at(*sent);
-            if (after <= hours{24})
-                p.left_1d.insert(f.subscriber);
-            if (after <= hours{3 * 24})
-                p.left_3d.insert(f.subscriber);
-            p.left_7d.insert(f.subscriber);
         }
+    }
+    for (const auto& [member, last, after] : departures()) {
+        performance& p = at(*last);
+        if (after <= hours{24})
+            p.left_1d.insert(member);
+        if (after <= hours{3 * 24})
+            p.left_3d.insert(member);
+        p.left_7d.insert(member);
     }
     return out;
 }

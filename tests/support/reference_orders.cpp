@@ -32,12 +32,41 @@ const story_fact* reference::credited(const story_fact& order) const
     return click != nullptr ? click : view;
 }
 
+std::vector<reference::placed_order> reference::orders() const
+{
+    std::map<std::uint64_t, placed_order> by_number;
+    for (const auto& f : facts_) {
+        placed_order order = by_number[f.event.order];
+        if (f.event.kind == kind::order_completed)
+            order.fact = &f;
+        else if (f.event.kind == kind::order_refunded)
+            order.refunds += f.event.cents;
+        else if (f.event.kind == kind::order_cancelled)
+            order.is_cancelled = true;
+        by_number[f.event.order] = order;
+    }
+    by_number.erase(0); // of whatever is no order
+    std::vector<placed_order> out;
+    std::map<std::int64_t, std::vector<placed_order*>> by_time;
+    for (auto& [number, order] : by_number)
+        by_time[millis(order.fact->event.at)].push_back(&order);
+    std::map<uuid, int> counts;
+    for (auto& [time, orders] : by_time) {
+        for (placed_order* order : orders) {
+            order->number = ++counts[order->fact->profile];
+            if (order->is_cancelled)
+                order->refunds = order->fact->event.cents;
+            out.push_back(*order);
+        }
+    }
+    return out;
+}
+
 text_rows reference::attributed_orders() const
 {
     text_rows rows;
-    for (const auto& f : facts_) {
-        if (f.event.kind != kind::order_completed)
-            continue;
+    for (const auto& order : orders()) {
+        const story_fact& f = *order.fact;
         const auto* touch = credited(f);
         const auto of_touch = [&](std::string value) {
             return touch == nullptr ? null : std::move(value);
@@ -48,7 +77,10 @@ text_rows reference::attributed_orders() const
                         touch == nullptr ? null : channel(touch->event),
                         touch == nullptr ? null : message_key(touch->event), of_touch("ONE_TIME"),
                         touch == nullptr ? null : campaign(touch->event),
-                        touch == nullptr ? null : text(millis(touch->event.at))});
+                        touch == nullptr ? null : text(millis(touch->event.at)),
+                        money(order.refunds), money(f.event.cents - order.refunds),
+                        order.is_cancelled ? "t" : "f", text(order.number),
+                        order.number == 1 ? "t" : "f"});
     }
     return rows;
 }
@@ -57,13 +89,14 @@ text_rows reference::revenue_by_message() const
 {
     struct sums {
         int orders = 0;
+        int cancelled = 0;
         std::int64_t cents = 0;
+        std::int64_t refunds = 0;
         std::set<uuid> buyers;
     };
     std::map<std::vector<std::string>, sums> groups;
-    for (const auto& f : facts_) {
-        if (f.event.kind != kind::order_completed)
-            continue;
+    for (const auto& order : orders()) {
+        const story_fact& f = *order.fact;
         const auto* touch = credited(f);
         auto& group =
             groups[touch == nullptr
@@ -73,14 +106,17 @@ text_rows reference::revenue_by_message() const
                                                   message_key(touch->event),
                                                   campaign(touch->event)}];
         ++group.orders;
+        group.cancelled += order.is_cancelled ? 1 : 0;
         group.cents += f.event.cents;
+        group.refunds += order.refunds;
         group.buyers.insert(f.profile);
     }
     text_rows rows;
     for (const auto& [key, s] : groups) {
         rows.push_back(key);
-        rows.back().insert(rows.back().end(), {"USD", text(s.orders), money(s.cents),
-                                               std::to_string(s.buyers.size())});
+        rows.back().insert(rows.back().end(), {"USD", text(s.orders), money(s.cents - s.refunds),
+                                               std::to_string(s.buyers.size()), money(s.cents),
+                                               money(s.refunds), text(s.cancelled)});
     }
     return rows;
 }
@@ -110,55 +146,50 @@ text_rows reference::audience_quality() const
     const auto age = [this](const story_event& e) { return now_micros_ - millis(e.at) * 1'000; };
     constexpr std::int64_t a_day = 86'400'000'000;
     text_rows rows;
-    for (const auto& [profile, events] : by_profile_) {
-        for (const bool sms : {true, false}) {
-            const story_fact* decision = nullptr;
-            const story_fact* granted = nullptr;
-            std::optional<std::int64_t> active;
-            std::optional<std::int64_t> opened;
-            int clicks = 0;
-            int opens = 0;
-            int replies = 0;
-            int sent = 0;
-            for (const auto* f : events) {
-                const story_event& e = f->event;
-                if (!is_attentives(e) || e.kind == kind::attribute_set || is_sms(e) != sms)
-                    continue;
-                const bool grants =
-                    e.kind == kind::sms_subscribed || e.kind == kind::email_subscribed;
-                const bool revokes =
-                    e.kind == kind::sms_unsubscribed || e.kind == kind::email_unsubscribed;
-                if (grants || revokes)
-                    decision = f;
-                if (grants)
-                    granted = f;
-                const bool recent = age(e) < 90 * a_day;
-                if (is_click(e) || e.kind == kind::replied)
-                    active = age(e);
-                if (e.kind == kind::email_opened)
-                    opened = age(e);
-                clicks += recent && is_click(e) ? 1 : 0;
-                opens += recent && e.kind == kind::email_opened ? 1 : 0;
-                replies += recent && e.kind == kind::replied ? 1 : 0;
-                sent += recent && (e.kind == kind::sms_sent || e.kind == kind::email_sent) ? 1 : 0;
-            }
-            if (decision == nullptr)
+    for (const auto& [key, r] : recipients_) {
+        const bool sms = key.first;
+        const story_fact* decision = nullptr;
+        const story_fact* granted = nullptr; // by whoever decided last, as what is told of them
+        for (const auto* f : r.decisions)
+            decision = f;
+        if (decision == nullptr)
+            continue;
+        if (grants(decision->event))
+            granted = decision;
+        std::optional<std::int64_t> active;
+        std::optional<std::int64_t> opened;
+        int clicks = 0;
+        int opens = 0;
+        int replies = 0;
+        int sent = 0;
+        for (const auto* f : by_profile_.at(decision->profile)) {
+            const story_event& e = f->event;
+            if (!is_attentives(e) || e.kind == kind::attribute_set || is_sms(e) != sms)
                 continue;
-            const bool in = granted == decision;
-            const std::string segment = !in                                           ? "opted_out"
-                                        : age(granted->event) < 14 * a_day && !active ? "new"
-                                        : active && *active < 30 * a_day && clicks + replies > 2
-                                            ? "loyal"
-                                        : active && *active < 30 * a_day ? "active"
-                                        : active && *active < 90 * a_day ? "cooling"
-                                        : active                         ? "dormant"
-                                        : opened && *opened < 90 * a_day ? "opens_only"
-                                        : sent > 0                       ? "never_engaged"
-                                                                         : "not_messaged";
-            rows.push_back({decision->company, to_string(profile), sms ? "sms" : "email",
-                            "MARKETING", in ? "t" : "f", active ? text(*active / a_day) : null,
-                            text(clicks), text(opens), text(replies), text(sent), segment});
+            const bool recent = age(e) < 90 * a_day;
+            if (is_click(e) || e.kind == kind::replied)
+                active = age(e);
+            if (e.kind == kind::email_opened)
+                opened = age(e);
+            clicks += recent && is_click(e) ? 1 : 0;
+            opens += recent && e.kind == kind::email_opened ? 1 : 0;
+            replies += recent && e.kind == kind::replied ? 1 : 0;
+            sent += recent && (e.kind == kind::sms_sent || e.kind == kind::email_sent) ? 1 : 0;
         }
+        const bool in = granted != nullptr;
+        const std::string segment = !in                                           ? "opted_out"
+                                    : age(granted->event) < 14 * a_day && !active ? "new"
+                                    : active && *active < 30 * a_day && clicks + replies > 2
+                                        ? "loyal"
+                                    : active && *active < 30 * a_day ? "active"
+                                    : active && *active < 90 * a_day ? "cooling"
+                                    : active                         ? "dormant"
+                                    : opened && *opened < 90 * a_day ? "opens_only"
+                                    : sent > 0                       ? "never_engaged"
+                                                                     : "not_messaged";
+        rows.push_back({decision->company, to_string(decision->profile), sms ? "sms" : "email",
+                        "MARKETING", in ? "t" : "f", active ? text(*active / a_day) : null,
+                        text(clicks), text(opens), text(replies), text(sent), segment});
     }
     return rows;
 }

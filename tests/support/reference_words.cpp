@@ -39,12 +39,23 @@ std::string money(std::int64_t cents)
     return out;
 }
 
+// As money, without zeros at the end.
+std::string plain(std::int64_t cents)
+{
+    std::string out = money(cents);
+    while (out.back() == '0')
+        out.pop_back();
+    if (out.back() == '.')
+        out.pop_back();
+    return out;
+}
+
 uuid subscriber_of(const story_event& e)
 {
     const std::string company = story_company_id(e.company) + '\x1f';
-    if (e.kind == kind::replied)
+    if (e.kind == kind::replied || (e.is_bare && is_sms(e)))
         return uuid_from_digest(sha256(company + "phone\x1f" + story_phone(e)));
-    if (!is_attentives(e))
+    if (!is_attentives(e) || e.is_bare)
         return uuid_from_digest(sha256(company + "email\x1f" + story_email(e)));
     return uuid_from_digest(sha256(company + "attentive_external_id\x1f" + story_external_id(e)));
 }
@@ -52,6 +63,16 @@ uuid subscriber_of(const story_event& e)
 bool is_click(const story_event& e)
 {
     return e.kind == kind::sms_clicked || e.kind == kind::email_clicked;
+}
+
+bool grants(const story_event& e)
+{
+    return e.kind == kind::sms_subscribed || e.kind == kind::email_subscribed;
+}
+
+bool decides(const story_event& e)
+{
+    return grants(e) || e.kind == kind::sms_unsubscribed || e.kind == kind::email_unsubscribed;
 }
 
 bool is_sms(const story_event& e)
@@ -83,6 +104,8 @@ std::string name_of(const story_event& e)
     case kind::attribute_set: return "profile.attribute_set";
     case kind::page_viewed: return "page.viewed";
     case kind::order_completed: return "order.completed";
+    case kind::order_refunded: return "order.refunded";
+    case kind::order_cancelled: return "order.cancelled";
     }
     return {};
 }
@@ -128,7 +151,11 @@ std::string sentence(const story_event& e)
     }
     case kind::attribute_set: return "Was given the attribute \"Favorite Color\"";
     case kind::page_viewed: return "Viewed " + page;
-    case kind::order_completed: return "Ordered " + story_order_id(e) + " for ";
+    case kind::order_completed:
+        return "Ordered " + story_order_id(e) + " for " + plain(e.cents) + " USD";
+    case kind::order_refunded:
+        return "Was given back " + plain(e.cents) + " USD of order " + story_order_id(e);
+    case kind::order_cancelled: return "Cancelled order " + story_order_id(e);
     }
     return {};
 }

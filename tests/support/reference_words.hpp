@@ -22,9 +22,12 @@ std::string text(std::int64_t n);
 std::string date(timestamp t);
 std::string fixed(double value, int decimals);
 std::string money(std::int64_t cents);
+std::string plain(std::int64_t cents);
 uuid subscriber_of(const story_event& e);
 bool is_click(const story_event& e);
 bool is_sms(const story_event& e);
+bool grants(const story_event& e);
+bool decides(const story_event& e); // an opt-in or opt-out
 std::string channel(const story_event& e);
 std::string name_of(const story_event& e);
 std::string message_key(const story_event& e);

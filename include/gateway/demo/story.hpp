@@ -27,18 +27,23 @@ enum class story_kind {
     replied,
     attribute_set,
     page_viewed,     // by the shop, with an e-mail address only
-    order_completed, // as page_viewed
+    order_completed, // as page_viewed; again when it changed
+    order_refunded,
+    order_cancelled,
 };
 
 struct story_event {
     timestamp at{};
     story_kind kind = story_kind::page_viewed;
-    std::size_t company = 0;   // 0, 1 or 2
-    std::uint64_t person = 0;  // unique in its company
-    std::uint64_t serial = 0;  // unique in the story
-    std::uint32_t message = 0; // number of what was sent, opened or clicked; 0 when none
-    std::uint32_t choice = 0;  // which creative, reply or page: an index of the lists below
-    std::uint32_t cents = 0;   // of an order, USD
+    std::size_t company = 0;    // 0, 1 or 2
+    std::uint64_t person = 0;   // unique in its company
+    std::uint64_t serial = 0;   // unique in the story
+    std::uint32_t message = 0;  // number of what was sent, opened or clicked; 0 when none
+    std::uint32_t choice = 0;   // which creative, reply or page: an index of the lists below
+    std::uint32_t cents = 0;    // of an order or refund, USD
+    std::uint64_t order = 0;    // serial of what told that order first
+    std::uint64_t phone_of = 0; // whose phone the person has: as a rule one's own
+    bool is_bare = false;       // an opt-out that gives nothing but phone or e-mail
 };
 
 struct story_settings {
@@ -48,6 +53,8 @@ struct story_settings {
     std::uint64_t first_person = 0; // a long story can be told part by part
     int days = 90;
     timestamp until{}; // nothing happens later
+    // Every fifth shares the phone of another, and half of the opt-outs give the address alone.
+    bool shares_phones = false;
 };
 
 // The story, oldest first. Equal settings tell the same, event for event.
@@ -57,7 +64,8 @@ std::vector<story_event> tell_story(const story_settings& settings);
 bool is_attentives(const story_event& e);
 
 // The payload that Attentive posts for `e`. Replies give the phone number only, as Attentive's do
-// for texts; the rest gives external_id, phone and e-mail.
+// for texts, bare opt-outs the address of their channel; the rest gives external_id, phone and
+// e-mail.
 std::string story_body(const story_event& e);
 
 // What it is made of.

@@ -12,7 +12,7 @@ namespace gateway {
 
 struct recorded_event {
     std::string source;     // "shop"
-    std::string event_name; // "page.viewed" or "order.completed"
+    std::string event_name; // "page.viewed", "order.completed", ...: see gateway.record_event
     std::string company_id;
     timestamp occurred_at{};
     std::string identifiers; // JSON object: {"email":"jane@example.com"}

@@ -9,6 +9,7 @@ export const events = {
   "sms.inbound_message": "SMS reply", "sms.inbound_received": "SMS reply",
   "custom_attribute.set": "Attribute set", "profile.attribute_set": "Attribute set",
   "page.viewed": "Page viewed (shop)", "order.completed": "Order (shop)",
+  "order.refunded": "Refund (shop)", "order.cancelled": "Cancelled order (shop)",
   "unknown": "Not an event", "": "Not looked at",
 };
 

@@ -20,8 +20,12 @@ recorded_event recorded(const story_event& e)
         out.page_url = "https://" + std::string{story_host} + std::string{story_page(e.choice)};
         return out;
     }
-    out.event_name = "order.completed";
+    out.event_name = e.kind == story_kind::order_completed  ? "order.completed"
+                     : e.kind == story_kind::order_refunded ? "order.refunded"
+                                                            : "order.cancelled";
     out.order_id = story_order_id(e);
+    if (e.kind == story_kind::order_cancelled)
+        return out;
     out.order_value = fmt::format("{}.{:02}", e.cents / 100, e.cents % 100);
     out.currency = "USD";
     return out;

@@ -1,8 +1,8 @@
 -- Who may do what. The daemon runs as a member of gateway_writer and needs nothing else; analysts
--- are members of gateway_reader, a shop's own pipeline of gateway_source, whoever erases people of
--- gateway_privacy. Roles belong to the whole cluster and need CREATEROLE, which not everybody who
--- migrates has: what can be granted is granted, and `migrate` calls gateway.grant_roles() each
--- time, so that roles made later get theirs.
+-- are members of gateway_reader, and of gateway_pii to see people, a shop's own pipeline of
+-- gateway_source, whoever erases people of gateway_privacy. Roles belong to the whole cluster and
+-- need CREATEROLE, which not everybody who migrates has: what can be granted is granted, and
+-- `migrate` calls gateway.grant_roles() each time, so that roles made later get theirs.
 
 -- The columns that a table has in common with a view or row type: what that shows may be read.
 CREATE OR REPLACE FUNCTION gateway.grant_shown(p_table regclass, p_shown regclass, p_role regrole)
@@ -32,7 +32,7 @@ BEGIN
         SELECT p.oid::regprocedure AS name,
                p.proname IN ('subscribers_of', 'touch_before', 'sentence', 'value_hash',
                              'subscribers_with', 'normal_identifier', 'newest_identifier',
-                             'text_array') AS is_of_views,
+                             'text_array', 'order_now', 'order_number') AS is_of_views,
                NOT p.prosecdef AND p.proname <> 'describe' AND p.proname !~ '^grant_'
                    AND to_regrole('gateway_writer') IS NOT NULL AS is_writers
         FROM pg_proc p WHERE p.pronamespace = 'gateway'::regnamespace
@@ -105,16 +105,30 @@ BEGIN
     GRANT SELECT (business_address) ON gateway.source_event TO gateway_reader;
     PERFORM gateway.grant_shown('gateway.quarantine', 'report.quarantine', 'gateway_reader');
     PERFORM gateway.grant_shown('gateway.step', 'report.steps', 'gateway_reader');
-    GRANT SELECT (company_id, subscriber_id, profile_id, first_seen_at) ON gateway.identity
-        TO gateway_reader;
+    GRANT SELECT (company_id, subscriber_id, profile_id, first_seen_at, sms_to, email_to)
+        ON gateway.identity TO gateway_reader;
     GRANT SELECT ON gateway.company, gateway.consent_decision,
         gateway.consent, gateway.consent_daily, gateway.consent_latest, gateway.message,
         gateway.message_member, gateway.message_stats, gateway.subject_vote,
         gateway.subject_bridge, gateway.engagement, gateway.feed_day, gateway.local_day,
-        gateway.timeline, gateway.attribution_rule TO gateway_reader;
+        gateway.current_order, gateway.timeline, gateway.attribution_rule TO gateway_reader;
     GRANT EXECUTE ON FUNCTION gateway.count_members, gateway.projected_until TO gateway_reader;
 END $$;
 COMMENT ON FUNCTION gateway.grant_reader IS 'Grants the analysts'' role what it needs.';
+
+-- What the views of report_pii need beyond what a reader may read: its members are readers, too.
+CREATE OR REPLACE FUNCTION gateway.grant_pii() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    GRANT USAGE ON SCHEMA report_pii TO gateway_pii;
+    GRANT SELECT ON ALL TABLES IN SCHEMA report_pii TO gateway_pii;
+    GRANT SELECT ON gateway.identity, gateway.identity_value TO gateway_pii;
+    GRANT SELECT (identifiers, message_text, link_url, attribute_value) ON gateway.source_event
+        TO gateway_pii;
+END $$;
+COMMENT ON FUNCTION gateway.grant_pii IS
+    'Grants the role of those who may see phone, e-mail and texts what it needs.';
 
 CREATE OR REPLACE FUNCTION gateway.grant_roles() RETURNS text[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -123,8 +137,8 @@ DECLARE
     v_missing text[] := '{}';
     v_role    text;
 BEGIN
-    FOREACH v_role IN ARRAY ARRAY['gateway_writer', 'gateway_reader', 'gateway_source',
-                                  'gateway_privacy'] LOOP
+    FOREACH v_role IN ARRAY ARRAY['gateway_writer', 'gateway_reader', 'gateway_pii',
+                                  'gateway_source', 'gateway_privacy'] LOOP
         IF to_regrole(v_role) IS NULL THEN
             BEGIN
                 EXECUTE format('CREATE ROLE %I NOLOGIN', v_role);
@@ -141,6 +155,9 @@ BEGIN
     END IF;
     IF to_regrole('gateway_reader') IS NOT NULL THEN
         PERFORM gateway.grant_reader();
+    END IF;
+    IF to_regrole('gateway_pii') IS NOT NULL THEN
+        PERFORM gateway.grant_pii();
     END IF;
     IF to_regrole('gateway_privacy') IS NOT NULL THEN
         GRANT USAGE ON SCHEMA gateway TO gateway_privacy;

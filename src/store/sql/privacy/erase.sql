@@ -106,6 +106,7 @@ CREATE OR REPLACE FUNCTION gateway.blank_erased(p_company_id text, p_at timestam
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     v_part text;
+    v_salt text := gen_random_uuid(); -- kept nowhere: an order stays one, under no number known
 BEGIN
     PERFORM gateway.blank_deliveries(array_agg(b.intake_id), array_agg(b.ordinal))
     FROM pg_temp.erased_delivery b;
@@ -120,7 +121,7 @@ BEGIN
     WHERE i.company_id = p_company_id AND i.subscriber_id = s.old_id;
     UPDATE gateway.source_event e SET identifiers = NULL, message_text = NULL,
         recipient_address = NULL, link_id = NULL, link_url = NULL, attribute_value = NULL,
-        order_id = NULL, extra = NULL,
+        order_id = md5(v_salt || e.order_id), extra = NULL,
         message_id = CASE WHEN e.message_key IS NOT NULL THEN e.message_id END,
         business_address = CASE WHEN e.business_address IN (
             SELECT value FROM pg_temp.erased_identifier) THEN NULL ELSE e.business_address END,
@@ -216,7 +217,8 @@ BEGIN
     FOR v_table IN
         SELECT c.oid::regclass AS name, a.attname AS id
         FROM pg_class c
-        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname IN ('subscriber_id', 'profile_id')
+        JOIN pg_attribute a ON a.attrelid = c.oid
+            AND a.attname IN ('subscriber_id', 'profile_id', 'sms_to', 'email_to')
         JOIN pg_attribute k ON k.attrelid = c.oid AND k.attname = 'company_id'
         WHERE c.relnamespace = 'gateway'::regnamespace AND c.relkind IN ('r', 'p')
           AND NOT c.relispartition

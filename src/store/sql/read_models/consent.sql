@@ -11,7 +11,8 @@ SELECT gateway.describe('gateway.consent_decision',
     ['decision', 'granted or revoked.'],
     ['is_effective', 'Whether it changed the state: a repeated decision does not, nor an opt-out '
         'of somebody never opted in.'],
-    ['is_current', 'Whether it is the last one, which gateway.consent says.'],
+    ['is_current', 'Whether it is the last one of its recipient: of all subscribers who share the '
+        'address.'],
     ['creative_name', 'Sign-up source; of an opt-out: that of the opt-in it ends, which is the one '
         'that changed the state.'],
     ['creative_type', 'As creative_name.'],
@@ -79,78 +80,140 @@ RETURN p_named = p_type OR p_is_opt_out
 COMMENT ON FUNCTION gateway.decides_on IS
     'Whether a decision that names a subscription type concerns another; UNSPECIFIED: none named.';
 
--- For each subscriber and channel with a new decision: all decisions of each subscription type, as
--- consent_decision has them; row_id is null for those it has not yet.
-CREATE OR REPLACE FUNCTION gateway.all_consent(p_events gateway.projection_event[])
+-- Who is asked again: whoever is one recipient with a subscriber of these events or of those given.
+CREATE OR REPLACE FUNCTION gateway.asked_recipients(
+    p_events gateway.projection_event[], p_companies text[], p_subscribers uuid[])
+RETURNS gateway.asked_recipient[]
+LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN (
+        WITH asked AS (
+            SELECT g.company_id, g.subscriber_id, g.channel FROM gateway.given_consent(p_events) g
+            UNION
+            SELECT s.company_id, s.subscriber_id, c.channel
+            FROM unnest(p_companies, p_subscribers) AS s (company_id, subscriber_id)
+            CROSS JOIN (VALUES ('sms'), ('email')) AS c (channel)),
+        found AS (
+            SELECT a.*, i.profile_id, CASE a.channel WHEN 'sms' THEN i.sms_to
+                                                     WHEN 'email' THEN i.email_to END AS shared
+            FROM asked a
+            LEFT JOIN identity i
+                ON i.company_id = a.company_id AND i.subscriber_id = a.subscriber_id),
+        reached AS (
+            SELECT f.company_id, f.channel, f.subscriber_id AS recipient_id, f.subscriber_id
+            FROM found f WHERE f.shared IS NULL
+            UNION
+            SELECT f.company_id, f.channel, f.shared, m.subscriber_id
+            FROM found f
+            CROSS JOIN LATERAL (
+                SELECT f.profile_id AS id
+                UNION ALL
+                SELECT o.subscriber_id FROM identity o WHERE o.company_id = f.company_id
+                    AND o.profile_id = f.profile_id AND o.profile_id <> o.subscriber_id) p
+            JOIN identity m ON m.company_id = f.company_id AND m.subscriber_id = p.id
+            WHERE f.shared = CASE f.channel WHEN 'sms' THEN m.sms_to ELSE m.email_to END)
+        SELECT coalesce(array_agg(ROW(
+                   r.company_id, r.channel, r.recipient_id, r.subscriber_id,
+                   array_remove(r.everybody, r.subscriber_id))::gateway.asked_recipient), '{}')
+        FROM (SELECT *, array_agg(subscriber_id) OVER (
+                  PARTITION BY company_id, channel, recipient_id) AS everybody
+              FROM reached) r);
+END $$;
+COMMENT ON FUNCTION gateway.asked_recipients IS
+    'The recipients, and their subscribers, whose consent these events or subscribers concern.';
+
+-- For each recipient: all decisions of each subscription type. row_id is null for those that
+-- consent_decision has not yet; is_gone are opt-outs that it has for a type that they end no more.
+DROP FUNCTION IF EXISTS gateway.all_consent(gateway.projection_event[]);
+CREATE OR REPLACE FUNCTION gateway.all_consent(
+    p_events gateway.projection_event[], p_asked gateway.asked_recipient[])
 RETURNS TABLE (
-    company_id text, subscriber_id uuid, channel text, subscription_type text,
+    recipient_id uuid, company_id text, subscriber_id uuid, channel text, subscription_type text,
     occurred_at timestamptz, event_id uuid, decision text, is_effective boolean,
     is_current boolean, creative_name text, creative_type text, creative_subtype text,
-    granted_at timestamptz, is_spread boolean, row_id tid)
+    granted_at timestamptz, is_spread boolean, row_id tid, is_gone boolean)
 LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    WITH given AS (
-        SELECT * FROM gateway.given_consent(p_events)),
-    known AS (
-        SELECT d.*, d.ctid AS row_id
-        FROM (SELECT DISTINCT company_id, subscriber_id, channel FROM given) k
-        JOIN consent_decision d ON d.company_id = k.company_id
-            AND d.subscriber_id = k.subscriber_id AND d.channel = k.channel),
+    WITH known AS (
+        SELECT a.recipient_id, d.*, d.ctid AS row_id
+        FROM unnest(p_asked) AS a
+        JOIN consent_decision d ON d.company_id = a.company_id
+            AND d.subscriber_id = a.subscriber_id AND d.channel = a.channel),
+    -- Neither these arrays nor a WITH has an index, and no join is hashed here: so what belongs
+    -- together meets in a sort.
+    given AS (
+        SELECT (array_agg(recipient_id) FILTER (WHERE recipient_id IS NOT NULL) OVER (
+                   PARTITION BY company_id, subscriber_id, channel))[1] AS recipient_id,
+               company_id, subscriber_id, channel, subscription_type, occurred_at, event_id,
+               decision, creative_name, creative_type, creative_subtype
+        FROM (SELECT NULL::uuid AS recipient_id, g.* FROM gateway.given_consent(p_events) g
+              UNION ALL
+              SELECT a.recipient_id, a.company_id, a.subscriber_id, a.channel, NULL, NULL, NULL,
+                     NULL, NULL, NULL, NULL
+              FROM unnest(p_asked) AS a) g),
     said AS (
-        SELECT g.*, false AS is_spread FROM given g
+        SELECT * FROM given WHERE decision IS NOT NULL
         UNION ALL
-        SELECT company_id, subscriber_id, channel, subscription_type, occurred_at, event_id,
-               decision, NULL, NULL, NULL, false
+        SELECT recipient_id, company_id, subscriber_id, channel, subscription_type, occurred_at,
+               event_id, decision, creative_name, creative_type, creative_subtype
         FROM known WHERE NOT is_spread),
-    -- With the types of its subscriber and channel. No join: nothing here has an index.
     typed AS (
-        SELECT n.*, array_agg(subscription_type) FILTER (WHERE is_first) OVER (
-                   PARTITION BY company_id, subscriber_id, channel) AS types
-        FROM (SELECT s.*, row_number() OVER (PARTITION BY company_id, subscriber_id, channel,
-                                             subscription_type) = 1 AS is_first
-              FROM said s) n)
-    SELECT DISTINCT ON (a.company_id, a.subscriber_id, a.channel, a.subscription_type,
-           a.occurred_at, a.event_id) a.*
-    FROM (SELECT * FROM known
-          UNION ALL
-          SELECT s.company_id, s.subscriber_id, s.channel, t.type, s.occurred_at, s.event_id,
-                 s.decision, NULL, NULL, s.creative_name, s.creative_type, s.creative_subtype,
-                 NULL, t.type <> s.subscription_type, NULL
-          FROM typed s CROSS JOIN LATERAL unnest(s.types) AS t (type)
-          WHERE gateway.decides_on(s.decision = 'revoked', s.subscription_type, t.type)) a
-    ORDER BY a.company_id, a.subscriber_id, a.channel, a.subscription_type, a.occurred_at,
-             a.event_id, a.row_id NULLS LAST;
+        SELECT s.*, array_agg(subscription_type) FILTER (WHERE is_first) OVER (
+                   PARTITION BY recipient_id, company_id, channel) AS types
+        FROM (SELECT *, row_number() OVER (PARTITION BY recipient_id, company_id, channel,
+                                           subscription_type) = 1 AS is_first
+              FROM said) s),
+    meant AS (
+        SELECT DISTINCT ON (s.company_id, s.subscriber_id, s.channel, t.type, s.occurred_at,
+               s.event_id) s.*, t.type
+        FROM typed s CROSS JOIN LATERAL unnest(s.types) AS t (type)
+        WHERE gateway.decides_on(s.decision = 'revoked', s.subscription_type, t.type))
+    SELECT k.recipient_id, k.company_id, k.subscriber_id, k.channel, k.subscription_type,
+           k.occurred_at::timestamptz, k.event_id, k.decision, k.is_effective, k.is_current,
+           k.creative_name, k.creative_type, k.creative_subtype, k.granted_at::timestamptz,
+           k.is_spread, k.row_id,
+           k.is_spread AND (k.company_id, k.subscriber_id, k.channel, k.subscription_type,
+               k.occurred_at, k.event_id) NOT IN (
+               SELECT m.company_id, m.subscriber_id, m.channel, m.type, m.occurred_at, m.event_id
+               FROM meant m)
+    FROM known k
+    UNION ALL
+    SELECT m.recipient_id, m.company_id, m.subscriber_id, m.channel, m.type, m.occurred_at,
+           m.event_id, m.decision, NULL, NULL, m.creative_name, m.creative_type,
+           m.creative_subtype, NULL, m.type <> m.subscription_type, NULL, false
+    FROM meant m
+    WHERE (m.company_id, m.subscriber_id, m.channel, m.type, m.occurred_at, m.event_id)
+        NOT IN (SELECT company_id, subscriber_id, channel, subscription_type, occurred_at,
+                       event_id FROM known);
 END $$;
 COMMENT ON FUNCTION gateway.all_consent IS
-    'All decisions of the keys that these events touch, as they are known.';
+    'All decisions of the recipients that these events or subscribers concern, as they are known.';
 
 -- The same in order, an opt-out after an opt-in of the same millisecond, with what they are to be.
 -- A grant of what is granted changes nothing: an opt-out ends the first grant since the opt-out
 -- before, and its source is what it counts for. So the net growth of a source is those of its
 -- subscribers who are left.
-CREATE OR REPLACE FUNCTION gateway.resolved_consent(p_events gateway.projection_event[])
+DROP FUNCTION IF EXISTS gateway.resolved_consent(gateway.projection_event[]);
+CREATE OR REPLACE FUNCTION gateway.resolved_consent(
+    p_events gateway.projection_event[], p_asked gateway.asked_recipient[])
 RETURNS TABLE (
-    company_id text, subscriber_id uuid, channel text, subscription_type text,
+    recipient_id uuid, company_id text, subscriber_id uuid, channel text, subscription_type text,
     occurred_at timestamptz, event_id uuid, decision text, is_effective boolean,
     is_current boolean, creative_name text, creative_type text, creative_subtype text,
-    granted_at timestamptz, is_spread boolean, row_id tid, now_effective boolean,
-    now_current boolean, source_name text, source_type text, source_subtype text,
-    first_granted_at timestamptz, last_revoked_at timestamptz, last_granted_at timestamptz,
-    last_granted_by uuid, now_granted_at timestamptz, now_name text, now_type text,
-    now_subtype text, is_changed boolean)
+    granted_at timestamptz, is_spread boolean, row_id tid, is_gone boolean,
+    now_effective boolean, now_current boolean, now_granted_at timestamptz, now_name text,
+    now_type text, now_subtype text, is_changed boolean)
 LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
     WITH ordered AS (
-        SELECT k.*, lag(decision) OVER k AS previous, lead(decision) OVER k IS NULL AS now_current,
-               count(*) FILTER (WHERE decision = 'granted') OVER k AS grants,
-               min(occurred_at) FILTER (WHERE decision = 'granted') OVER k AS first_granted_at,
-               max(occurred_at) FILTER (WHERE decision = 'revoked') OVER k AS last_revoked_at
-        FROM gateway.all_consent(p_events) k
-        WINDOW k AS (PARTITION BY company_id, subscriber_id, channel, subscription_type
+        SELECT k.*, lag(decision) OVER k AS previous, lead(decision) OVER k IS NULL AS now_current
+        FROM gateway.all_consent(p_events, p_asked) k
+        WINDOW k AS (PARTITION BY company_id, recipient_id, channel, subscription_type, is_gone
                      ORDER BY occurred_at, decision = 'revoked', event_id)),
     effective AS (
         SELECT o.*, previous IS DISTINCT FROM decision
@@ -158,46 +221,47 @@ BEGIN
                count(*) FILTER (WHERE decision = 'granted' AND previous IS DISTINCT FROM decision)
                    OVER k AS spans
         FROM ordered o
-        WINDOW k AS (PARTITION BY company_id, subscriber_id, channel, subscription_type
+        WINDOW k AS (PARTITION BY company_id, recipient_id, channel, subscription_type, is_gone
                      ORDER BY occurred_at, decision = 'revoked', event_id)),
     resolved AS (
-        SELECT company_id, subscriber_id, channel, subscription_type, occurred_at, event_id,
-               decision, is_effective, is_current, creative_name, creative_type,
-               creative_subtype, granted_at, is_spread, row_id, now_effective, now_current,
-               CASE WHEN spans > 0 THEN first_value(creative_name) OVER s END AS source_name,
-               CASE WHEN spans > 0 THEN first_value(creative_type) OVER s END AS source_type,
-               CASE WHEN spans > 0 THEN first_value(creative_subtype) OVER s END AS source_subtype,
-               first_granted_at, last_revoked_at,
-               CASE WHEN grants > 0 THEN first_value(occurred_at) OVER g END AS last_granted_at,
-               CASE WHEN grants > 0 THEN first_value(event_id) OVER g END AS last_granted_by,
-               CASE WHEN spans > 0 AND decision = 'revoked'
-                    THEN first_value(occurred_at) OVER s END AS now_granted_at
-        FROM effective
-        WINDOW s AS (PARTITION BY company_id, subscriber_id, channel, subscription_type, spans
-                     ORDER BY occurred_at, decision = 'revoked', event_id),
-               g AS (PARTITION BY company_id, subscriber_id, channel, subscription_type, grants
+        SELECT e.*, spans > 0 AND decision = 'revoked' AS ends,
+               first_value(creative_name) OVER s AS source_name,
+               first_value(creative_type) OVER s AS source_type,
+               first_value(creative_subtype) OVER s AS source_subtype,
+               first_value(occurred_at) OVER s AS source_at
+        FROM effective e
+        WINDOW s AS (PARTITION BY company_id, recipient_id, channel, subscription_type, is_gone,
+                         spans
                      ORDER BY occurred_at, decision = 'revoked', event_id))
-    SELECT r.*, n.*, row_id IS NULL
-        OR (is_effective, is_current, creative_name, creative_type, creative_subtype, granted_at)
-            IS DISTINCT FROM (now_effective, now_current, n.name, n.type, n.subtype, now_granted_at)
-    FROM resolved r
+    SELECT recipient_id, company_id, subscriber_id, channel, subscription_type, occurred_at,
+           event_id, decision, is_effective, is_current, creative_name, creative_type,
+           creative_subtype, granted_at, is_spread, row_id, is_gone, now_effective, now_current,
+           n.*, is_gone OR row_id IS NULL
+               OR (is_effective, is_current, creative_name, creative_type, creative_subtype,
+                   granted_at)
+                   IS DISTINCT FROM (now_effective, now_current, n.name, n.type, n.subtype, n.at)
+    FROM resolved
     CROSS JOIN LATERAL (SELECT -- of a grant its own, also when it repeats
-        CASE decision WHEN 'granted' THEN creative_name ELSE source_name END AS name,
-        CASE decision WHEN 'granted' THEN creative_type ELSE source_type END AS type,
-        CASE decision WHEN 'granted' THEN creative_subtype ELSE source_subtype END AS subtype) n;
+        CASE WHEN ends THEN source_at END AS at,
+        CASE WHEN ends THEN source_name WHEN decision = 'granted' THEN creative_name END AS name,
+        CASE WHEN ends THEN source_type WHEN decision = 'granted' THEN creative_type END AS type,
+        CASE WHEN ends THEN source_subtype WHEN decision = 'granted' THEN creative_subtype END
+            AS subtype) n;
 END $$;
 COMMENT ON FUNCTION gateway.resolved_consent IS
-    'All decisions of the keys that these events touch: as they are known, and as they are to be.';
+    'All decisions of the recipients that these events or subscribers concern: as they are known, '
+    'and as they are to be.';
 
-CREATE OR REPLACE FUNCTION gateway.project_consent(p_events gateway.projection_event[])
+DROP FUNCTION IF EXISTS gateway.project_consent(gateway.projection_event[]);
+CREATE OR REPLACE FUNCTION gateway.project_consent(
+    p_events gateway.projection_event[], p_asked gateway.asked_recipient[])
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     v_empty tid[];
+    v_gone  text[]; -- companies
 BEGIN
-    WITH resolved AS (
-        SELECT * FROM gateway.resolved_consent(p_events)),
-    changed AS (
-        SELECT * FROM resolved WHERE is_changed),
+    WITH changed AS (
+        SELECT * FROM gateway.resolved_consent(p_events, p_asked) WHERE is_changed),
     inserted AS (
         INSERT INTO consent_decision
         SELECT company_id, subscriber_id, channel, subscription_type, occurred_at, event_id,
@@ -208,21 +272,9 @@ BEGIN
         UPDATE consent_decision d SET is_effective = c.now_effective,
             is_current = c.now_current, creative_name = c.now_name, creative_type = c.now_type,
             creative_subtype = c.now_subtype, granted_at = c.now_granted_at
-        FROM changed c WHERE d.ctid = c.row_id),
-    state AS (
-        INSERT INTO consent AS s
-        SELECT company_id, subscriber_id, channel, subscription_type, decision, occurred_at,
-               event_id, first_granted_at, last_granted_at, last_granted_by, last_revoked_at,
-               source_name, source_type, source_subtype
-        FROM resolved WHERE now_current
-        ON CONFLICT (company_id, subscriber_id, channel, subscription_type) DO UPDATE SET
-            decision = excluded.decision, decided_at = excluded.decided_at,
-            decided_by = excluded.decided_by, first_granted_at = excluded.first_granted_at,
-            last_granted_at = excluded.last_granted_at,
-            last_granted_by = excluded.last_granted_by,
-            last_revoked_at = excluded.last_revoked_at, creative_name = excluded.creative_name,
-            creative_type = excluded.creative_type, creative_subtype = excluded.creative_subtype
-        WHERE s IS DISTINCT FROM excluded),
+        FROM changed c WHERE d.ctid = c.row_id AND NOT c.is_gone),
+    removed AS (
+        DELETE FROM consent_decision d USING changed c WHERE d.ctid = c.row_id AND c.is_gone),
     counted AS (
         INSERT INTO consent_daily AS c
         SELECT d.company_id, (d.occurred_at AT TIME ZONE coalesce(z.timezone, 'UTC'))::date,
@@ -237,7 +289,7 @@ BEGIN
              creative_subtype)) AS x (sign, effective, current, name, type, subtype)
         CROSS JOIN LATERAL (SELECT x.sign * (d.decision = 'granted')::integer AS granted,
                                    x.sign * (d.decision = 'revoked')::integer AS revoked) g
-        WHERE x.sign = 1 OR d.row_id IS NOT NULL
+        WHERE CASE x.sign WHEN 1 THEN NOT d.is_gone ELSE d.row_id IS NOT NULL END
         GROUP BY 1, 2, 3, 4, 5, 6, 7
         HAVING (sum(g.granted), sum(g.revoked), sum(g.granted * x.effective),
                 sum(g.revoked * x.effective), sum(g.granted * x.current),
@@ -250,31 +302,23 @@ BEGIN
             current_opt_ins = c.current_opt_ins + excluded.current_opt_ins,
             current_opt_outs = c.current_opt_outs + excluded.current_opt_outs
         RETURNING c.ctid AS row, opt_ins + opt_outs AS decisions)
-    SELECT array_agg(row) INTO v_empty FROM counted WHERE decisions = 0;
+    SELECT (SELECT array_agg(row) FROM counted WHERE decisions = 0),
+           (SELECT array_agg(DISTINCT company_id) FROM changed WHERE is_gone)
+    INTO v_empty, v_gone;
     IF v_empty IS NOT NULL THEN
         DELETE FROM consent_daily WHERE ctid = ANY (v_empty);
     END IF;
+    PERFORM gateway.project_consent_state(p_asked);
+    IF v_gone IS NOT NULL THEN
+        DELETE FROM consent_latest l WHERE l.company_id = ANY (v_gone);
+        INSERT INTO consent_latest
+        SELECT c.company_id, c.channel, c.subscription_type, max(c.decided_at) FROM consent c
+        WHERE c.company_id = ANY (v_gone) GROUP BY 1, 2, 3;
+    END IF;
 END $$;
 COMMENT ON FUNCTION gateway.project_consent IS
-    'Merges events into consent_decision, consent and consent_daily.';
-
-CREATE OR REPLACE FUNCTION gateway.project_consent_latest(p_events gateway.projection_event[])
-RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO consent_latest AS l
-    SELECT c.company_id, c.channel, c.subscription_type, max(c.decided_at)
-    FROM (SELECT DISTINCT e.company_id, e.subscriber_id, e.channel
-          FROM unnest(p_events) AS e
-          WHERE e.action IN ('subscribed', 'unsubscribed')) k
-    JOIN consent c ON c.company_id = k.company_id AND c.subscriber_id = k.subscriber_id
-        AND c.channel = k.channel
-    GROUP BY 1, 2, 3
-    ON CONFLICT (company_id, channel, subscription_type) DO UPDATE SET
-        occurred_at = excluded.occurred_at
-    WHERE l.occurred_at < excluded.occurred_at;
-END $$;
-COMMENT ON FUNCTION gateway.project_consent_latest IS
-    'Merges what project_consent made of the events into consent_latest.';
+    'Merges events, and whom identity joined anew or took apart, into consent_decision, consent and '
+    'consent_daily, for asked_recipients().';
 
 -- Counts consent_daily again: a day is a matter of the company's time zone. Null: all companies.
 CREATE OR REPLACE FUNCTION gateway.recount_consent(p_company text) RETURNS void

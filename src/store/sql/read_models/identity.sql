@@ -7,7 +7,10 @@ SELECT gateway.describe('gateway.identity',
     ['profile_id', 'subscriber_id of the profile''s first seen subscriber (ties: the smaller '
         'id).'],
     ['first_seen_at', 'occurred_at of the subscriber''s oldest event.'],
-    ['identifiers', 'As in gateway.source_event: those of all its events. Personal data.']]);
+    ['identifiers', 'As in gateway.source_event: those of all its events. Personal data.'],
+    ['sms_to', 'The first seen of the profile''s subscribers with whom it shares a phone number, '
+        'from one to the next: who is one recipient of SMS. Null when it shares none.'],
+    ['email_to', 'The same of e-mail addresses.']]);
 
 SELECT gateway.describe('gateway.identity_value',
     'Which subscribers have an identifier: an index of gateway.identity, with as few bytes as '
@@ -75,10 +78,42 @@ END $$;
 COMMENT ON FUNCTION gateway.identity_neighbours IS
     'Subscribers that share a linking identifier with one of the given ones, and which.';
 
+-- Who of a profile is one recipient of a channel: those who share an address of its kind, and whom
+-- that joins through others. Null: nobody else.
+CREATE OR REPLACE FUNCTION gateway.recipients(
+    p_companies text[], p_members uuid[], p_kind text)
+RETURNS TABLE (subscriber_id uuid, recipient_id uuid)
+LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH RECURSIVE has AS (
+        SELECT i.subscriber_id, i.first_seen_at, v.value
+        FROM unnest(p_companies, p_members) AS m (company_id, subscriber_id)
+        JOIN identity i ON i.company_id = m.company_id AND i.subscriber_id = m.subscriber_id
+        CROSS JOIN LATERAL jsonb_array_elements_text(i.identifiers -> p_kind) AS v (value)),
+    joined AS (
+        SELECT h.subscriber_id AS one, h.subscriber_id AS other FROM has h
+        UNION
+        SELECT j.one, o.subscriber_id FROM joined j
+        JOIN has h ON h.subscriber_id = j.other JOIN has o ON o.value = h.value)
+    SELECT m.subscriber_id, r.first
+    FROM unnest(p_members) AS m (subscriber_id)
+    LEFT JOIN LATERAL (
+        SELECT (array_agg(h.subscriber_id ORDER BY h.first_seen_at, h.subscriber_id))[1] AS first
+        FROM joined j JOIN has h ON h.subscriber_id = j.other
+        WHERE j.one = m.subscriber_id
+        HAVING count(DISTINCT j.other) > 1) r ON true;
+END $$;
+COMMENT ON FUNCTION gateway.recipients IS
+    'For each member of a profile the first of those it shares an address of a kind with.';
+
 -- Gives each of these subscribers, and whoever is joined to it, the profile of its component. Who
 -- calls names both ends of every link that came or went; no other component can have changed.
-CREATE OR REPLACE FUNCTION gateway.resolve_identities(p_companies text[], p_subscribers uuid[])
-RETURNS void
+-- Returns all of the components.
+DROP FUNCTION IF EXISTS gateway.resolve_identities(text[], uuid[]);
+CREATE FUNCTION gateway.resolve_identities(
+    p_companies text[], p_subscribers uuid[], OUT companies text[], OUT subscribers uuid[])
 LANGUAGE plpgsql AS $$
 DECLARE
     v_company  text;
@@ -116,10 +151,16 @@ BEGIN
         FROM unnest(v_companies, v_members) AS m (company_id, subscriber_id)
         JOIN identity i ON i.company_id = m.company_id AND i.subscriber_id = m.subscriber_id
         ORDER BY i.first_seen_at, i.subscriber_id LIMIT 1;
-        UPDATE identity i SET profile_id = v_survivor
-        FROM unnest(v_companies, v_members) AS m (company_id, subscriber_id)
-        WHERE i.company_id = m.company_id AND i.subscriber_id = m.subscriber_id
-            AND i.profile_id <> v_survivor;
+        UPDATE identity i SET profile_id = v_survivor, sms_to = p.recipient_id,
+            email_to = e.recipient_id
+        FROM gateway.recipients(v_companies, v_members, 'phone') p
+        JOIN gateway.recipients(v_companies, v_members, 'email') e
+            ON e.subscriber_id = p.subscriber_id
+        WHERE i.company_id = v_company AND i.subscriber_id = p.subscriber_id
+            AND (i.profile_id, i.sms_to, i.email_to)
+                IS DISTINCT FROM (v_survivor, p.recipient_id, e.recipient_id);
+        companies := companies || v_companies;
+        subscribers := subscribers || v_members;
     END LOOP;
 END $$;
 COMMENT ON FUNCTION gateway.resolve_identities IS
@@ -139,10 +180,12 @@ END;
 COMMENT ON FUNCTION gateway.merged_identifiers IS 'The union of identifiers.';
 
 -- A known subscriber with known identifiers costs one look at its row. Components change where a
--- fresh value is shared, unless it joined nobody before because too many share it, and where
--- somebody who is not the survivor turns out to be older.
-CREATE OR REPLACE FUNCTION gateway.project_identity(p_events gateway.projection_event[])
-RETURNS void LANGUAGE plpgsql AS $$
+-- fresh value is shared (those who had it are left alone where too many share it), and where
+-- somebody who is not the survivor turns out to be older. Returns all of these components.
+DROP FUNCTION IF EXISTS gateway.project_identity(gateway.projection_event[]);
+CREATE FUNCTION gateway.project_identity(
+    p_events gateway.projection_event[], OUT companies text[], OUT subscribers uuid[])
+LANGUAGE plpgsql AS $$
 DECLARE
     v_companies   text[];
     v_subscribers uuid[];
@@ -192,21 +235,22 @@ BEGIN
         WHERE f.together > 1 OR o.known
         GROUP BY 1, 2, 3),
     concerned AS (
-        SELECT s.company_id, unnest(s.ids || o.ids) AS subscriber_id
+        SELECT s.company_id, unnest(s.ids || CASE WHEN cardinality(o.ids) <= r.subscribers_max
+                                                  THEN o.ids END) AS subscriber_id
         FROM shared s
         JOIN gateway.identity_rule r ON r.kind = s.kind
         CROSS JOIN LATERAL (
             SELECT array_agg(x.subscriber_id) AS ids
             FROM (SELECT o.subscriber_id FROM identity_value o WHERE o.value_hash = s.hash
                   LIMIT r.subscribers_max + 1) x) o
-        WHERE o.ids IS NULL OR cardinality(o.ids) <= r.subscribers_max
         UNION ALL
         SELECT company_id, subscriber_id FROM merged
         WHERE at < known_at AND profile_id <> subscriber_id)
     SELECT array_agg(company_id), array_agg(subscriber_id)
     INTO v_companies, v_subscribers FROM concerned;
     IF v_companies IS NOT NULL THEN
-        PERFORM gateway.resolve_identities(v_companies, v_subscribers);
+        SELECT r.companies, r.subscribers INTO companies, subscribers
+        FROM gateway.resolve_identities(v_companies, v_subscribers) r;
     END IF;
 END $$;
 COMMENT ON FUNCTION gateway.project_identity IS

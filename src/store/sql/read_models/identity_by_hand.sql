@@ -21,7 +21,9 @@ LANGUAGE plpgsql SET search_path = gateway, pg_temp SET enable_seqscan = off
 AS $$
 #variable_conflict use_column
 DECLARE
-    v_mates uuid[];
+    v_mates     uuid[];
+    v_companies text[];
+    v_asked     gateway.asked_recipient[];
 BEGIN
     PERFORM pg_advisory_xact_lock(gateway.projection_lock());
     IF NOT EXISTS (SELECT FROM identity i WHERE i.company_id = p_company
@@ -42,8 +44,13 @@ BEGIN
         INSERT INTO identity_split (company_id, subscriber_id, kind)
         VALUES (p_company, p_subscriber, p_kind) ON CONFLICT DO NOTHING;
     END IF;
-    PERFORM gateway.resolve_identities(
-        array_fill(p_company, ARRAY[cardinality(v_mates)]), v_mates);
+    SELECT r.companies, r.subscribers INTO v_companies, v_mates
+    FROM gateway.resolve_identities(
+        array_fill(p_company, ARRAY[cardinality(v_mates)]), v_mates) r;
+    v_asked := gateway.asked_recipients('{}', v_companies, v_mates);
+    PERFORM gateway.project_consent('{}', v_asked);
+    PERFORM gateway.project_consent_latest(v_asked);
+    PERFORM gateway.project_last_send('{}', v_asked);
     RETURN QUERY SELECT i.subscriber_id, i.profile_id FROM identity i
     WHERE i.company_id = p_company AND i.subscriber_id = ANY (v_mates)
     ORDER BY i.profile_id, i.subscriber_id;

@@ -2,11 +2,13 @@
 -- e-mail, which says to which message a subject line belongs.
 
 SELECT gateway.describe('gateway.last_send',
-    'What was sent last to the subscriber in the 7 days before each opt-out (to charge it) and '
-    'each open or click of an e-mail (evidence of which subject line is which message).', ARRAY[
+    'What was sent last to the subscriber in the 7 days before each opt-out (to charge it; those '
+    'of others with the same address are among them) and each open or click of an e-mail (evidence '
+    'of which subject line is which message).', ARRAY[
     ['occurred_at', 'Of the opt-out, open or click.'],
     ['event_id', 'Of the opt-out, open or click.'],
     ['action', 'unsubscribed, opened or link_clicked.'],
+    ['is_of_other', 'An opt-out of another subscriber with the same address.'],
     ['message_key', 'The message opened or clicked; null: an opt-out.'],
     ['sent_key', 'stat_key of the last send of the channel before it; null when there was none, '
         'or when the subscriber had opted out already.'],
@@ -35,8 +37,11 @@ SELECT gateway.describe('gateway.subject_bridge',
 
 -- Whether this opt-out follows one that nothing ended: whoever is out cannot leave. Somebody whose
 -- opt-in is not known, because it was before the webhook, can: messages go to subscribers only.
+-- Opt-outs of p_mates, who have the same address, count as the subscriber's own.
+DROP FUNCTION IF EXISTS gateway.is_repeated_opt_out(text, uuid, text, timestamptz, uuid);
 CREATE OR REPLACE FUNCTION gateway.is_repeated_opt_out(
-    p_company text, p_subscriber uuid, p_channel text, p_at timestamptz, p_event uuid)
+    p_company text, p_subscriber uuid, p_mates uuid[], p_channel text, p_at timestamptz,
+    p_event uuid)
 RETURNS boolean
 LANGUAGE sql STABLE COST 1
 BEGIN ATOMIC
@@ -44,10 +49,12 @@ BEGIN ATOMIC
     FROM gateway.source_event o
     CROSS JOIN LATERAL (
         SELECT x.action, x.subscription_type, x.occurred_at, x.event_id
-        FROM gateway.source_event x
-        WHERE x.company_id = p_company AND x.subscriber_id = p_subscriber
+        FROM unnest(p_mates || p_subscriber) AS s (subscriber_id)
+        JOIN gateway.source_event x ON x.subscriber_id = s.subscriber_id
+        WHERE x.company_id = p_company
             AND x.occurred_at <= p_at AND x.channel = p_channel
-            AND x.action IN ('subscribed', 'unsubscribed')
+            AND (x.action = 'unsubscribed'
+                OR x.action = 'subscribed' AND x.subscriber_id = p_subscriber)
         OFFSET 0) p
     WHERE o.company_id = p_company AND o.occurred_at = p_at AND o.event_id = p_event
         AND (p.occurred_at, p.action, p.event_id) < (p_at, 'unsubscribed', p_event)
@@ -59,46 +66,111 @@ END;
 COMMENT ON FUNCTION gateway.is_repeated_opt_out IS
     'Whether the subscriber had opted out before; null when nothing is known of that.';
 
--- What was sent last before each opt-out, and before each open or click of an e-mail: worked out
--- for those of the batch, for those known already that a send of the batch may precede, and for
--- opt-outs that a decision of the batch may make repeated or not. The log is asked, so it does not
--- matter whether that was projected yet.
-CREATE OR REPLACE FUNCTION gateway.changed_last_sends(p_events gateway.projection_event[])
+-- The others of a subscriber's recipient: an opt-out of theirs is one of the subscriber, too.
+CREATE OR REPLACE FUNCTION gateway.recipient_mates(
+    p_company text, p_subscriber uuid, p_channel text)
+RETURNS uuid[] LANGUAGE sql STABLE AS $$
+    SELECT a.mates
+    FROM unnest(gateway.asked_recipients('{}', ARRAY[p_company], ARRAY[p_subscriber])) AS a
+    WHERE a.subscriber_id = p_subscriber AND a.channel = p_channel
+$$;
+COMMENT ON FUNCTION gateway.recipient_mates IS
+    'The other subscribers who share the channel''s address with a subscriber.';
+
+-- Opt-outs by others that reach these recipients, and what last_send has of such that reach them no
+-- more.
+CREATE OR REPLACE FUNCTION gateway.reaching_opt_outs(p_asked gateway.asked_recipient[])
 RETURNS TABLE (
     company_id text, subscriber_id uuid, channel text, occurred_at timestamptz, event_id uuid,
-    action text, message_key text, sent_key text, sent_at timestamptz, row_id tid, now_key text,
-    now_at timestamptz)
+    row_id tid)
 LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    WITH asked AS (
+    WITH reaching AS (
+        SELECT a.company_id, a.subscriber_id, a.channel, x.occurred_at, x.event_id
+        FROM (SELECT u.*, m.mate FROM unnest(p_asked) AS u
+              CROSS JOIN LATERAL unnest(u.mates) AS m (mate) OFFSET 0) a
+        JOIN gateway.source_event x ON x.company_id = a.company_id AND x.subscriber_id = a.mate
+            AND x.channel = a.channel AND x.action = 'unsubscribed')
+    SELECT r.company_id, r.subscriber_id, r.channel, r.occurred_at::timestamptz, r.event_id,
+           NULL::tid
+    FROM reaching r
+    UNION ALL
+    SELECT k.company_id, k.subscriber_id, k.channel, k.occurred_at::timestamptz, k.event_id, k.ctid
+    FROM unnest(p_asked) AS a
+    JOIN last_send k ON k.company_id = a.company_id AND k.subscriber_id = a.subscriber_id
+        AND k.channel = a.channel AND k.is_of_other
+    WHERE (k.company_id, k.subscriber_id, k.channel, k.occurred_at, k.event_id) NOT IN (
+        SELECT r.company_id, r.subscriber_id, r.channel, r.occurred_at, r.event_id
+        FROM reaching r);
+END $$;
+COMMENT ON FUNCTION gateway.reaching_opt_outs IS
+    'Opt-outs of others with the same address, row_id null; and rows of last_send that are such no '
+    'more.';
+
+-- What was sent last before each opt-out, and before each open or click of an e-mail: worked out
+-- for those of the batch, for those known already that a send of the batch may precede, and for
+-- opt-outs that a decision of the batch, or a change of who has an address, may make repeated or
+-- not. The log is asked, so it does not matter whether that was projected yet.
+DROP FUNCTION IF EXISTS gateway.changed_last_sends(gateway.projection_event[]);
+CREATE OR REPLACE FUNCTION gateway.changed_last_sends(
+    p_events gateway.projection_event[], p_asked gateway.asked_recipient[])
+RETURNS TABLE (
+    company_id text, subscriber_id uuid, channel text, occurred_at timestamptz, event_id uuid,
+    action text, is_of_other boolean, message_key text, sent_key text, sent_at timestamptz,
+    row_id tid, is_gone boolean, now_key text, now_at timestamptz)
+LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH reaching AS (
+        SELECT * FROM gateway.reaching_opt_outs(p_asked)),
+    heard AS (
         SELECT e.company_id, e.subscriber_id, e.channel, e.occurred_at, e.event_id, e.action,
-               CASE WHEN e.action <> 'unsubscribed' THEN e.message_key END AS message_key,
-               NULL::text AS sent_key, NULL::timestamptz AS sent_at, NULL::tid AS row_id
+               false AS is_of_other,
+               CASE WHEN e.action <> 'unsubscribed' THEN e.message_key END AS message_key
         FROM unnest(p_events) AS e
         WHERE e.subscriber_id IS NOT NULL
             AND (e.action = 'unsubscribed' AND e.channel IS NOT NULL
                 OR e.action IN ('opened', 'link_clicked') AND e.channel = 'email'
                     AND e.message_key IS NOT NULL)
-            AND NOT EXISTS (SELECT FROM last_send k WHERE k.company_id = e.company_id
-                AND k.subscriber_id = e.subscriber_id AND k.channel = e.channel
-                AND k.occurred_at = e.occurred_at AND k.event_id = e.event_id)
+        UNION
+        SELECT r.company_id, r.subscriber_id, r.channel, r.occurred_at, r.event_id, 'unsubscribed',
+               true, NULL
+        FROM reaching r WHERE r.row_id IS NULL),
+    asked AS (
+        SELECT e.*, NULL::text AS sent_key, NULL::timestamptz AS sent_at, NULL::tid AS row_id
+        FROM heard e
+        WHERE NOT EXISTS (SELECT FROM last_send k WHERE k.company_id = e.company_id
+            AND k.subscriber_id = e.subscriber_id AND k.channel = e.channel
+            AND k.occurred_at = e.occurred_at AND k.event_id = e.event_id)
         UNION
         SELECT k.company_id, k.subscriber_id, k.channel, k.occurred_at, k.event_id, k.action,
-               k.message_key, k.sent_key, k.sent_at, k.ctid
+               k.is_of_other, k.message_key, k.sent_key, k.sent_at, k.ctid
         FROM unnest(p_events) AS e
         JOIN last_send k ON k.company_id = e.company_id AND k.subscriber_id = e.subscriber_id
             AND k.channel = e.channel AND k.occurred_at >= e.occurred_at
         WHERE e.action = 'sent' AND k.occurred_at <= e.occurred_at + interval '168 hours'
-                AND (k.sent_at IS NULL OR k.sent_at <= e.occurred_at)
-            OR e.action IN ('subscribed', 'unsubscribed') AND k.action = 'unsubscribed'),
+            AND (k.sent_at IS NULL OR k.sent_at <= e.occurred_at)
+        UNION
+        SELECT k.company_id, k.subscriber_id, k.channel, k.occurred_at, k.event_id, k.action,
+               k.is_of_other, k.message_key, k.sent_key, k.sent_at, k.ctid
+        FROM unnest(p_asked) AS a
+        JOIN last_send k ON k.company_id = a.company_id AND k.subscriber_id = a.subscriber_id
+            AND k.channel = a.channel AND k.action = 'unsubscribed'),
     answered AS (
         SELECT a.*, s.key AS now_key, s.occurred_at AS now_at
-        FROM (SELECT n.*, n.action = 'unsubscribed' AND coalesce(gateway.is_repeated_opt_out(
-                  n.company_id, n.subscriber_id, n.channel, n.occurred_at, n.event_id), false)
-                  AS is_repeated
-              FROM asked n OFFSET 0) a
+        FROM (SELECT n.*, r.row_id IS NOT NULL AS is_gone,
+                     n.action = 'unsubscribed' AND coalesce(gateway.is_repeated_opt_out(
+                  n.company_id, n.subscriber_id, coalesce(m.mates, gateway.recipient_mates(
+                      n.company_id, n.subscriber_id, n.channel)), n.channel,
+                  n.occurred_at, n.event_id), false) AS is_repeated
+              FROM asked n
+              LEFT JOIN reaching r ON r.row_id = n.row_id
+              LEFT JOIN unnest(p_asked) AS m ON n.action = 'unsubscribed'
+                  AND m.subscriber_id = n.subscriber_id AND m.company_id = n.company_id
+                  AND m.channel = n.channel OFFSET 0) a
         LEFT JOIN LATERAL (
             -- OFFSET: the primary key has this order, and would be walked through the company.
             SELECT gateway.stat_key(e.message_key, e.message_subject) AS key, e.occurred_at
@@ -109,11 +181,14 @@ BEGIN
                       AND x.occurred_at >= a.occurred_at - interval '168 hours'
                       AND x.channel = a.channel AND x.action = 'sent'
                   OFFSET 0) e
-            ORDER BY e.occurred_at DESC, e.event_id DESC LIMIT 1) s ON NOT a.is_repeated)
+            ORDER BY e.occurred_at DESC, e.event_id DESC LIMIT 1) s
+            ON NOT a.is_repeated AND NOT a.is_gone)
     SELECT a.company_id, a.subscriber_id, a.channel, a.occurred_at, a.event_id, a.action,
-           a.message_key, a.sent_key, a.sent_at, a.row_id, a.now_key, a.now_at
+           a.is_of_other, a.message_key, a.sent_key, a.sent_at, a.row_id, a.is_gone, a.now_key,
+           a.now_at
     FROM answered a
-    WHERE a.row_id IS NULL OR (a.sent_key, a.sent_at) IS DISTINCT FROM (a.now_key, a.now_at);
+    WHERE a.row_id IS NULL OR a.is_gone
+        OR (a.sent_key, a.sent_at) IS DISTINCT FROM (a.now_key, a.now_at);
 END $$;
 COMMENT ON FUNCTION gateway.changed_last_sends IS
     'Rows of last_send that these events bring or change: as they are, and as they are to be.';
@@ -179,7 +254,9 @@ END $$;
 COMMENT ON FUNCTION gateway.project_reactions IS
     'Counts again what these subscribers did about these sends, from last_send.';
 
-CREATE OR REPLACE FUNCTION gateway.project_last_send(p_events gateway.projection_event[])
+DROP FUNCTION IF EXISTS gateway.project_last_send(gateway.projection_event[]);
+CREATE OR REPLACE FUNCTION gateway.project_last_send(
+    p_events gateway.projection_event[], p_asked gateway.asked_recipient[])
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     v_no_votes    tid[];
@@ -189,15 +266,17 @@ DECLARE
     v_subscribers uuid[];
 BEGIN
     WITH changed AS (
-        SELECT * FROM gateway.changed_last_sends(p_events)),
+        SELECT * FROM gateway.changed_last_sends(p_events, p_asked)),
     inserted AS (
         INSERT INTO last_send
-        SELECT company_id, subscriber_id, channel, occurred_at, event_id, action, message_key,
-               now_key, now_at
+        SELECT company_id, subscriber_id, channel, occurred_at, event_id, action, is_of_other,
+               message_key, now_key, now_at
         FROM changed WHERE row_id IS NULL),
     updated AS (
         UPDATE last_send k SET sent_key = c.now_key, sent_at = c.now_at
-        FROM changed c WHERE k.ctid = c.row_id),
+        FROM changed c WHERE k.ctid = c.row_id AND NOT c.is_gone),
+    removed AS (
+        DELETE FROM last_send k USING changed c WHERE k.ctid = c.row_id AND c.is_gone),
     moved AS (
         SELECT company_id, subscriber_id, channel, message_key, x.key, x.sign,
                occurred_at - x.at AS after

@@ -17,7 +17,10 @@ CREATE OR REPLACE FUNCTION gateway.project_events(
 RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-    v_events gateway.projection_event[];
+    v_events      gateway.projection_event[];
+    v_companies   text[];
+    v_subscribers uuid[]; -- whom identity joined anew or took apart
+    v_asked       gateway.asked_recipient[];
 BEGIN
     SELECT array_agg(ROW(
         e.company_id, e.occurred_at, e.event_id, e.channel, e.action, e.company_name,
@@ -35,16 +38,20 @@ BEGIN
         PERFORM gateway.project_company(v_events);
     END IF;
     IF 'identity' = ANY (p_models) THEN
-        PERFORM gateway.project_identity(v_events);
+        SELECT i.companies, i.subscribers INTO v_companies, v_subscribers
+        FROM gateway.project_identity(v_events) i;
+    END IF;
+    IF p_models && '{consent,message}' THEN
+        v_asked := gateway.asked_recipients(v_events, v_companies, v_subscribers);
     END IF;
     IF 'consent' = ANY (p_models) THEN
-        PERFORM gateway.project_consent(v_events);
-        PERFORM gateway.project_consent_latest(v_events);
+        PERFORM gateway.project_consent(v_events, v_asked);
+        PERFORM gateway.project_consent_latest(v_asked);
     END IF;
     IF 'message' = ANY (p_models) THEN
         PERFORM gateway.project_message(v_events);
         PERFORM gateway.project_message_stats(v_events);
-        PERFORM gateway.project_last_send(v_events);
+        PERFORM gateway.project_last_send(v_events, v_asked);
     END IF;
     IF 'engagement' = ANY (p_models) THEN
         PERFORM gateway.project_engagement(v_events);

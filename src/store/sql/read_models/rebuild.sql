@@ -13,13 +13,23 @@ RETURN CASE p_model
     WHEN 'feed' THEN ARRAY['feed_day'] END;
 COMMENT ON FUNCTION gateway.read_model_tables IS 'The tables of a read model.';
 
+-- Consent and messages ask who shares an address: what identity makes of it, they are made with.
+CREATE OR REPLACE FUNCTION gateway.made_with(p_models text[]) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN p_models && '{identity,consent,message}'
+            THEN ARRAY(SELECT m FROM unnest(gateway.read_models()) AS m
+                       WHERE m = ANY (p_models || '{identity,consent,message}'))
+            ELSE p_models END;
+COMMENT ON FUNCTION gateway.made_with IS
+    'The read models, with those that have to be made again when they are.';
+
 -- Step 1 of 3: fresh, empty tables of these models in pg_temp, and how far they know the log.
 CREATE OR REPLACE FUNCTION gateway.rebuild_begin(p_models text[]) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     v_table text;
 BEGIN
-    FOR v_table IN SELECT t FROM unnest(p_models) AS m (model),
+    FOR v_table IN SELECT t FROM unnest(gateway.made_with(p_models)) AS m (model),
                        unnest(gateway.read_model_tables(m.model)) AS t LOOP
         EXECUTE format('DROP TABLE IF EXISTS pg_temp.%I', v_table);
         EXECUTE format('CREATE TEMP TABLE %I (LIKE gateway.%I INCLUDING ALL)', v_table, v_table);
@@ -51,7 +61,8 @@ BEGIN
         v_last := v_aside.last_position;
     ELSE
         v_last := least(v_last, v_aside.first_position - 1);
-        IF gateway.project_or_set_aside(v_first, v_last, p_models) > 0 THEN
+        IF gateway.project_or_set_aside(
+                v_first, v_last, gateway.made_with(p_models)) > 0 THEN
             RAISE EXCEPTION 'an event that was projected once cannot be projected again'
                 USING ERRCODE = 'object_not_in_prerequisite_state';
         END IF;
@@ -75,10 +86,10 @@ BEGIN
         UPDATE company t SET timezone = g.timezone FROM gateway.company g
         WHERE g.company_id = t.company_id AND g.timezone <> t.timezone;
     END IF;
-    IF 'consent' = ANY (p_models) THEN -- the time zone may have changed meanwhile
+    IF 'consent' = ANY (gateway.made_with(p_models)) THEN -- the time zone may have changed
         PERFORM gateway.recount_consent(NULL);
     END IF;
-    FOR table_name IN SELECT t FROM unnest(p_models) AS m (model),
+    FOR table_name IN SELECT t FROM unnest(gateway.made_with(p_models)) AS m (model),
                           unnest(gateway.read_model_tables(m.model)) AS t LOOP
         EXECUTE format('DELETE FROM gateway.%1$I t WHERE NOT EXISTS
             (SELECT FROM pg_temp.%1$I f WHERE f::text = t::text)', table_name);

@@ -29,15 +29,20 @@ engagement AS (
         ON i.company_id = e.company_id AND i.subscriber_id = e.subscriber_id
     GROUP BY 1, 2, 3),
 state AS (
-    SELECT DISTINCT ON (s.company_id, p.profile_id, s.channel, s.subscription_type)
+    SELECT DISTINCT ON (s.company_id, p.recipient_id, s.channel, s.subscription_type)
            s.*, p.profile_id
     FROM gateway.consent s
     LEFT JOIN gateway.identity i
         ON i.company_id = s.company_id AND i.subscriber_id = s.subscriber_id
-    CROSS JOIN LATERAL (SELECT CASE WHEN i.profile_id IS NULL THEN s.subscriber_id
-                                    ELSE i.profile_id END AS profile_id) p
-    ORDER BY s.company_id, p.profile_id, s.channel, s.subscription_type, s.decided_at DESC,
-             s.decision DESC, s.decided_by DESC)
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN i.profile_id IS NULL THEN s.subscriber_id ELSE i.profile_id END
+                   AS profile_id,
+               CASE WHEN s.channel = 'sms' AND i.sms_to IS NOT NULL THEN i.sms_to
+                    WHEN s.channel = 'email' AND i.email_to IS NOT NULL THEN i.email_to
+                    ELSE s.subscriber_id END AS recipient_id) p
+    ORDER BY s.company_id, p.recipient_id, s.channel, s.subscription_type, s.decided_at DESC,
+             s.decision DESC, s.decided_by DESC, s.last_granted_at DESC NULLS LAST,
+             s.subscriber_id)
 SELECT s.company_id, s.profile_id, s.subscriber_id, s.channel, s.subscription_type,
        s.decision = 'granted' AS is_subscribed, s.first_granted_at, s.creative_name,
        s.creative_type, e.last_active_at, e.last_open_at,
@@ -61,10 +66,11 @@ FROM state s
 LEFT JOIN engagement e ON e.company_id = s.company_id AND e.profile_id = s.profile_id
     AND e.channel = s.channel;
 SELECT gateway.describe('report.audience_quality',
-    'One row for each profile, channel and subscription type: how recently and how often it '
+    'One row for each recipient (subscribers of a profile who share a phone number for SMS, an '
+    'address for e-mail), channel and subscription type: how recently and how often its profile '
     'engaged, and its segment. Clicks and replies count as activity; opens do not, because '
     'machines open too. Filter on company_id.', ARRAY[
-    ['subscriber_id', 'The subscriber whose decision is the profile''s latest.'],
+    ['subscriber_id', 'The subscriber whose decision is the recipient''s latest.'],
     ['is_subscribed', 'Whether the last decision was an opt-in.'],
     ['creative_name', 'Sign-up source of that subscriber: the last opt-in that changed the state.'],
     ['creative_type', 'As creative_name.'],
@@ -89,5 +95,5 @@ FROM report.audience_quality
 GROUP BY 1, 2, 3, 4;
 SELECT gateway.describe('report.audience_quality_summary',
     'report.audience_quality counted by segment. Filter on company_id.', ARRAY[
-    ['subscribers', 'Profiles.'],
+    ['subscribers', 'Recipients: rows of report.audience_quality.'],
     ['avg_recency_days', 'Mean of recency_days over those ever active.']]);

@@ -22,27 +22,29 @@ CREATE OR REPLACE VIEW report.link_clicks_daily WITH (security_invoker = true) A
 SELECT d.company_id, d.day, e.channel, e.utm_source, e.utm_medium, e.utm_campaign, e.link_host,
        e.link_path, count(*) AS clicks,
        count(DISTINCT CASE WHEN i.profile_id IS NULL THEN e.subscriber_id ELSE i.profile_id END)
-           AS unique_clickers
+           AS unique_clickers, e.message_key
 FROM gateway.local_day d
 CROSS JOIN LATERAL (
     SELECT company_id, subscriber_id, channel, utm_source, utm_medium, utm_campaign, link_host,
-           link_path
+           link_path, message_key
     FROM gateway.source_event
     WHERE company_id = d.company_id AND action = 'link_clicked'
       AND occurred_at >= d.starts_at AND occurred_at < d.ends_at
     OFFSET 0) e -- a fence: day by day, never the whole log first
 LEFT JOIN gateway.identity i
     ON i.company_id = e.company_id AND i.subscriber_id = e.subscriber_id
-GROUP BY 1, 2, 3, 4, 5, 6, 7, 8;
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, e.message_key;
 SELECT gateway.describe('report.link_clicks_daily',
-    'Clicks by day, channel, campaign and target. Filter on company_id and day.', ARRAY[
+    'Clicks by day, channel, message, campaign and target. Filter on company_id and day.', ARRAY[
     ['clicks', 'Clicks, each one counted.'],
     ['unique_clickers', 'Profiles among the clicks.']],
     '{report.source_event}');
 
 CREATE OR REPLACE VIEW report.click_to_site WITH (security_invoker = true) AS
 SELECT k.company_id, k.occurred_at AS clicked_at, k.day, k.channel, k.message_key,
-       k.utm_campaign, k.profile_id, v.occurred_at AS site_at, v.occurred_at - k.occurred_at AS lag
+       k.utm_campaign, k.profile_id, v.occurred_at AS site_at, v.occurred_at - k.occurred_at AS lag,
+       extract(epoch FROM v.occurred_at - k.occurred_at)::double precision AS lag_s,
+       k.event_id, k.subscriber_id, k.link_host, k.link_path
 FROM report.link_clicks k
 CROSS JOIN LATERAL (
     SELECT min(e.occurred_at) AS occurred_at
@@ -56,5 +58,7 @@ SELECT gateway.describe('report.click_to_site',
     'when there was none. Filter on company_id and clicked_at.', ARRAY[
     ['clicked_at', 'When the link was clicked. Filter on it: it prunes partitions.'],
     ['site_at', 'First page.viewed of the profile within 30 minutes; null when none.'],
-    ['lag', 'Time from the click to that page.']],
+    ['lag', 'Time from the click to that page.'],
+    ['lag_s', 'The same in seconds.'],
+    ['event_id', 'Of the click: report.link_clicks.']],
     '{report.link_clicks}');

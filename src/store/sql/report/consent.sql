@@ -41,9 +41,10 @@ JOIN gateway.consent_latest l ON l.company_id = d.company_id AND l.channel = d.c
     AND l.subscription_type = d.subscription_type
 GROUP BY d.company_id, d.channel, d.subscription_type;
 SELECT gateway.describe('report.current_subscribers',
-    'Subscribers now, by channel and subscription type.', ARRAY[
-    ['subscribed', 'Subscribers whose last decision is an opt-in.'],
-    ['unsubscribed', 'Subscribers whose last decision is an opt-out.'],
+    'Subscribers now, by channel and subscription type: phone numbers and e-mail addresses, as '
+    'Attentive counts them. Who shares one within a profile is one.', ARRAY[
+    ['subscribed', 'Those whose last decision is an opt-in.'],
+    ['unsubscribed', 'Those whose last decision is an opt-out.'],
     ['subscribed_last_30d', 'Of subscribed: those who decided on one of the last 30 days, today '
         'included.'],
     ['last_change_at', 'Newest decision.']]);
@@ -60,8 +61,10 @@ LEFT JOIN gateway.identity i
     ON i.company_id = c.company_id AND i.subscriber_id = c.subscriber_id;
 SELECT gateway.describe('report.subscriber_consent',
     'Consent now, for each subscriber, channel and subscription type, with the event that decided '
-    'it.', ARRAY[
-    ['is_subscribed', 'Whether the last decision is an opt-in; an opt-out wins a tie.'],
+    'it. An opt-out reaches every subscriber of the profile with the same phone number (SMS) or '
+    'address (e-mail), an opt-in its own alone.', ARRAY[
+    ['is_subscribed', 'Whether the last decision that reaches the subscriber is an opt-in; an '
+        'opt-out wins a tie.'],
     ['creative_name', 'Sign-up source: name of the creative of the last opt-in that changed the '
         'state.'],
     ['creative_type', 'Sign-up source: type of that creative.'],

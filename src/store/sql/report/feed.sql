@@ -42,7 +42,10 @@ SELECT j.company_id, j.event_name, j.newest AS newest_event, now() - j.newest AS
        CASE WHEN j.unheard >= interval '672 hours' THEN 'ended'
             WHEN s.is_silent THEN 'silent'
             WHEN j.is_known THEN 'usual'
-            ELSE 'not known yet' END AS state
+            ELSE 'not known yet' END AS state,
+       extract(epoch FROM now() - j.newest)::double precision AS silence_s,
+       CASE WHEN j.is_known THEN extract(epoch FROM j.pause)::double precision END
+           AS usual_silence_s
 FROM judged j
 CROSS JOIN LATERAL (SELECT j.is_known AND j.unheard < interval '672 hours'
     AND (j.unheard > 2 * j.pause + interval '15 minutes' OR j.missed_hours >= 6)
@@ -54,6 +57,8 @@ SELECT gateway.describe('report.feed_silence',
     ['silence', 'How long ago that was.'],
     ['usual_silence', 'The longest pause between two events within 28 days, to the minute; null '
         'until there were events in ten hours and over seven days.'],
+    ['silence_s', 'silence in seconds.'],
+    ['usual_silence_s', 'usual_silence in seconds.'],
     ['is_silent', 'Whether data stopped: silent for twice the longest pause and 15 minutes more, '
         'or for six hours that brought events in each of the last four weeks. False after 28 '
         'days: it has ended.'],
@@ -63,7 +68,8 @@ SELECT gateway.describe('report.feed_silence',
         '28 days.']]);
 
 CREATE OR REPLACE VIEW report.feed_health WITH (security_invoker = true) AS
-SELECT h.*, s.usual_silence, coalesce(s.is_silent, false) AS is_silent
+SELECT h.*, s.usual_silence, coalesce(s.is_silent, false) AS is_silent,
+       extract(epoch FROM h.silence)::double precision AS silence_s, s.usual_silence_s
 FROM (SELECT company_id, event_name, date_trunc('hour', received_at, 'UTC') AS hour,
              count(*) AS events, max(occurred_at) AS newest_event,
              percentile_cont(0.5) WITHIN GROUP (

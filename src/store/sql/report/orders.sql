@@ -13,10 +13,11 @@ SELECT gateway.describe('gateway.attribution_rule',
 CREATE OR REPLACE FUNCTION gateway.touch_before(
     p_company_id text, p_profile_id uuid, p_at timestamptz)
 RETURNS TABLE (touch text, channel text, message_key text, message_type text, utm_campaign text,
-               occurred_at timestamptz)
+               occurred_at timestamptz, event_id uuid, subscriber_id uuid)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT r.touch, e.channel, e.message_key, e.message_type, e.utm_campaign, e.occurred_at
+    SELECT r.touch, e.channel, e.message_key, e.message_type, e.utm_campaign, e.occurred_at,
+           e.event_id, e.subscriber_id
     FROM gateway.subscribers_of(p_company_id, p_profile_id) s
     JOIN gateway.source_event e ON e.company_id = p_company_id
         AND e.subscriber_id = s.subscriber_id AND e.occurred_at <= p_at
@@ -30,6 +31,63 @@ END;
 COMMENT ON FUNCTION gateway.touch_before IS
     'The click or view that gets the credit for an order, by gateway.attribution_rule.';
 
+-- An order is what its source told of it last, for each company, source and number; a refund is
+-- what was told last of it, for each time. Refunds of another currency than the order's are none of
+-- it: currencies are never added.
+CREATE OR REPLACE FUNCTION gateway.order_now(
+    p_company_id text, p_source text, p_order_id text, p_currency text)
+RETURNS TABLE (newest uuid, refunds numeric, is_cancelled boolean)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT (array_agg(v.event_id) FILTER (WHERE v.event_name = 'order.completed'))[1],
+           coalesce(sum(v.order_value) FILTER (WHERE v.event_name = 'order.refunded'
+               AND v.currency = p_currency), 0),
+           coalesce(bool_or(v.event_name = 'order.cancelled'), false)
+    FROM (SELECT DISTINCT ON (e.event_name, CASE e.event_name WHEN 'order.refunded'
+                                            THEN e.occurred_at END)
+                 e.event_name, e.event_id, e.order_value, e.currency
+          FROM gateway.source_event e
+          WHERE e.company_id = p_company_id AND e.order_id = p_order_id AND e.source = p_source
+          ORDER BY e.event_name, CASE e.event_name WHEN 'order.refunded' THEN e.occurred_at END,
+                   e.received_at DESC, e.position DESC) v;
+END;
+COMMENT ON FUNCTION gateway.order_now IS
+    'The newest version of an order, what of it was given back, and whether it was cancelled.';
+
+CREATE OR REPLACE VIEW gateway.current_order WITH (security_invoker = true) AS
+SELECT o.company_id, o.occurred_at, o.event_id, o.source, o.order_id, o.subscriber_id,
+       o.order_value, o.currency,
+       CASE WHEN n.is_cancelled THEN o.order_value ELSE n.refunds END AS refunds,
+       CASE WHEN n.is_cancelled THEN 0 ELSE o.order_value - n.refunds END AS net_value,
+       n.is_cancelled
+FROM gateway.source_event o
+CROSS JOIN LATERAL gateway.order_now(o.company_id, o.source, o.order_id, o.currency) n
+WHERE o.action = 'completed' AND o.event_name = 'order.completed' AND o.event_id = n.newest;
+SELECT gateway.describe('gateway.current_order',
+    'Each order once, as its source told it last.', ARRAY[
+    ['order_value', 'What was paid, in currency: gross.'],
+    ['refunds', 'What was given back of it, in currency; all of it for a cancelled order.'],
+    ['net_value', 'order_value less refunds.'],
+    ['is_cancelled', 'Whether the order was cancelled.']]);
+
+-- Which order of the customer it is; null for an unknown one.
+CREATE OR REPLACE FUNCTION gateway.order_number(
+    p_company_id text, p_profile_id uuid, p_at timestamptz, p_event_id uuid)
+RETURNS bigint
+LANGUAGE sql STABLE COST 1
+BEGIN ATOMIC
+    SELECT nullif(count(*), 0)
+    FROM (SELECT DISTINCT ON (e.source, e.order_id) e.occurred_at, e.event_id
+          FROM gateway.subscribers_of(p_company_id, p_profile_id) s
+          JOIN gateway.source_event e ON e.company_id = p_company_id
+              AND e.subscriber_id = s.subscriber_id AND e.action = 'completed'
+              AND e.event_name = 'order.completed'
+          ORDER BY e.source, e.order_id, e.received_at DESC, e.position DESC) o
+    WHERE (o.occurred_at, o.event_id) <= (p_at, p_event_id);
+END;
+COMMENT ON FUNCTION gateway.order_number IS
+    'Number of a profile''s order among all its orders, the first being 1.';
+
 CREATE OR REPLACE VIEW report.attributed_orders WITH (security_invoker = true) AS
 SELECT o.company_id, o.occurred_at,
        (o.occurred_at AT TIME ZONE
@@ -39,8 +97,12 @@ SELECT o.company_id, o.occurred_at,
        CASE WHEN m.message_type IS NULL THEN t.message_type ELSE m.message_type END
            AS message_type,
        m.message_name, t.utm_campaign, t.occurred_at AS touched_at,
-       o.occurred_at - t.occurred_at AS touch_to_order
-FROM gateway.source_event o
+       o.occurred_at - t.occurred_at AS touch_to_order, o.source, o.subscriber_id, o.refunds,
+       o.net_value, o.is_cancelled, n.customer_order_number,
+       n.customer_order_number = 1 AS is_first_order,
+       extract(epoch FROM o.occurred_at - t.occurred_at)::double precision AS touch_to_order_s,
+       t.event_id AS touch_event_id, t.subscriber_id AS touch_subscriber_id
+FROM gateway.current_order o
 LEFT JOIN gateway.company c ON c.company_id = o.company_id
 LEFT JOIN gateway.identity i
     ON i.company_id = o.company_id AND i.subscriber_id = o.subscriber_id
@@ -48,31 +110,41 @@ CROSS JOIN LATERAL (SELECT CASE WHEN i.profile_id IS NULL THEN o.subscriber_id
                                 ELSE i.profile_id END AS profile_id) p
 LEFT JOIN LATERAL gateway.touch_before(o.company_id, p.profile_id, o.occurred_at) t ON true
 LEFT JOIN gateway.message m ON m.company_id = o.company_id AND m.message_key = t.message_key
-WHERE o.action = 'completed' AND o.event_name = 'order.completed';
+CROSS JOIN LATERAL (SELECT gateway.order_number(o.company_id, p.profile_id, o.occurred_at,
+                                                o.event_id) AS customer_order_number) n;
 SELECT gateway.describe('report.attributed_orders',
-    'Each order once, credited to the last click in its window, else the last view (e-mail open, '
-    'SMS sent) in its window, else to nothing: touch is null then. Windows: '
-    'gateway.attribution_rule. Filter on company_id and occurred_at.', ARRAY[
+    'Each order once, as its source told it last, credited to the last click in its window, else '
+    'the last view (e-mail open, SMS sent) in its window, else to nothing: touch is null then. '
+    'Windows: gateway.attribution_rule. Filter on company_id and occurred_at.', ARRAY[
+    ['customer_order_number', 'Which order of the customer it is, 1 being the first; cancelled '
+        'ones count. Null for an unknown customer.'],
+    ['is_first_order', 'Whether customer_order_number is 1.'],
     ['touch', 'Why the message gets the credit: click or view; null when no message does.'],
     ['touch_channel', 'Channel of the message that gets the credit.'],
     ['message_key', 'The message that gets the credit; null for clicks and views without a '
         'message id.'],
     ['utm_campaign', 'utm_campaign of the click that gets the credit.'],
     ['touched_at', 'When that click or view was.'],
-    ['touch_to_order', 'Time from it to the order.']],
-    '{report.source_event}');
+    ['touch_to_order', 'Time from it to the order.'],
+    ['touch_to_order_s', 'The same in seconds.'],
+    ['touch_event_id', 'event_id of that click or view.'],
+    ['touch_subscriber_id', 'The subscriber of the profile who made it.']],
+    '{gateway.current_order,report.source_event}');
 
 CREATE OR REPLACE VIEW report.revenue_by_message WITH (security_invoker = true) AS
 SELECT d.company_id, d.day, t.channel AS touch_channel, t.touch, t.message_key,
        CASE WHEN m.message_type IS NULL THEN t.message_type ELSE m.message_type END
            AS message_type,
        m.message_name, t.utm_campaign, o.currency, count(*) AS orders,
-       sum(o.order_value) AS revenue, count(DISTINCT p.profile_id) AS buyers
+       sum(o.net_value) AS revenue, count(DISTINCT p.profile_id) AS buyers,
+       sum(o.order_value) AS gross_revenue, sum(o.refunds) AS refunds,
+       count(*) FILTER (WHERE o.is_cancelled) AS cancelled_orders
 FROM gateway.local_day d
 CROSS JOIN LATERAL (
-    SELECT company_id, subscriber_id, occurred_at, order_value, currency
-    FROM gateway.source_event
-    WHERE company_id = d.company_id AND action = 'completed' AND event_name = 'order.completed'
+    SELECT company_id, subscriber_id, occurred_at, order_value, currency, refunds, net_value,
+           is_cancelled
+    FROM gateway.current_order
+    WHERE company_id = d.company_id
       AND occurred_at >= d.starts_at AND occurred_at < d.ends_at
     OFFSET 0) o
 LEFT JOIN gateway.identity i
@@ -83,9 +155,14 @@ LEFT JOIN LATERAL gateway.touch_before(o.company_id, p.profile_id, o.occurred_at
 LEFT JOIN gateway.message m ON m.company_id = o.company_id AND m.message_key = t.message_key
 GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9;
 SELECT gateway.describe('report.revenue_by_message',
-    'Orders and revenue by day and by the message that gets the credit; touch is null for orders '
-    'that no message led to. Filter on company_id and day.', ARRAY[
-    ['orders', 'Orders credited.'],
-    ['revenue', 'Their value, in currency.'],
+    'Orders and revenue by the day of the order and by the message that gets the credit; touch is '
+    'null for orders that no message led to. Refunds count on the day of their order, so that what '
+    'a message brought is told of that message; Shopify''s sales reports have them on their own '
+    'day. Filter on company_id and day.', ARRAY[
+    ['orders', 'Orders credited, cancelled ones too.'],
+    ['revenue', 'Net: gross_revenue less refunds, in currency.'],
+    ['gross_revenue', 'Value of the orders, in currency.'],
+    ['refunds', 'What was given back of them, in currency; cancelled orders wholly.'],
+    ['cancelled_orders', 'Cancelled ones among orders.'],
     ['buyers', 'Profiles among them.']],
     '{report.attributed_orders}');

@@ -49,6 +49,27 @@ SELECT gateway.describe('report_pii.subscriber',
     ['last_seen_at', 'occurred_at of the newest event.']],
     '{report.source_event}');
 
+CREATE OR REPLACE VIEW report_pii.address_consent WITH (security_invoker = true) AS
+SELECT DISTINCT ON (c.company_id, c.channel, a.address, c.subscription_type)
+       c.company_id, c.channel, a.address, c.subscription_type,
+       c.decision = 'granted' AS is_subscribed, c.decided_at, i.profile_id, c.subscriber_id,
+       c.decided_by AS evidence_event_id
+FROM gateway.consent c
+JOIN gateway.identity i ON i.company_id = c.company_id AND i.subscriber_id = c.subscriber_id
+CROSS JOIN LATERAL jsonb_array_elements_text(
+    i.identifiers -> CASE c.channel WHEN 'sms' THEN 'phone' ELSE 'email' END) AS a (address)
+ORDER BY c.company_id, c.channel, a.address, c.subscription_type, c.decided_at DESC,
+         c.decision DESC, c.decided_by DESC, c.subscriber_id;
+SELECT gateway.describe('report_pii.address_consent',
+    'Whether a phone number or e-mail address may be written to: the last decision that reaches '
+    'any subscriber who was seen with it. Join an export on the address. Personal data.', ARRAY[
+    ['address', 'Phone number (E.164) or e-mail address. Personal data.'],
+    ['is_subscribed', 'Whether that decision is an opt-in; an opt-out wins a tie.'],
+    ['decided_at', 'When it was decided.'],
+    ['subscriber_id', 'A subscriber whom it reaches.'],
+    ['evidence_event_id', 'event_id of that decision: the proof in the log.']],
+    '{gateway.consent,report.source_event}');
+
 -- A function, because its arguments are looked up by their hash.
 CREATE OR REPLACE FUNCTION report_pii.timeline_of(p_company_id text, p_kind text, p_value text)
 RETURNS TABLE (

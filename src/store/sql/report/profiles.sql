@@ -12,11 +12,10 @@ CREATE OR REPLACE VIEW gateway.local_day WITH (security_invoker = true) AS
 SELECT c.company_id, d.day::date AS day, d.day AT TIME ZONE c.timezone AS starts_at,
        (d.day + interval '1 day') AT TIME ZONE c.timezone AS ends_at
 FROM gateway.company c
-CROSS JOIN LATERAL generate_series(timestamp '2012-01-01',
+CROSS JOIN LATERAL generate_series(date_trunc('day', c.first_seen_at AT TIME ZONE c.timezone),
     greatest(now(), c.last_seen_at)::timestamp + interval '1 day', interval '1 day') AS d (day);
 SELECT gateway.describe('gateway.local_day',
-    'The calendar of each company in its own time zone, from 2012, which is as old as an event '
-    'can be.', ARRAY[
+    'The calendar of each company in its own time zone, from the day of its first event.', ARRAY[
     ['day', 'The local date.'],
     ['starts_at', 'Its first moment.'],
     ['ends_at', 'The first moment of the next day.']],

@@ -48,6 +48,9 @@ AS $$
                                             '"' || e.attribute_name || '"')
         WHEN 'completed' THEN concat_ws(' ', 'Ordered', e.order_id,
                                         'for ' || concat_ws(' ', e.order_value, e.currency))
+        WHEN 'refunded' THEN concat_ws(' ', 'Was given back', e.order_value, e.currency,
+                                       'of order ' || e.order_id)
+        WHEN 'cancelled' THEN concat_ws(' ', 'Cancelled order', e.order_id)
         WHEN 'viewed' THEN concat_ws(' ', 'Viewed', coalesce(w.link, 'a page'))
         ELSE e.event_name END
     FROM (SELECT CASE e.channel WHEN 'sms' THEN 'SMS' WHEN 'email' THEN 'e-mail'

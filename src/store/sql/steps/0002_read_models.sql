@@ -18,6 +18,8 @@ CREATE TABLE gateway.identity (
     profile_id    uuid           NOT NULL,
     first_seen_at timestamptz(3) NOT NULL,
     identifiers   jsonb          NOT NULL,
+    sms_to        uuid,
+    email_to      uuid,
     PRIMARY KEY (company_id, subscriber_id)
 ) WITH (fillfactor = 90);
 
@@ -156,6 +158,7 @@ CREATE TABLE gateway.last_send (
     occurred_at   timestamptz(3) NOT NULL,
     event_id      uuid           NOT NULL,
     action        text           NOT NULL,
+    is_of_other   boolean        NOT NULL,
     message_key   text,
     sent_key      text,
     sent_at       timestamptz(3),
@@ -216,3 +219,21 @@ CREATE TYPE gateway.projection_event AS (
     received_at       timestamptz
 );
 COMMENT ON TYPE gateway.projection_event IS 'What the read models need of an event of the log.';
+
+CREATE TYPE gateway.asked_recipient AS (
+    company_id    text,
+    channel       text,
+    recipient_id  uuid,
+    subscriber_id uuid,
+    mates         uuid[]
+);
+COMMENT ON TYPE gateway.asked_recipient IS
+    'A subscriber whose consent is worked out anew, and the others who share its address of the '
+    'channel: together they are one recipient.';
+
+-- Orders are rare in the log, and what is asked of one, or of all of a person, is asked over all of
+-- its months.
+CREATE INDEX source_event_order ON gateway.source_event (company_id, order_id)
+    WHERE order_id IS NOT NULL;
+CREATE INDEX source_event_buyer ON gateway.source_event (company_id, subscriber_id)
+    WHERE action = 'completed';

@@ -12,8 +12,10 @@ DECLARE
         WHEN source IS NULL OR source !~ '^[a-z][a-z0-9_.-]{0,49}$' OR source = 'attentive'
             THEN 'source must name the recording system in lower case, such as shop; attentive is '
                 'the gateway''s own'
-        WHEN event_name IS NULL OR event_name NOT IN ('page.viewed', 'order.completed')
-            THEN 'event_name must be page.viewed or order.completed'
+        WHEN event_name IS NULL OR event_name NOT IN ('page.viewed', 'order.completed',
+                'order.refunded', 'order.cancelled')
+            THEN 'event_name must be page.viewed, order.completed, order.refunded or '
+                'order.cancelled'
         WHEN company_id IS NULL OR octet_length(company_id) NOT BETWEEN 1 AND 200
             THEN 'company_id must be the company_id of Attentive''s events, 1 to 200 bytes'
         WHEN occurred_at IS NULL OR occurred_at < '2012-01-01' OR occurred_at >= '2100-01-01'
@@ -23,11 +25,15 @@ DECLARE
         WHEN event_name = 'page.viewed' AND (page_url IS NULL OR order_id IS NOT NULL
                 OR order_value IS NOT NULL OR currency IS NOT NULL)
             THEN 'page.viewed takes a page_url, and no order'
-        WHEN event_name = 'order.completed' AND (coalesce(btrim(order_id), '') = ''
+        WHEN event_name = 'order.cancelled' AND (coalesce(btrim(order_id), '') = ''
+                OR octet_length(order_id) > 200)
+            THEN 'order.cancelled needs order_id'
+        WHEN event_name IN ('order.completed', 'order.refunded')
+                AND (coalesce(btrim(order_id), '') = ''
                 OR octet_length(order_id) > 200 OR order_value IS NULL OR order_value < 0
                 OR order_value >= 1e15 OR order_value = 'NaN'
                 OR coalesce(currency, '') !~ '^[A-Z]{3}$')
-            THEN 'order.completed needs order_id, order_value (0 or more) and currency (ISO 4217, '
+            THEN event_name || ' needs order_id, order_value (0 or more) and currency (ISO 4217, '
                 'such as USD)' END;
 BEGIN
     IF v_wrong IS NOT NULL THEN
@@ -37,13 +43,16 @@ END $$;
 COMMENT ON FUNCTION gateway.check_recorded IS 'Throws what is wrong with a call of record_event.';
 
 -- Records one event and returns its id. The id is a digest of the content: the same call again
--- changes nothing, so callers may retry whatever they are not sure of. The event goes the way of a
--- delivery: it is in the intake with the caller's commit, and in the log when it is applied.
--- SECURITY DEFINER: callers need this function and no table.
+-- changes nothing, so callers may retry whatever they are not sure of. p_updated_at is nothing but
+-- content: with it an order that changes back to what it was is another event than the call that
+-- told it first. The event goes the way of a delivery: it is in the intake with the caller's
+-- commit, and in the log when it is applied. SECURITY DEFINER: callers need this function and no
+-- table.
 CREATE OR REPLACE FUNCTION gateway.record_event(
     p_source text, p_event_name text, p_company_id text, p_occurred_at timestamptz,
     p_identifiers jsonb, p_page_url text DEFAULT NULL, p_order_id text DEFAULT NULL,
-    p_order_value numeric DEFAULT NULL, p_currency text DEFAULT NULL)
+    p_order_value numeric DEFAULT NULL, p_currency text DEFAULT NULL,
+    p_updated_at timestamptz DEFAULT NULL)
 RETURNS uuid
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
 AS $$
@@ -68,9 +77,10 @@ BEGIN
     ELSE
         v_subscriber := gateway.derive_subscriber_id(v_company, v_ids);
     END IF;
-    v_event := gateway.digest_id(jsonb_build_array(p_source, p_event_name, v_company,
+    v_event := gateway.digest_id((jsonb_build_array(p_source, p_event_name, v_company,
         (extract(epoch FROM v_at) * 1000)::bigint, v_ids, p_page_url, p_order_id, v_value,
-        p_currency)::text);
+        p_currency) || CASE WHEN p_updated_at IS NULL THEN '[]'
+            ELSE jsonb_build_array(extract(epoch FROM p_updated_at)) END)::text);
 
     v_body := convert_to(jsonb_strip_nulls(jsonb_build_object(
         'company_id', v_company, 'occurred_at', v_at, 'event_id', v_event,
@@ -86,5 +96,7 @@ BEGIN
     RETURN v_event;
 END $$;
 COMMENT ON FUNCTION gateway.record_event IS
-    'Records page.viewed or order.completed of another source and returns the event''s id; the '
-    'same content again changes nothing. Keeps host and path of the page, not its query.';
+    'Records page.viewed, order.completed (an order as it is now: told again, the newest is it), '
+    'order.refunded (order_value: what is given back) or order.cancelled of another source and '
+    'returns the event''s id; the same content again changes nothing. Keeps host and path of the '
+    'page, not its query.';
