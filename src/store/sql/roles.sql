@@ -90,7 +90,7 @@ BEGIN
 
     -- The admin port's page and the daemon's alarms.
     GRANT SELECT ON report.consent_movement_daily, report.message_performance,
-        report.feed_silence TO gateway_writer;
+        report.feed_silence, report.opt_outs_of_nobody TO gateway_writer;
 END $$;
 COMMENT ON FUNCTION gateway.grant_writer IS 'Grants the daemon''s role what it needs.';
 
