@@ -60,8 +60,8 @@ BEGIN
         TO gateway_writer;
     GRANT EXECUTE ON FUNCTION gateway.ensure_partitions, gateway.make_ahead,
         gateway.empty_default, gateway.default_rows, gateway.has_erased,
-        gateway.without_erased, gateway.is_erased, gateway.projected_until, gateway.apply_retention
-        TO gateway_writer;
+        gateway.without_erased, gateway.is_erased, gateway.erased_with,
+        gateway.projected_until, gateway.apply_retention TO gateway_writer;
     GRANT INSERT, SELECT, UPDATE (lengths, bodies), DELETE ON gateway.intake TO gateway_writer;
     GRANT SELECT ON gateway.delivery TO gateway_writer;
     GRANT INSERT, SELECT, UPDATE, DELETE ON gateway.intake_waiting, gateway.set_aside
