@@ -32,8 +32,10 @@ BEGIN
         SELECT p.oid::regprocedure AS name,
                p.proname IN ('subscribers_of', 'touch_before', 'sentence', 'value_hash',
                              'subscribers_with', 'normal_identifier', 'newest_identifier',
-                             'text_array', 'order_now', 'order_number') AS is_of_views,
-               NOT p.prosecdef AND p.proname <> 'describe' AND p.proname !~ '^grant_'
+                             'text_array', 'order_now', 'order_number',
+                             'allowed_companies') AS is_of_views,
+               NOT p.prosecdef AND p.proname <> 'describe'
+                   AND p.proname !~ '^(grant|revoke)_'
                    AND to_regrole('gateway_writer') IS NOT NULL AS is_writers
         FROM pg_proc p WHERE p.pronamespace = 'gateway'::regnamespace
     LOOP

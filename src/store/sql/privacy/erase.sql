@@ -189,6 +189,7 @@ DECLARE
     v_value text := gateway.normal_identifier(p_kind, p_value);
     v_table record;
 BEGIN
+    PERFORM gateway.check_company(p_company_id);
     IF v_value IS NULL THEN
         RAISE EXCEPTION 'that is no % that could identify anybody', p_kind
             USING ERRCODE = 'invalid_parameter_value';

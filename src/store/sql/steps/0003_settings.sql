@@ -43,3 +43,11 @@ INSERT INTO gateway.attribution_rule VALUES
     ('email', 'link_clicked', 'click', 1, 120),
     ('email', 'opened', 'view', 2, 120),
     ('sms', 'sent', 'view', 2, 24);
+
+-- Which companies a role may see; a role without a row sees all.
+CREATE TABLE gateway.company_access (
+    role_name  text        NOT NULL,
+    company_id text        NOT NULL,
+    granted_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (role_name, company_id)
+);
