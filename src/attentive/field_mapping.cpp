@@ -161,6 +161,20 @@ void map_identifier(mapping& m, std::string_view kind, const json_value& value, 
         m.fate_of(value) = add_identifier(m, std::string{kind}, kind, value, normal);
 }
 
+// A number without plus may be one of North America. What was given is kept in extra then.
+void map_phone(mapping& m, const json_value& value)
+{
+    const auto& company = m.document.root().find("company")->find("company_id")->text;
+    const bool fits = !value.is_container() && m.phones.takes_north_america(trimmed(company));
+    const auto assumed = fits ? north_american_phone(value.text) : std::nullopt;
+    if (!assumed) {
+        map_identifier(m, "phone", value, normal_phone);
+        return;
+    }
+    m.event.identifiers["phone"].push_back(*assumed);
+    m.add_flag("phone_country_assumed");
+}
+
 // A list of values, or one alone. `shown` is the list's path below external_identifiers.
 void map_identifier_list(mapping& m, const std::string& kind, std::string_view family,
                          std::string_view shown, const json_value& value)
@@ -209,7 +223,7 @@ bool map_subscriber(mapping& m)
     if (const auto* id = subscriber->find("external_id"))
         map_identifier(m, "attentive_external_id", *id, normal_identifier);
     if (const auto* phone = subscriber->find("phone"))
-        map_identifier(m, "phone", *phone, normal_phone);
+        map_phone(m, *phone);
     if (const auto* email = subscriber->find("email"))
         map_identifier(m, "email", *email, normal_email);
     const json_value* external =

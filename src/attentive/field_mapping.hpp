@@ -5,6 +5,7 @@
 #pragma once
 
 #include "attentive/json_document.hpp"
+#include "gateway/attentive/normalizer.hpp"
 #include "gateway/model/quarantine.hpp"
 #include "gateway/model/source_event.hpp"
 
@@ -18,11 +19,15 @@ namespace gateway {
 
 // One payload on its way.
 struct mapping {
-    explicit mapping(const json_document& d) : document(d), fates(d.size(), fate::kept_in_extra) {}
+    mapping(const json_document& d, const phone_rule& r)
+        : document(d), phones(r), fates(d.size(), fate::kept_in_extra)
+    {
+    }
 
     enum class fate : std::uint8_t { kept_in_extra, taken, opened, refused };
 
-    const json_document& document; // outlives the mapping
+    const json_document& document; // both outlive the mapping
+    const phone_rule& phones;
     source_event event;
     std::vector<field_fault> faults;
     // By json_value::id. `opened`: an object whose members have fates; `refused`: an identifier

@@ -25,9 +25,8 @@ bool is_placeholder(std::string_view text)
            std::find(words.begin(), words.end(), ascii_lower(text)) != words.end();
 }
 
-} // namespace
-
-std::optional<std::string> normal_phone(std::string_view text)
+// Without blanks, no-break spaces, brackets, dots and dashes.
+std::string without_punctuation(std::string_view text)
 {
     std::string out;
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -37,11 +36,28 @@ std::optional<std::string> normal_phone(std::string_view text)
                  std::string_view{"().-"}.find(text[i]) == std::string_view::npos)
             out += text[i];
     }
+    return out;
+}
+
+} // namespace
+
+std::optional<std::string> normal_phone(std::string_view text)
+{
+    const std::string out = without_punctuation(text);
     const auto digits = std::string_view{out}.substr(out.empty() ? 0 : 1);
     if (!out.starts_with('+') || !is_digits(digits) || digits.front() == '0' || digits.size() < 7 ||
         digits.size() > 15)
         return std::nullopt;
     return out;
+}
+
+std::optional<std::string> north_american_phone(std::string_view text)
+{
+    const std::string all = without_punctuation(text);
+    const auto digits = std::string_view{all}.substr(all.size() == 11 && all[0] == '1' ? 1 : 0);
+    if (digits.size() != 10 || !is_digits(digits) || digits[0] < '2' || digits[3] < '2')
+        return std::nullopt;
+    return "+1" + std::string{digits};
 }
 
 std::optional<std::string> normal_email(std::string_view text)

@@ -169,9 +169,9 @@ uuid content_id(const json_document& document, std::size_t bytes)
 
 // The event of a payload whose envelope is sound.
 normalized map_event(const json_document& document, const event_type& type, timestamp at,
-                     std::size_t bytes)
+                     std::size_t bytes, const phone_rule& phones)
 {
-    mapping m{document};
+    mapping m{document, phones};
     map_sections(m, type.section);
     if (!m.faults.empty())
         return quarantined{quarantine_reason::field_invalid, std::move(m.faults)};
@@ -200,9 +200,21 @@ normalized map_event(const json_document& document, const event_type& type, time
     return std::move(m.event);
 }
 
+// With timestamp_ahead, if it is.
+normalized flagged(normalized what, const verified_delivery& d)
+{
+    auto* const e = std::get_if<source_event>(&what);
+    if (e != nullptr && e->occurred_at > d.received_at() + std::chrono::hours{24}) {
+        auto& flags = e->quality_flags;
+        flags.insert(std::upper_bound(flags.begin(), flags.end(), "timestamp_ahead"),
+                     "timestamp_ahead");
+    }
+    return what;
+}
+
 } // namespace
 
-normalized normalize(std::string_view body)
+normalized normalize(std::string_view body, const phone_rule& phones)
 {
     auto read = parse_json(body);
     if (auto* refusal = std::get_if<quarantined>(&read))
@@ -228,19 +240,19 @@ normalized normalize(std::string_view body)
         return refuse(quarantine_reason::company_invalid, "company.company_id", std::move(fault),
                       "string of 1 to 200 bytes");
     return map_event(document, *type, timestamp{std::chrono::milliseconds{time.millis}},
-                     body.size());
+                     body.size(), phones);
 }
 
 normalized normalize_delivery(const verified_delivery& d)
 {
-    auto what = normalize(d.body());
-    auto* const e = std::get_if<source_event>(&what);
-    if (e != nullptr && e->occurred_at > d.received_at() + std::chrono::hours{24}) {
-        auto& flags = e->quality_flags;
-        flags.insert(std::upper_bound(flags.begin(), flags.end(), "timestamp_ahead"),
-                     "timestamp_ahead");
-    }
-    return what;
+    return normalizer_of({})(d);
+}
+
+mapping_function normalizer_of(phone_rule phones)
+{
+    return [phones = std::move(phones)](const verified_delivery& d) {
+        return flagged(normalize(d.body(), phones), d);
+    };
 }
 
 } // namespace gateway

@@ -89,6 +89,33 @@ TEST(AlarmsTest, DataThatStoppedIsSaidEverywhereAndItsReturnToo)
                 shows(gateway, "/readyz", "no sms.sent", false));
 }
 
+// TCPA, 47 CFR 64.1200(a)(10): who asks by any reasonable means is out. So somebody has to look.
+TEST(AlarmsTest, AnOptOutThatNamesNobodyIsSaidEverywhereAndKeepsWhatItWasGiven)
+{
+    gateway_process gateway{{}};
+    const std::string body =
+        R"({"type":"sms.unsubscribed","timestamp":)" +
+        std::to_string(now().time_since_epoch().count()) +
+        R"(,"company":{"company_id":"C"},"subscriber":{"phone":"74881 ext. 5"},)"
+        R"("subscription":{"type":"MARKETING"}})";
+    EXPECT_THAT(get(gateway, "/metrics"),
+                HasSubstr("attentive_gateway_opt_outs_of_nobody_total 0"));
+
+    const test::temporary_directory directory;
+    test::write_file(directory / "body", body);
+    run({GATEWAY_BINARY, "send", "--url", gateway.url(), "--ca", gateway.certificate(),
+         "--key-file", gateway.key_file(), "--body-file", directory / "body"});
+
+    EXPECT_TRUE(shows(gateway, "/metrics", "attentive_gateway_opt_outs_of_nobody_total 1"));
+    while (gateway.value("SELECT count(*) FROM report.opt_outs_of_nobody") == "0")
+        std::this_thread::sleep_for(50ms);
+    EXPECT_THAT(gateway.child().errors(), HasSubstr("an opt-out names nobody"));
+    EXPECT_EQ(gateway.value("SELECT extra #>> '{subscriber,phone}' FROM gateway.source_event"),
+              "74881 ext. 5");
+    const auto doctor = run({GATEWAY_BINARY, "doctor", "--config", gateway.config_file()});
+    EXPECT_THAT(doctor.output, HasSubstr("warn opt-outs      1 of the last 30 days name nobody"));
+}
+
 TEST(AlarmsTest, AWrongKeyIsNamedAndCountedDownAndForgottenWithTheFirstRightOne)
 {
     gateway_process gateway{

@@ -75,6 +75,9 @@ protected:
         post({story.posted.front()}, "another-signing-key-0123456789");
         post({R"({"type":)", R"({"type":"sms.unheard_of","timestamp":1767225600000,)"
                              R"("company":{"company_id":"C"}})"});
+        post({R"({"type":"sms.unsubscribed","timestamp":)" +
+              std::to_string(now().time_since_epoch().count()) +
+              R"(,"company":{"company_id":"C"},"subscriber":{"phone":"74881"}})"});
         post({hostile_event()});
         test::query(gateway_->database_url(),
                     "INSERT INTO gateway.quarantine SELECT gen_random_uuid(), 'attentive',"
@@ -175,6 +178,8 @@ TEST_F(PageTest, ShowsWhatStandsInTheDatabase)
                              " WHERE last_sent_at > now() - interval '30 days'"
                              " ORDER BY unique_clickers DESC, recipients DESC, company_id,"
                              " channel, message_key LIMIT 10"));
+    EXPECT_EQ(browser_->text("#nobody"),
+              "! 1 opt-out names nobody: see report.opt_outs_of_nobody.");
     EXPECT_EQ(std::to_string(browser_->table("#silence").size()),
               gateway_->value("SELECT count(*) FROM report.feed_silence"));
 }

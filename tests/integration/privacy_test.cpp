@@ -2,6 +2,7 @@
 // again does not bring anybody back.
 #include "gateway/attentive/normalizer.hpp"
 #include "gateway/store/privacy.hpp"
+#include "gateway/store/read_models.hpp"
 #include "gateway/store/stored_delivery.hpp"
 #include "support/cluster.hpp"
 #include "support/events.hpp"
@@ -157,6 +158,69 @@ TEST_F(EraseTest, LeavesNobodyInALink)
     for (const auto& trace : {story_email(person_), encoded, story_phone(person_).substr(1),
                               story_external_id(person_)})
         EXPECT_THAT(found(url_, trace), IsEmpty()) << trace;
+}
+
+// RFC 3986, section 6.2.2.2, and RFC 8259, section 7: what is escaped is the same text.
+TEST_F(EraseTest, LeavesNobodyHoweverSpeltNorInWhatIsOfNobodyNorInTheSamplesOfThePlanner)
+{
+    const auto email = story_email(person_);
+    const auto escaped = [&](const std::string& at) {
+        std::string out = email;
+        return out.replace(out.find('@'), 1, at);
+    };
+    const std::string shop = "SELECT gateway.record_event('shop', 'page.viewed', '" +
+                             story_company_id(0) + "', now(), '{}', 'https://s.example.com/u/";
+    test::query(url_, shop + escaped("%40") + "')");
+    test::query(url_, shop + escaped("%2540").replace(0, 1, "%73") + "/profile')");
+    test::query(url_, shop + "somebody%40else.example')");
+    answers kept;
+    {
+        writer w{settings_for(url_)};
+        kept.submit(w, refused(R"({"type":"new","e":")" + escaped("\\u0040") + R"("})"));
+        kept.submit(w, refused(R"({"type":"new","e":")" + escaped("\\\\u0040") + R"("})"));
+    }
+    apply_all(url_);
+    test::query(url_, "ANALYZE gateway.source_event; ANALYZE gateway.identity");
+    const std::string sampled =
+        "SELECT count(*) FROM pg_stats WHERE schemaname = 'gateway' AND position('" + email +
+        "' IN concat(most_common_vals, histogram_bounds, most_common_elems)) > 0";
+    ASSERT_NE(value(url_, sampled), "0");
+
+    const auto done = erase_by("email", email);
+
+    ASSERT_TRUE(done) << done.error().detail;
+    EXPECT_EQ(done.value().quarantined, 3U);
+    const auto name = email.substr(1, email.find('@') - 1); // its first letter may be escaped
+    EXPECT_THAT(found(url_, name), IsEmpty());
+    EXPECT_THAT(found(url_, "somebody%40else"), testing::SizeIs(1));
+    EXPECT_EQ(value(url_, sampled), "0");
+}
+
+// README: reports count as before; also when all is made again, and of those who are left.
+TEST_F(EraseTest, ARebuildAfterwardsJoinsNoStrangersAndSplitsNobody)
+{
+    test::query(url_,
+                "SELECT gateway.record_event('shop', 'page.viewed', '" + story_company_id(0) +
+                    "', now(), jsonb_build_object('attentive_external_id', 'S' || n, 'phone', "
+                    "'+12065550123'), 'https://s.example.com/') FROM generate_series(1, 6) n");
+    test::query(url_, "SELECT gateway.record_event('shop', 'page.viewed', '" + story_company_id(0) +
+                          "', now(), jsonb_build_object('attentive_external_id', 'S1', 'email', '" +
+                          story_email(person_) + "'), 'https://s.example.com/')");
+    apply_all(url_);
+    project_all(url_);
+    const auto before = counts();
+
+    const auto done = erase_by("email", story_email(person_));
+    const auto rebuilt = rebuild({.database_url = url_});
+
+    ASSERT_TRUE(done && rebuilt);
+    EXPECT_EQ(done.value().subscribers, 4U); // one of the office, beside the three
+    EXPECT_EQ(counts(), before);
+    for (const auto& row : rebuilt.value().rows)
+        EXPECT_EQ(row[2] + row[3], "00") << row[0];
+    EXPECT_EQ(value(url_, "SELECT count(DISTINCT profile_id) FROM gateway.identity"
+                          " WHERE identifiers -> 'phone' ? '+12065550123'"),
+              "5");
 }
 
 // Nobody applies it in time: the gateways stand still.

@@ -3,6 +3,8 @@
 #include "support/gateway_process.hpp"
 
 #include "app/commands/told_story.hpp"
+#include "gateway/store/migrations.hpp"
+#include "gateway/store/read_models.hpp"
 #include "support/story_store.hpp"
 
 #include <gmock/gmock.h>
@@ -11,6 +13,7 @@
 
 #include <algorithm>
 #include <sstream>
+#include <thread>
 
 namespace gateway {
 namespace {
@@ -45,6 +48,12 @@ std::vector<std::string> views_of(const std::string& url, const std::string& sch
          test::query(url, "SELECT viewname FROM pg_views WHERE schemaname = '" + schema + "'"))
         names.push_back(schema + "." + row[0]);
     return names;
+}
+
+void await_applied(const std::string& url)
+{
+    while (value(url, "SELECT deliveries + events FROM gateway.projection_lag()") != "0")
+        std::this_thread::sleep_for(std::chrono::milliseconds{20});
 }
 
 class RolesTest : public testing::Test {
@@ -131,6 +140,55 @@ TEST_F(RolesTest, HoldWhatTheyPromise)
     EXPECT_TRUE(refused(source, "SELECT company_id FROM gateway.source_event"));
     EXPECT_TRUE(refused(source, "SELECT * FROM report.source_event"));
     EXPECT_TRUE(refused(source, "INSERT INTO gateway.intake_waiting VALUES (1)"));
+}
+
+// PostgreSQL manual, "Row Security Policies": what a policy does not let through is as if it were
+// not there, for reading and writing.
+TEST_F(RolesTest, AreKeptToTheirCompaniesAndOthersAreNot)
+{
+    const std::string company = story_company_id(0);
+    test::query(url_, "SELECT gateway.record_event('shop', 'page.viewed', 'other company', now(),"
+                      " '{\"email\": \"a@elsewhere.org\"}', 'https://shop.example.com/')");
+    await_applied(url_);
+    test::query(url_, "DO $$ BEGIN CREATE ROLE client LOGIN IN ROLE gateway_reader, gateway_pii,"
+                      " gateway_source, gateway_privacy;"
+                      " EXCEPTION WHEN duplicate_object THEN NULL; END $$;"
+                      "SELECT gateway.grant_company('client', '" +
+                          company + "')");
+    const std::string client = as_user(url_, "client");
+    const std::string reader = as_member(url_, "gateway_reader");
+    const std::string of_company = "SELECT count(*) FROM information_schema.columns WHERE"
+                                   " table_schema || '.' || table_name = '";
+
+    for (const std::string schema : {"report", "report_pii"}) {
+        for (const auto& view : views_of(url_, schema)) {
+            const bool by_company =
+                value(url_, of_company + view + "' AND column_name = 'company_id'") == "1";
+            EXPECT_THAT(
+                test::query(client, "SELECT * FROM " + view +
+                                        (by_company ? " WHERE company_id <> '" + company + "'"
+                                                    : " v WHERE v::text ~ 'elsewhere'")),
+                IsEmpty())
+                << view;
+        }
+    }
+    const std::string events = "SELECT count(*) FROM report.source_event WHERE company_id ";
+    EXPECT_NE(value(client, events + "= '" + company + "'"), "0");
+    EXPECT_EQ(value(reader, events + "<> '" + company + "'"), "1");
+    EXPECT_TRUE(refused(client, "SELECT gateway.erase('other company', 'email', 'a@b.org', true)"));
+    EXPECT_TRUE(refused(client,
+                        "SELECT gateway.record_event('shop', 'page.viewed', 'other company',"
+                        " now(), '{}', 'https://a/')"));
+
+    // The daemon goes on, and so does whoever owns the schema.
+    post(story_body({.at = now(), .kind = story_kind::sms_sent, .serial = 7, .message = 1'000}));
+    await_applied(url_);
+    EXPECT_TRUE(rebuild({.database_url = as_member(url_, "gateway_writer")}));
+    EXPECT_TRUE(migrate(url_));
+
+    test::query(url_, "SELECT gateway.revoke_company('client', '" + company + "')");
+    EXPECT_EQ(value(client, events + "IS NOT NULL"), "0");
+    test::query(url_, "DELETE FROM gateway.company_access");
 }
 
 TEST_F(RolesTest, ReportCommandPrintsWhatTheReaderMaySee)

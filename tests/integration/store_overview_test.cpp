@@ -53,7 +53,7 @@ TEST(OverviewTest, ReadsAllWithTheRightsOfTheDaemon)
 
     const auto seen = look_until(o, is_read);
 
-    ASSERT_EQ(seen.size(), 6U);
+    ASSERT_EQ(seen.size(), 7U);
     for (const auto& part : seen) {
         EXPECT_EQ(part.trouble, "") << part.name;
         EXPECT_TRUE(nlohmann::json::parse(part.rows).is_array()) << part.rows;

@@ -91,6 +91,15 @@ function showConsent(part) {
   drawConsent(part.rows);
 }
 
+// Whoever said stop and is not known goes on being written to.
+function showNobody(part) {
+  const n = part.rows.length ? part.rows[0].opt_outs : 0;
+  text("nobody", n === 0 ? unread(part, "All opt-outs are somebody's.")
+    : "! " + number(n) + (n === 1 ? " opt-out names" : " opt-outs name") +
+      " nobody: see report.opt_outs_of_nobody.");
+  $("nobody").className = n === 0 ? "quiet" : "refused";
+}
+
 function showMessages(part) {
   const clicked = (r) => number(r.unique_clickers) +
     (r.recipients ? " (" + share(r.unique_clickers, r.recipients) + ")" : "");
@@ -109,7 +118,7 @@ function showMessages(part) {
 }
 
 const parts = { quarantine: showQuarantine, silence: showSilence, consent: showConsent,
-  messages: showMessages };
+  nobody: showNobody, messages: showMessages };
 
 export function showAnswers(page) {
   for (const [id, draw] of Object.entries(parts)) {

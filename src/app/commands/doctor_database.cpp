@@ -124,6 +124,22 @@ void check_silence(database_trial& at, diagnosis& found)
     }
 }
 
+void check_nobody(database_trial& at, diagnosis& found)
+{
+    const auto counted =
+        at.ask("SELECT count(*), max(event_id::text) FROM report.opt_outs_of_nobody"
+               " WHERE occurred_at > now() - interval '30 days'");
+    if (!counted)
+        return found.doubtful("opt-outs", counted.error().detail,
+                              "attentive-gateway migrate, as the owner of the schema");
+    const auto& row = counted.value().rows.front();
+    if (row[0] == "0")
+        return found.good("opt-outs", "all of the last 30 days are somebody's");
+    found.doubtful("opt-outs", row[0] + " of the last 30 days name nobody, as event " + row[1],
+                   "look at them in report.opt_outs_of_nobody, and opt those people out in "
+                   "Attentive");
+}
+
 // The URL to look at; nothing when there is nothing to look at yet.
 std::optional<std::string> url_of(const config& c, diagnosis& found)
 {
@@ -273,6 +289,7 @@ void examine_database(const config& c, bool is_running, diagnosis& found)
     check_partitions(at, found);
     check_applier(at, found);
     check_silence(at, found);
+    check_nobody(at, found);
     check_clock(at, found);
 }
 

@@ -75,8 +75,17 @@ std::optional<std::string> check_endpoint_path(const std::string& text)
     return std::nullopt;
 }
 
+std::optional<std::string> check_company_id(const std::string& text)
+{
+    constexpr std::size_t bytes_max = 200;
+    if (text.empty() || text.size() > bytes_max)
+        return "is no company_id";
+    return std::nullopt;
+}
+
 } // namespace
 
+const text_form company_id_form{check_company_id, "company_ids, as [\"MDc6Q29tcGFueTkw\"]"};
 const text_form address_form{check_address,
                              "an IP address and a port, as \"0.0.0.0:8443\" or \"[::1]:8443\""};
 const text_form network_form{check_network, "addresses or networks, as [\"10.0.0.0/8\", \"::1\"]"};

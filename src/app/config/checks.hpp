@@ -12,6 +12,7 @@ struct text_form {
     std::string_view allowed;                                // in words
 };
 
+extern const text_form company_id_form; // of a list's elements
 extern const text_form address_form;
 extern const text_form network_form; // of a list's elements
 // Without a password, which would be a secret in the file; never quotes it.

@@ -21,8 +21,9 @@ constexpr std::size_t dots_max = 2'000;
 
 using position = toml::source_position;
 
-const std::vector<std::string> section_keys = {"listener", "endpoint", "database",  "admin", "log",
-                                               "limits",   "spool",    "retention", "alarms"};
+const std::vector<std::string> section_keys = {"listener", "endpoint",   "database", "admin",
+                                               "log",      "limits",     "spool",    "retention",
+                                               "alarms",   "subscribers"};
 
 std::vector<std::string> keys_of(std::string_view section)
 {

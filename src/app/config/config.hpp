@@ -74,6 +74,11 @@ struct log_section {
     std::string format = "json"; // or text
 };
 
+struct subscribers_section {
+    bool phones_of_north_america = true;          // a number without plus may be one
+    std::vector<std::string> phones_of_elsewhere; // company_ids of whose customers none is
+};
+
 struct alarms_section {
     std::chrono::milliseconds wrong_key_after{std::chrono::minutes{5}};
     std::size_t wrong_key_failures = 10;
@@ -96,6 +101,7 @@ struct config {
     database_section database;
     spool_section spool;
     retention_settings retention;
+    subscribers_section subscribers;
     admin_section admin;
     log_section log;
     alarms_section alarms;

@@ -60,7 +60,9 @@ std::vector<setting> store_rows()
     constexpr section retention{"retention", &config::retention, at_start};
     using d = database_section;
     using s = spool_section;
+    constexpr section subscribers{"subscribers", &config::subscribers, at_start};
     using r = retention_settings;
+    using p = subscribers_section;
     const auto days = [&](auto member) { return rule::count(retention[member], 0, 36'500); };
     return {
         database("url", rule::text(database[&d::url], database_url_form)),
@@ -77,6 +79,10 @@ std::vector<setting> store_rows()
         retention("delivery_days", days(&r::delivery_days)),
         retention("quarantine_days", days(&r::quarantine_days)),
         retention("source_event_days", days(&r::source_event_days)),
+        subscribers("phones_of_north_america",
+                    rule::flag(subscribers[&p::phones_of_north_america])),
+        subscribers("phones_of_elsewhere",
+                    rule::list(subscribers[&p::phones_of_elsewhere], company_id_form)),
     };
 }
 

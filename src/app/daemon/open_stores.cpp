@@ -55,10 +55,16 @@ result<configured> connect_to_current_schema(const database_options& options, da
     return at;
 }
 
+phone_rule phone_rule_of(const subscribers_section& s)
+{
+    return {.north_america = s.phones_of_north_america,
+            .not_of_companies = {s.phones_of_elsewhere.begin(), s.phones_of_elsewhere.end()}};
+}
+
 batch_settings batch_settings_of(const config& c, std::string database_url)
 {
     return {.database_url = std::move(database_url),
-            .map = normalize_delivery,
+            .map = normalizer_of(phone_rule_of(c.subscribers)),
             .batch_events_max = c.limits.batch_events_max,
             .batch_bytes_max = c.limits.batch_bytes_max,
             .batch_deadline = c.limits.batch_deadline,

@@ -50,7 +50,7 @@ struct question {
     const char* sql;
 };
 
-constexpr std::array<question, 6> questions = {{
+constexpr std::array<question, 7> questions = {{
     {"quarantine", "SELECT q.reason, q.detail->0->>'field' AS field,"
                    " q.detail->0->>'found' AS found, q.detail->0->>'expected' AS expected,"
                    " count(*) AS waiting, sum(q.deliveries) AS deliveries,"
@@ -71,8 +71,11 @@ constexpr std::array<question, 6> questions = {{
                  " WHERE m.last_sent_at > now() - interval '30 days'"
                  " ORDER BY m.unique_clickers DESC NULLS LAST, m.recipients DESC NULLS LAST,"
                  " m.company_id, m.channel, m.message_key LIMIT 10"},
+    {"nobody", "SELECT count(*) AS opt_outs, max(n.received_at) AS newest"
+               " FROM report.opt_outs_of_nobody n"
+               " WHERE n.occurred_at > now() - interval '30 days'"},
     {"lag", "SELECT deliveries, events, extract(epoch FROM oldest) AS oldest_seconds, failed"
-                  " FROM gateway.projection_lag()"},
+            " FROM gateway.projection_lag()"},
     {"recent", "SELECT coalesce(sum(s.events) FILTER (WHERE s.applied_at > now() - interval"
                " '1 hour'), 0) AS hour, coalesce(sum(s.events), 0) AS day,"
                " count(*) = 100000 AS more" // as many steps were looked at, and no others

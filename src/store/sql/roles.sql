@@ -32,8 +32,10 @@ BEGIN
         SELECT p.oid::regprocedure AS name,
                p.proname IN ('subscribers_of', 'touch_before', 'sentence', 'value_hash',
                              'subscribers_with', 'normal_identifier', 'newest_identifier',
-                             'text_array', 'order_now', 'order_number') AS is_of_views,
-               NOT p.prosecdef AND p.proname <> 'describe' AND p.proname !~ '^grant_'
+                             'text_array', 'order_now', 'order_number',
+                             'allowed_companies') AS is_of_views,
+               NOT p.prosecdef AND p.proname <> 'describe'
+                   AND p.proname !~ '^(grant|revoke)_'
                    AND to_regrole('gateway_writer') IS NOT NULL AS is_writers
         FROM pg_proc p WHERE p.pronamespace = 'gateway'::regnamespace
     LOOP
@@ -60,8 +62,8 @@ BEGIN
         TO gateway_writer;
     GRANT EXECUTE ON FUNCTION gateway.ensure_partitions, gateway.make_ahead,
         gateway.empty_default, gateway.default_rows, gateway.has_erased,
-        gateway.without_erased, gateway.is_erased, gateway.projected_until, gateway.apply_retention
-        TO gateway_writer;
+        gateway.without_erased, gateway.is_erased, gateway.erased_with,
+        gateway.projected_until, gateway.apply_retention TO gateway_writer;
     GRANT INSERT, SELECT, UPDATE (lengths, bodies), DELETE ON gateway.intake TO gateway_writer;
     GRANT SELECT ON gateway.delivery TO gateway_writer;
     GRANT INSERT, SELECT, UPDATE, DELETE ON gateway.intake_waiting, gateway.set_aside
@@ -90,7 +92,7 @@ BEGIN
 
     -- The admin port's page and the daemon's alarms.
     GRANT SELECT ON report.consent_movement_daily, report.message_performance,
-        report.feed_silence TO gateway_writer;
+        report.feed_silence, report.opt_outs_of_nobody TO gateway_writer;
 END $$;
 COMMENT ON FUNCTION gateway.grant_writer IS 'Grants the daemon''s role what it needs.';
 

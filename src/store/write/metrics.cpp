@@ -31,6 +31,11 @@ const counter companies_left_out =
                  "Deliveries of companies beyond the first 200, which have no "
                  "last_event_timestamp_seconds.");
 
+const counter opt_outs_of_nobody =
+    make_counter("attentive_gateway_opt_outs_of_nobody_total",
+                 "Opt-outs without any valid identifier: somebody said stop, and it is not known "
+                 "who. report.opt_outs_of_nobody has them.");
+
 std::array<counter, names.size()> counters_of(const std::string& endpoint, const std::string& type)
 {
     std::array<counter, names.size()> made;
@@ -72,6 +77,20 @@ void log_quarantined(const quarantined& q)
                {"attentive.quarantine.field", first.field},
                {"attentive.quarantine.found", first.found},
                held_back_field(*left_out)});
+}
+
+// Whoever it was is written to until somebody looks.
+void tell_opt_out_of_nobody(const source_event& e)
+{
+    opt_outs_of_nobody.add();
+    static log_limit told;
+    if (const auto left_out = told.pass())
+        write_log(severity::error, "opt_out_of_nobody",
+                  "an opt-out names nobody: event {attentive.event.id} of company "
+                  "{attentive.company.id} keeps in extra what it was given",
+                  {{"attentive.event.id", to_string(e.event_id)},
+                   {"attentive.company.id", e.company_id},
+                   held_back_field(*left_out)});
 }
 
 bool is_mapped_event(const pending& p)
@@ -169,6 +188,8 @@ void delivery_metrics::count(const pending& p, outcome what)
     if (!event || what == outcome::refused)
         return;
     heard_of(p);
+    if (p.event().action == "unsubscribed" && !p.event().subscriber_id)
+        tell_opt_out_of_nobody(p.event());
     if (what != outcome::quarantined)
         delay_seconds.observe(std::max(0.0, seconds(now()) - seconds(p.event().occurred_at)));
 }

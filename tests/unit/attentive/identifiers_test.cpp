@@ -23,6 +23,16 @@ TEST(IdentifiersTest, RefusesWhatIsNoE164Number)
     EXPECT_TRUE(normal_phone("+123456789012345"));
 }
 
+// NANPA, "About the NANP": NXX-NXX-XXXX, where N is 2 to 9.
+TEST(IdentifiersTest, KnowsANumberOfNorthAmericaWithoutItsPlus)
+{
+    for (const auto* text : {"12065550144", "2065550144", "(206) 555-0144", " 1-206-555-0144 "})
+        EXPECT_EQ(north_american_phone(text), "+12065550144") << text;
+    for (const auto* text : {"", "74881", "1234567890", "2061550144", "0000000000", "206555014",
+                             "22065550144", "447400123456", "20655501x4", "+2065550144"})
+        EXPECT_EQ(north_american_phone(text), std::nullopt) << text;
+}
+
 TEST(IdentifiersTest, LowersAndTrimsEmail)
 {
     EXPECT_EQ(normal_email(" Jane.DOE@Example.Com\t"), "jane.doe@example.com");

@@ -14,17 +14,12 @@ END $$;
 COMMENT ON FUNCTION gateway.company_of_body IS
     'The company_id that the body of a refused delivery names.';
 
--- Whether a body that became no event holds an identifier of those who are erased: as bytes; short
--- ids would be found in everybody's. What names another company does not: whoever has the same
--- phone there is another company's customer.
+-- Whether a body that became no event holds an identifier of those who are erased. What names
+-- another company does not: whoever has the same phone there is another company's customer.
 CREATE OR REPLACE FUNCTION gateway.names_erased(p_company_id text, p_body bytea) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
-    RETURN CASE WHEN EXISTS (
-            SELECT FROM pg_temp.erased_identifier i
-            WHERE (i.kind IN ('phone', 'email') OR octet_length(i.value) >= 6)
-              AND position(lower(encode(convert_to(ltrim(i.value, '+'), 'UTF8'), 'escape'))
-                           IN lower(encode(p_body, 'escape'))) > 0)
+    RETURN CASE WHEN gateway.has_trace(p_body)
         THEN coalesce(gateway.company_of_body(p_body), p_company_id) = p_company_id
         ELSE false END;
 END $$;
@@ -37,7 +32,7 @@ CREATE OR REPLACE FUNCTION gateway.find_erased(p_company_id text, p_kind text, p
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     DROP TABLE IF EXISTS pg_temp.erased_subscriber, pg_temp.erased_identifier,
-        pg_temp.erased_delivery, pg_temp.erased_body;
+        pg_temp.erased_event, pg_temp.erased_delivery, pg_temp.erased_body;
     CREATE TEMP TABLE erased_subscriber ON COMMIT DROP AS
     WITH named AS (
         SELECT w.subscriber_id FROM gateway.subscribers_with(p_company_id, p_kind, p_value) w
@@ -74,9 +69,18 @@ BEGIN
     CROSS JOIN LATERAL jsonb_each(e.identifiers) AS j
     CROSS JOIN LATERAL jsonb_array_elements_text(j.value) AS v (value);
 
-    CREATE TEMP TABLE erased_delivery ON COMMIT DROP AS
-    SELECT e.intake_id, e.ordinal FROM pg_temp.erased_subscriber s
+    CREATE TEMP TABLE erased_event ON COMMIT DROP AS
+    SELECT e.occurred_at, e.event_id FROM pg_temp.erased_subscriber s
     JOIN gateway.source_event e ON e.company_id = p_company_id AND e.subscriber_id = s.old_id
+    UNION -- of nobody, but they name the person
+    SELECT e.occurred_at, e.event_id FROM gateway.source_event e
+    WHERE e.company_id = p_company_id AND e.subscriber_id IS NULL
+      AND gateway.has_trace(gateway.words_of(e));
+
+    CREATE TEMP TABLE erased_delivery ON COMMIT DROP AS
+    SELECT e.intake_id, e.ordinal FROM pg_temp.erased_event s
+    JOIN gateway.source_event e ON e.company_id = p_company_id AND e.occurred_at = s.occurred_at
+        AND e.event_id = s.event_id
     JOIN gateway.intake i ON i.intake_id = e.intake_id AND i.lengths[e.ordinal] IS NOT NULL
     UNION -- what is not applied yet, and was not after a while
     SELECT d.intake_id, d.ordinal FROM gateway.intake_waiting w
@@ -113,38 +117,54 @@ BEGIN
     -- The row stays, so that a retry of the same bytes only counts.
     UPDATE gateway.quarantine q SET body = '', replayed_at = p_at
     FROM pg_temp.erased_body b WHERE b.quarantine_id = q.quarantine_id;
+    INSERT INTO gateway.erased_value -- of what others have, who must not be one now
+    SELECT DISTINCT p_company_id, gateway.keyed_digest(k.kind || chr(31) || k.value), s.new_id
+    FROM pg_temp.erased_identifier k
+    JOIN gateway.identity_value v
+        ON v.value_hash = gateway.value_hash(p_company_id, k.kind, k.value)
+    JOIN pg_temp.erased_subscriber s ON s.old_id = v.subscriber_id
+    WHERE EXISTS (SELECT FROM gateway.identity_value o
+                  WHERE o.value_hash = v.value_hash AND o.subscriber_id NOT IN (
+                      SELECT old_id FROM pg_temp.erased_subscriber));
     DELETE FROM gateway.identity_value v
     USING pg_temp.erased_identifier k, pg_temp.erased_subscriber s
     WHERE v.value_hash = gateway.value_hash(p_company_id, k.kind, k.value)
       AND v.subscriber_id = s.old_id;
-    UPDATE gateway.identity i SET identifiers = '{}' FROM pg_temp.erased_subscriber s
+    UPDATE gateway.identity i SET identifiers = coalesce(
+        gateway.erased_identifiers(i.identifiers, v_salt || s.profile_id), '{}')
+    FROM pg_temp.erased_subscriber s
     WHERE i.company_id = p_company_id AND i.subscriber_id = s.old_id;
-    UPDATE gateway.source_event e SET identifiers = NULL, message_text = NULL,
-        recipient_address = NULL, link_id = NULL, link_url = NULL, attribute_value = NULL,
-        order_id = md5(v_salt || e.order_id), extra = NULL,
+    INSERT INTO gateway.identity_value
+    SELECT gateway.value_hash(p_company_id, j.key, v.value), s.new_id
+    FROM pg_temp.erased_subscriber s
+    JOIN gateway.identity i ON i.company_id = p_company_id AND i.subscriber_id = s.old_id
+    CROSS JOIN LATERAL jsonb_each(i.identifiers) AS j
+    CROSS JOIN LATERAL jsonb_array_elements_text(j.value) AS v (value);
+    UPDATE gateway.source_event e SET
+        identifiers = gateway.erased_identifiers(e.identifiers, v_salt || s.profile_id),
+        message_text = NULL, recipient_address = NULL, link_id = NULL, link_url = NULL,
+        attribute_value = NULL, order_id = md5(v_salt || e.order_id), extra = NULL,
         message_id = CASE WHEN e.message_key IS NOT NULL THEN e.message_id END,
         business_address = CASE WHEN e.business_address IN (
             SELECT value FROM pg_temp.erased_identifier) THEN NULL ELSE e.business_address END,
         quality_flags = array_append(e.quality_flags, 'erased')
-    FROM pg_temp.erased_subscriber s
-    WHERE e.company_id = p_company_id AND e.subscriber_id = s.old_id;
-    -- An opt-out of nobody has what it was given in extra, in a spelling of its own.
-    UPDATE gateway.source_event e SET extra = NULL
-    WHERE e.company_id = p_company_id AND e.subscriber_id IS NULL AND e.action = 'unsubscribed'
-      AND EXISTS (SELECT FROM pg_temp.erased_identifier i
-                  WHERE i.kind IN ('phone', 'email')
-                    AND position(lower(ltrim(i.value, '+')) IN lower(e.extra::text)) > 0);
+    FROM pg_temp.erased_event x
+    LEFT JOIN LATERAL (
+        SELECT o.profile_id FROM pg_temp.erased_subscriber o
+        JOIN gateway.source_event w ON w.company_id = p_company_id
+            AND w.occurred_at = x.occurred_at AND w.event_id = x.event_id
+            AND w.subscriber_id = o.old_id) s ON true
+    WHERE e.company_id = p_company_id AND e.occurred_at = x.occurred_at
+      AND e.event_id = x.event_id;
 
     -- The rest of a link is for counting clicks, unless it names the person.
-    FOREACH v_part IN ARRAY ARRAY['link_path', 'utm_source', 'utm_medium', 'utm_campaign',
-                                  'utm_content', 'utm_term'] LOOP
+    FOREACH v_part IN ARRAY ARRAY['message_subject', 'link_path', 'utm_source', 'utm_medium',
+                                  'utm_campaign', 'utm_content', 'utm_term'] LOOP
         EXECUTE format('UPDATE gateway.source_event e SET %1$I = NULL
-                        FROM pg_temp.erased_subscriber s
-                        WHERE e.company_id = $1 AND e.subscriber_id = s.old_id AND EXISTS (
-                            SELECT FROM pg_temp.erased_identifier i
-                            WHERE (i.kind IN (''phone'', ''email'') OR octet_length(i.value) >= 6)
-                              AND position(lower(ltrim(i.value, ''+''))
-                                  IN replace(lower(e.%1$I), ''%%40'', ''@'')) > 0)', v_part)
+                        FROM pg_temp.erased_event x
+                        WHERE e.company_id = $1 AND e.occurred_at = x.occurred_at
+                            AND e.event_id = x.event_id
+                            AND gateway.has_trace(convert_to(e.%1$I, ''UTF8''))', v_part)
         USING p_company_id;
     END LOOP;
 END $$;
@@ -169,6 +189,7 @@ DECLARE
     v_value text := gateway.normal_identifier(p_kind, p_value);
     v_table record;
 BEGIN
+    PERFORM gateway.check_company(p_company_id);
     IF v_value IS NULL THEN
         RAISE EXCEPTION 'that is no % that could identify anybody', p_kind
             USING ERRCODE = 'invalid_parameter_value';
@@ -189,8 +210,7 @@ BEGIN
             profiles USING ERRCODE = 'cardinality_violation',
             HINT = 'SELECT gateway.erase(..., p_profiles_max => n) erases all of them.';
     END IF;
-    SELECT count(*) INTO events FROM pg_temp.erased_subscriber s
-    JOIN gateway.source_event e ON e.company_id = p_company_id AND e.subscriber_id = s.old_id;
+    SELECT count(*) INTO events FROM pg_temp.erased_event;
     SELECT count(*) INTO deliveries FROM pg_temp.erased_delivery;
     SELECT count(*) INTO quarantined FROM pg_temp.erased_body;
     IF p_dry_run THEN
@@ -227,6 +247,7 @@ BEGIN
                         WHERE t.company_id = %L AND t.%I = s.old_id',
             v_table.name, v_table.id, p_company_id, v_table.id);
     END LOOP;
+    PERFORM gateway.forget_samples();
     INSERT INTO gateway.erasure VALUES (v_id, p_company_id, v_at, session_user, p_kind,
         subscribers, events, deliveries, quarantined);
 END $$;

@@ -26,6 +26,13 @@ SELECT gateway.describe('gateway.tombstone',
     ['evidence_id', 'The random subscriber_id under which log and consent evidence go on; null '
         'for an identifier that was no subscriber of its own.']]);
 
+SELECT gateway.describe('gateway.erased_value',
+    'Who of the erased had an identifier that others have, too: they go on to count where too many '
+    'share it to be one person.', ARRAY[
+    ['digest', 'Keyed digest of kind and value.'],
+    ['subscriber_id', 'Random, as in the log.']],
+    '{gateway.source_event}');
+
 CREATE OR REPLACE FUNCTION gateway.keyed_digest(p_text text) RETURNS bytea
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$

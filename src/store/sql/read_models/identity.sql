@@ -68,6 +68,8 @@ BEGIN
         AND n.identifiers -> r.kind ? v.value -- a hash alone proves nothing
     WHERE cardinality(s.ids) BETWEEN 2 AND r.subscribers_max
         AND n.subscriber_id <> i.subscriber_id
+        AND cardinality(s.ids) + gateway.erased_with(p_company, r.kind, v.value)
+            <= r.subscribers_max
         AND NOT EXISTS (SELECT FROM gateway.identity_block b
                         WHERE b.kind IN ('*', r.kind) AND v.value ~* b.pattern)
         AND NOT EXISTS (SELECT FROM gateway.identity_split t
@@ -91,7 +93,8 @@ BEGIN
         SELECT i.subscriber_id, i.first_seen_at, v.value
         FROM unnest(p_companies, p_members) AS m (company_id, subscriber_id)
         JOIN identity i ON i.company_id = m.company_id AND i.subscriber_id = m.subscriber_id
-        CROSS JOIN LATERAL jsonb_array_elements_text(i.identifiers -> p_kind) AS v (value)),
+        CROSS JOIN LATERAL jsonb_array_elements_text(coalesce(
+            i.identifiers -> p_kind, i.identifiers -> ('erased:' || p_kind))) AS v (value)),
     joined AS (
         SELECT h.subscriber_id AS one, h.subscriber_id AS other FROM has h
         UNION

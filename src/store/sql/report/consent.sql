@@ -49,6 +49,16 @@ SELECT gateway.describe('report.current_subscribers',
         'included.'],
     ['last_change_at', 'Newest decision.']]);
 
+CREATE OR REPLACE VIEW report.opt_outs_of_nobody WITH (security_invoker = true) AS
+SELECT company_id, occurred_at, event_id, channel, subscription_type, received_at
+FROM gateway.source_event
+WHERE action = 'unsubscribed' AND subscriber_id IS NULL;
+SELECT gateway.describe('report.opt_outs_of_nobody',
+    'Opt-outs without any valid identifier: somebody is out and not known, and goes on being '
+    'written to. What was given is in extra of gateway.source_event and in the raw body; opt that '
+    'person out in Attentive.',
+    p_like => '{report.source_event}');
+
 -- CASE, not COALESCE: under row-level security the planner holds COALESCE back from an index.
 CREATE OR REPLACE VIEW report.subscriber_consent WITH (security_invoker = true) AS
 SELECT c.company_id,

@@ -35,7 +35,8 @@ SELECT i.company_id, i.profile_id, i.subscriber_id,
         WHERE e.company_id = i.company_id AND e.subscriber_id = i.subscriber_id
         ORDER BY e.occurred_at DESC LIMIT 1) AS last_seen_at
 FROM gateway.identity i
-WHERE i.identifiers <> '{}';
+WHERE EXISTS (SELECT FROM jsonb_object_keys(i.identifiers) AS k (kind)
+              WHERE k.kind NOT LIKE 'erased:%');
 SELECT gateway.describe('report_pii.subscriber',
     'Who a subscriber is: the newest phone and e-mail, and the ids of other systems. Personal '
     'data.', ARRAY[

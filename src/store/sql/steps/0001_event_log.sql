@@ -137,6 +137,9 @@ CREATE INDEX source_event_position ON gateway.source_event (position);
 -- Clicks, replies and orders are rare among sends: without this index a report of them reads all.
 CREATE INDEX source_event_response ON gateway.source_event (company_id, action, occurred_at)
     WHERE action IN ('link_clicked', 'inbound_received', 'completed');
+-- Opt-outs whose person is not known are few, and somebody has to see each.
+CREATE INDEX source_event_nobody ON gateway.source_event (company_id, occurred_at)
+    WHERE action = 'unsubscribed' AND subscriber_id IS NULL;
 CREATE TABLE gateway.source_event_default PARTITION OF gateway.source_event DEFAULT;
 
 CREATE TABLE gateway.dropped_month (

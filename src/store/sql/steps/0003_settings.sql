@@ -8,7 +8,9 @@ CREATE TABLE gateway.identity_rule (
 );
 INSERT INTO gateway.identity_rule (kind, subscribers_max) VALUES
     ('attentive_external_id', 5), ('client_user_id', 5), ('shopify_id', 5), ('klaviyo_id', 5),
-    ('email', 5), ('phone', 5);
+    ('email', 5), ('phone', 5),
+    ('erased:attentive_external_id', 5), ('erased:client_user_id', 5), ('erased:shopify_id', 5),
+    ('erased:klaviyo_id', 5), ('erased:email', 5), ('erased:phone', 5);
 
 CREATE TABLE gateway.identity_block (
     kind    text NOT NULL,
@@ -41,3 +43,11 @@ INSERT INTO gateway.attribution_rule VALUES
     ('email', 'link_clicked', 'click', 1, 120),
     ('email', 'opened', 'view', 2, 120),
     ('sms', 'sent', 'view', 2, 24);
+
+-- Which companies a role may see; a role without a row sees all.
+CREATE TABLE gateway.company_access (
+    role_name  text        NOT NULL,
+    company_id text        NOT NULL,
+    granted_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (role_name, company_id)
+);

@@ -31,3 +31,11 @@ CREATE TABLE gateway.tombstone (
     evidence_id   uuid,
     PRIMARY KEY (company_id, digest)
 );
+
+-- Who was erased still counts where too many share a value: else those who are left would be one.
+CREATE TABLE gateway.erased_value (
+    company_id    text  NOT NULL,
+    digest        bytea NOT NULL,
+    subscriber_id uuid  NOT NULL,
+    PRIMARY KEY (company_id, digest, subscriber_id)
+);

@@ -81,8 +81,9 @@ SELECT gateway.describe('gateway.source_event',
     ['currency', 'For events of other sources: ISO 4217 code of order_value.'],
     ['received_at', 'When the gateway had the whole request.'],
     ['mapping_version', 'Version of the field mapping that made the row.'],
-    ['quality_flags', 'What the mapping noticed: phone_invalid, email_invalid, opt_out_of_nobody '
-        '(an opt-out without any valid identifier), nul_removed, ...; empty when nothing.'],
+    ['quality_flags', 'What the mapping noticed: phone_invalid, phone_country_assumed (it had no '
+        'plus: extra has it), email_invalid, opt_out_of_nobody (an opt-out without any valid '
+        'identifier), nul_removed, ...; empty when nothing.'],
     ['extra', 'Fields of the payload that no column takes; of an opt-out also identifiers that '
         'are not valid. May hold personal data.']]);
 COMMENT ON TABLE gateway.source_event_default IS

@@ -70,6 +70,7 @@ DECLARE
 BEGIN
     PERFORM gateway.check_recorded(p_source, p_event_name, v_company, v_at, p_page_url, v_url[1],
         p_order_id, v_value, p_currency);
+    PERFORM gateway.check_company(v_company);
     SELECT n.identifiers, n.flags INTO v_ids, v_flags
     FROM gateway.normal_identifiers(p_identifiers) n;
     IF v_ids = '{}' THEN
