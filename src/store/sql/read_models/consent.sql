@@ -317,8 +317,8 @@ BEGIN
     END IF;
 END $$;
 COMMENT ON FUNCTION gateway.project_consent IS
-    'Merges events, and whom identity joined anew or took apart, into consent_decision, consent and '
-    'consent_daily, for asked_recipients().';
+    'Merges events, and whom identity joined anew or took apart, into consent_decision, consent '
+    'and consent_daily, for asked_recipients().';
 
 -- Counts consent_daily again: a day is a matter of the company's time zone. Null: all companies.
 CREATE OR REPLACE FUNCTION gateway.recount_consent(p_company text) RETURNS void
