@@ -7,6 +7,7 @@
 #include "attentive/json_document.hpp"
 #include "attentive/keyword.hpp"
 #include "attentive/link.hpp"
+#include "attentive/masking.hpp"
 #include "gateway/attentive/event_catalog.hpp"
 #include "gateway/attentive/gid.hpp"
 #include "gateway/base/digest.hpp"
@@ -120,6 +121,14 @@ std::string_view claimed_channel(std::string_view message_channel)
     return claimed == "email" ? "email" : "";
 }
 
+std::string read_by_all(mapping& m, const std::string& text)
+{
+    std::string out = masked(text);
+    if (out != text)
+        m.add_flag("address_masked");
+    return out;
+}
+
 void derive_link(mapping& m)
 {
     source_event& e = m.event;
@@ -134,9 +143,9 @@ void derive_link(mapping& m)
         &source_event::utm_source, &source_event::utm_medium, &source_event::utm_campaign,
         &source_event::utm_content, &source_event::utm_term};
     e.link_host = clean_text(m, parts->host); // decoding can bring a NUL
-    e.link_path = std::move(parts->path);
+    e.link_path = read_by_all(m, parts->path);
     for (std::size_t i = 0; i < columns.size(); ++i)
-        e.*columns[i] = clean_text(m, parts->utm[i]);
+        e.*columns[i] = read_by_all(m, clean_text(m, parts->utm[i]));
 }
 
 // What follows from the mapped columns.
@@ -153,6 +162,7 @@ void derive(mapping& m, const event_type& type)
     if (type.action == "inbound_received")
         e.keyword_class = keyword_class(e.message_text);
     derive_link(m);
+    e.message_subject = read_by_all(m, e.message_subject);
     e.subscriber_id = derive_subscriber_id(e.company_id, e.identifiers);
     if (type.action == "unsubscribed" && !e.subscriber_id)
         m.add_flag("opt_out_of_nobody");

@@ -26,8 +26,7 @@ constexpr std::array<std::string_view, 4> creative_types = {"DESKTOP", "CHECKOUT
 constexpr std::array<std::string_view, 6> replies = {
     "STOP", "please stop texting me", "HELP", "Do you ship to Oregon?", "Love it!", "START"};
 constexpr std::array<std::string_view, 4> pages = {"/sale", "/new-in", "/jeans", "/gift-cards"};
-constexpr std::uint32_t sms_numbers = 1'000; // SMS of week n is message 1000 + n
-constexpr std::uint32_t email_numbers = 2'000;
+constexpr std::uint32_t sms_numbers = 1'000, email_numbers = 2'000; // + the week
 
 // SplitMix64.
 class random_stream {
@@ -85,8 +84,7 @@ private:
         e.kind = kind;
         e.company = person_ % settings_.companies;
         e.person = person_;
-        const bool own = !settings_.shares_phones || person_ / settings_.companies % 5 != 4;
-        e.phone_of = own ? person_ : person_ - settings_.companies;
+        e.phone_of = person_ - (shares_phone_ ? settings_.companies : 0);
         e.serial = person_ * 100'000 + serial_++;
         out_.push_back(e);
         return out_.back();
@@ -114,6 +112,8 @@ private:
         const timestamp sent = campaign + random_.within(minutes{30});
         const std::uint32_t message = sms_numbers + week;
         add(story_kind::sms_sent, sent).message = message;
+        if (settings_.shares_phones && serial_ % 16 == 0) // a carrier looks at the link
+            add(story_kind::sms_clicked, sent + milliseconds{700}).message = message;
         if (random_.chance(14))
             click(story_kind::sms_clicked, sent + random_.within(hours{20}), message);
         if (random_.chance(4))
@@ -181,8 +181,7 @@ private:
 
     void reply(timestamp at)
     {
-        const std::uint32_t text = random_.below(replies.size());
-        add(story_kind::replied, at).choice = text;
+        const auto text = add(story_kind::replied, at).choice = random_.below(replies.size());
         if (text == 0 && random_.chance(85))
             leave(story_kind::sms_unsubscribed, at + milliseconds{1'500});
         else if (text == 1 && random_.chance(30))
@@ -208,6 +207,7 @@ private:
     std::uint64_t serial_ = 0;
     bool texted_ = false;
     bool mailed_ = false;
+    bool shares_phone_ = settings_.shares_phones && person_ / settings_.companies % 5 == 4;
 };
 
 std::string_view type_of(story_kind kind)

@@ -91,5 +91,49 @@ TEST(ReportWindowsTest, AReplyAnswersWhatWasSentWithinFortyEightHours)
               "2 days none");
 }
 
+// Klaviyo, "Understanding bot clicks": a machine that follows links before anybody reads is no
+// engagement; nor is an order its merit.
+TEST(ReportWindowsTest, WhatAMachineOpensAndClicksIsToldApartAndGetsNoCredit)
+{
+    const std::string url = fresh_database();
+    const std::string of_message = ", message_key";
+    const std::string message = ", 'Message:1'";
+    const auto told = [&](const std::string& at, const std::string& action,
+                          const std::string& channel = "sms") {
+        append_event(url, {.at = at,
+                           .action = action,
+                           .channel = channel,
+                           .more_columns = of_message,
+                           .more_values = message});
+    };
+    told("2026-03-01 10:00:00", "sent", "email");
+    told("2026-03-01 10:00:05", "opened", "email");     // a machine
+    told("2026-03-01 10:00:05.001", "opened", "email"); // may be a person
+    told("2026-03-01 12:00:00", "sent");
+    told("2026-03-01 12:00:01", "link_clicked"); // a machine
+    for (const char* at : {"12:30:00.0", "12:30:00.3", "12:30:00.6", "12:30:01.0"})
+        told("2026-03-01 " + std::string{at}, "link_clicked"); // four links within a second
+    for (const char* at : {"13:00:00", "13:00:00.5", "13:00:01"})
+        told("2026-03-01 " + std::string{at}, "link_clicked"); // three
+    project_step_by_step(url);
+    const auto clicks = [&url] {
+        return value(url, "SELECT sum(clicks) || ' ' || sum(suspect_clicks) || ' ' ||"
+                          " sum(unsuspected_clickers) FROM report.link_clicks_daily");
+    };
+    const auto credit = [&url](const std::string& at) {
+        return value(url, "SELECT touch || ' ' || to_char(occurred_at AT TIME ZONE 'UTC',"
+                          " 'HH24:MI:SS.MS') FROM gateway.touch_before('C', '" +
+                              subscriber_id("1") + "', '" + at + "+00')");
+    };
+
+    EXPECT_EQ(clicks(), "8 5 1");
+    EXPECT_EQ(credit("2026-03-01 11:00"), "view 10:00:05.001");
+    EXPECT_EQ(credit("2026-03-01 12:45"), "view 12:00:00.000");
+    EXPECT_EQ(credit("2026-03-02 12:00"), "click 13:00:01.000");
+
+    query(url, "INSERT INTO gateway.suspect_rule VALUES ('C', 0, 100)");
+    EXPECT_EQ(clicks(), "8 0 1");
+}
+
 } // namespace
 } // namespace gateway

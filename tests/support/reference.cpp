@@ -73,27 +73,38 @@ text_rows reference::link_clicks() const
                             message_key(f.event), "ONE_TIME", std::string{story_host},
                             std::string{story_page(f.event.choice)}, "attentive",
                             is_sms(f.event) ? "sms" : "email", campaign(f.event),
-                            to_string(f.profile), to_string(f.subscriber)});
+                            to_string(f.profile), to_string(f.subscriber),
+                            is_suspect(f) ? "t" : "f"});
     }
     return rows;
 }
 
 text_rows reference::link_clicks_daily() const
 {
-    std::map<std::vector<std::string>, std::vector<uuid>> groups;
+    std::map<std::vector<std::string>, std::vector<const story_fact*>> groups;
     for (const auto& f : facts_) {
         if (is_click(f.event))
             groups[{f.company, day(f), channel(f.event), "attentive",
                     is_sms(f.event) ? "sms" : "email", campaign(f.event), std::string{story_host},
                     std::string{story_page(f.event.choice)}}]
-                .push_back(f.profile);
+                .push_back(&f);
     }
     text_rows rows;
     for (const auto& [key, clickers] : groups) {
+        std::set<uuid> all;
+        std::set<uuid> people;
+        int suspects = 0;
+        for (const auto* f : clickers) {
+            all.insert(f->profile);
+            if (is_suspect(*f))
+                ++suspects;
+            else
+                people.insert(f->profile);
+        }
         rows.push_back(key);
-        rows.back().push_back(std::to_string(clickers.size()));
-        rows.back().push_back(
-            std::to_string(std::set<uuid>{clickers.begin(), clickers.end()}.size()));
+        rows.back().insert(rows.back().end(),
+                           {std::to_string(clickers.size()), std::to_string(all.size()),
+                            text(suspects), std::to_string(people.size())});
     }
     return rows;
 }

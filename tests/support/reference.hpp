@@ -87,6 +87,7 @@ private:
     const story_fact* last_send_before(const story_fact& f, const uuid& subscriber) const;
     const story_fact* send_of(const story_fact& f) const;
     std::string day(const story_fact& f) const;
+    bool is_suspect(const story_fact& f) const;
     const story_fact* credited(const story_fact& order) const;
     std::vector<placed_order> orders() const;
     std::vector<const story_fact*> of_same_profile(const story_fact& f) const;

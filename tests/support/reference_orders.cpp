@@ -14,6 +14,23 @@ using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::minutes;
 
+// Five seconds after a send to the same subscriber, or one of more than three clicks of a second.
+bool reference::is_suspect(const story_fact& f) const
+{
+    int clicks = 0;
+    for (const auto* other : of_same_profile(f)) {
+        const story_event& o = other->event;
+        if (other->subscriber != f.subscriber || is_sms(o) != is_sms(f.event))
+            continue;
+        const milliseconds before = f.event.at - o.at;
+        const bool sent = o.kind == kind::sms_sent || o.kind == kind::email_sent;
+        if (sent && before >= milliseconds{0} && before <= milliseconds{5'000})
+            return true;
+        clicks += is_click(o) && std::abs(before.count()) <= 1'000 ? 1 : 0;
+    }
+    return is_click(f.event) && clicks > 3;
+}
+
 // Last click within 5 days, else the last e-mail opened within 5 days or SMS sent within a day.
 const story_fact* reference::credited(const story_fact& order) const
 {
@@ -24,9 +41,10 @@ const story_fact* reference::credited(const story_fact& order) const
         const milliseconds before = order.event.at - o.at;
         if (before < milliseconds{0} || before > hours{5 * 24})
             continue;
-        if (is_click(o))
+        if (is_click(o) && !is_suspect(*other))
             click = other;
-        if (o.kind == kind::email_opened || (o.kind == kind::sms_sent && before <= hours{24}))
+        if ((o.kind == kind::email_opened && !is_suspect(*other)) ||
+            (o.kind == kind::sms_sent && before <= hours{24}))
             view = other;
     }
     return click != nullptr ? click : view;

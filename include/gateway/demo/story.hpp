@@ -53,7 +53,8 @@ struct story_settings {
     std::uint64_t first_person = 0; // a long story can be told part by part
     int days = 90;
     timestamp until{}; // nothing happens later
-    // Every fifth shares the phone of another, and half of the opt-outs give the address alone.
+    // Every fifth shares the phone of another, half of the opt-outs give the address alone, and of
+    // some SMS a machine follows the link.
     bool shares_phones = false;
 };
 

@@ -33,7 +33,7 @@ BEGIN
                p.proname IN ('subscribers_of', 'touch_before', 'sentence', 'value_hash',
                              'subscribers_with', 'normal_identifier', 'newest_identifier',
                              'text_array', 'order_now', 'order_number',
-                             'allowed_companies') AS is_of_views,
+                             'allowed_companies', 'suspicion') AS is_of_views,
                NOT p.prosecdef AND p.proname <> 'describe'
                    AND p.proname !~ '^(grant|revoke)_'
                    AND to_regrole('gateway_writer') IS NOT NULL AS is_writers
@@ -113,7 +113,8 @@ BEGIN
         gateway.consent, gateway.consent_daily, gateway.consent_latest, gateway.message,
         gateway.message_member, gateway.message_stats, gateway.subject_vote,
         gateway.subject_bridge, gateway.engagement, gateway.feed_day, gateway.local_day,
-        gateway.current_order, gateway.timeline, gateway.attribution_rule TO gateway_reader;
+        gateway.current_order, gateway.timeline, gateway.attribution_rule,
+        gateway.suspect_rule TO gateway_reader;
     GRANT EXECUTE ON FUNCTION gateway.count_members, gateway.projected_until TO gateway_reader;
 END $$;
 COMMENT ON FUNCTION gateway.grant_reader IS 'Grants the analysts'' role what it needs.';

@@ -27,6 +27,18 @@ END $$;
 COMMENT ON FUNCTION gateway.plain_text IS
     'A text without the escapes of URLs and JSON, in lower case, to look for somebody in.';
 
+-- The rule of src/attentive/masking.cpp.
+CREATE OR REPLACE FUNCTION gateway.masked(p_text text) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT string_agg(CASE WHEN gateway.plain_text(convert_to(m.part[1], 'UTF8'))
+                               ~ '^([^@+][^@]*@[^@][^@]*\.[^@]+|\+[0-9]{7,15})$'
+                           THEN '***' ELSE m.part[1] END, '' ORDER BY m.n)
+    FROM regexp_matches(p_text, '([^/?&= ]+|[/?&= ])', 'g') WITH ORDINALITY AS m (part, n)
+$$;
+COMMENT ON FUNCTION gateway.masked IS
+    'A text with *** for what is an e-mail address or phone number in it.';
+
 -- Whether a text holds an identifier of those who are erased. Short ids would be found in
 -- everybody's.
 CREATE OR REPLACE FUNCTION gateway.has_trace(p_bytes bytea) RETURNS boolean

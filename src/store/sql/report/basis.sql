@@ -15,6 +15,13 @@ SELECT gateway.describe('report.rules',
     'long after them.',
     p_like => '{gateway.attribution_rule}');
 
+CREATE OR REPLACE VIEW report.suspect_rules WITH (security_invoker = true) AS
+SELECT for_company, seconds_after_send, links_per_second
+FROM gateway.suspect_rule;
+SELECT gateway.describe('report.suspect_rules',
+    'Which opens and clicks are taken for a machine''s.',
+    p_like => '{gateway.suspect_rule}');
+
 CREATE OR REPLACE VIEW report.freshness WITH (security_invoker = true) AS
 SELECT f.company_id, max(f.last_received_at) AS newest_received_at, u.complete_until,
        extract(epoch FROM now() - u.complete_until)::double precision AS behind_s

@@ -7,37 +7,48 @@ SELECT e.company_id, e.occurred_at,
        e.event_id, e.channel, e.message_key, e.message_type, e.link_host, e.link_path,
        e.utm_source, e.utm_medium, e.utm_campaign, e.utm_content, e.utm_term,
        CASE WHEN i.profile_id IS NULL THEN e.subscriber_id ELSE i.profile_id END AS profile_id,
-       e.subscriber_id
+       e.subscriber_id, x.is_suspect IS TRUE AS is_suspect
 FROM gateway.source_event e
 LEFT JOIN gateway.company c ON c.company_id = e.company_id
 LEFT JOIN gateway.identity i
     ON i.company_id = e.company_id AND i.subscriber_id = e.subscriber_id
+LEFT JOIN LATERAL gateway.suspicion(e.company_id, e.subscriber_id, e.channel, e.action,
+                                    e.occurred_at) x ON true
 WHERE e.action = 'link_clicked';
 SELECT gateway.describe('report.link_clicks',
     'One row for each click on a link in an SMS or e-mail, with its campaign. Filter on '
-    'company_id and occurred_at.',
-    p_like => '{report.source_event}');
+    'company_id and occurred_at.', ARRAY[
+    ['is_suspect', 'Whether a machine clicked, by gateway.suspect_rule: too soon after the send, '
+        'or too many links at once.']],
+    '{report.source_event}');
 
 CREATE OR REPLACE VIEW report.link_clicks_daily WITH (security_invoker = true) AS
 SELECT d.company_id, d.day, e.channel, e.utm_source, e.utm_medium, e.utm_campaign, e.link_host,
        e.link_path, count(*) AS clicks,
        count(DISTINCT CASE WHEN i.profile_id IS NULL THEN e.subscriber_id ELSE i.profile_id END)
-           AS unique_clickers, e.message_key
+           AS unique_clickers, e.message_key,
+       count(*) FILTER (WHERE x.is_suspect) AS suspect_clicks,
+       count(DISTINCT CASE WHEN i.profile_id IS NULL THEN e.subscriber_id ELSE i.profile_id END)
+           FILTER (WHERE x.is_suspect IS NOT TRUE) AS unsuspected_clickers
 FROM gateway.local_day d
 CROSS JOIN LATERAL (
-    SELECT company_id, subscriber_id, channel, utm_source, utm_medium, utm_campaign, link_host,
-           link_path, message_key
+    SELECT company_id, subscriber_id, occurred_at, channel, action, utm_source, utm_medium,
+           utm_campaign, link_host, link_path, message_key
     FROM gateway.source_event
     WHERE company_id = d.company_id AND action = 'link_clicked'
       AND occurred_at >= d.starts_at AND occurred_at < d.ends_at
     OFFSET 0) e -- a fence: day by day, never the whole log first
 LEFT JOIN gateway.identity i
     ON i.company_id = e.company_id AND i.subscriber_id = e.subscriber_id
+LEFT JOIN LATERAL gateway.suspicion(e.company_id, e.subscriber_id, e.channel, e.action,
+                                    e.occurred_at) x ON true
 GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, e.message_key;
 SELECT gateway.describe('report.link_clicks_daily',
     'Clicks by day, channel, message, campaign and target. Filter on company_id and day.', ARRAY[
     ['clicks', 'Clicks, each one counted.'],
-    ['unique_clickers', 'Profiles among the clicks.']],
+    ['unique_clickers', 'Profiles among the clicks.'],
+    ['suspect_clicks', 'Clicks that a machine made, by gateway.suspect_rule.'],
+    ['unsuspected_clickers', 'Profiles among the other clicks.']],
     '{report.source_event}');
 
 CREATE OR REPLACE VIEW report.click_to_site WITH (security_invoker = true) AS

@@ -9,7 +9,7 @@ SELECT gateway.describe('gateway.attribution_rule',
     '{gateway.message_stats}');
 
 -- The event that takes the credit for what `p_profile_id` did at `p_at`: the best rank, then the
--- latest. No row when nothing lies in its window.
+-- latest, of what a person did. No row when nothing lies in its window.
 CREATE OR REPLACE FUNCTION gateway.touch_before(
     p_company_id text, p_profile_id uuid, p_at timestamptz)
 RETURNS TABLE (touch text, channel text, message_key text, message_type text, utm_campaign text,
@@ -25,6 +25,9 @@ BEGIN ATOMIC
                                      FROM gateway.attribution_rule)
     JOIN gateway.attribution_rule r ON r.channel = e.channel AND r.action = e.action
         AND e.occurred_at >= p_at - make_interval(hours => r.window_hours)
+    LEFT JOIN LATERAL gateway.suspicion(e.company_id, e.subscriber_id, e.channel, e.action,
+                                        e.occurred_at) x ON true
+    WHERE x.is_suspect IS NOT TRUE
     ORDER BY r.touch_rank, e.occurred_at DESC, e.event_id
     LIMIT 1;
 END;
@@ -115,6 +118,7 @@ CROSS JOIN LATERAL (SELECT gateway.order_number(o.company_id, p.profile_id, o.oc
 SELECT gateway.describe('report.attributed_orders',
     'Each order once, as its source told it last, credited to the last click in its window, else '
     'the last view (e-mail open, SMS sent) in its window, else to nothing: touch is null then. '
+    'What a machine opened or clicked (gateway.suspect_rule) gets none. '
     'Windows: gateway.attribution_rule. Filter on company_id and occurred_at.', ARRAY[
     ['customer_order_number', 'Which order of the customer it is, 1 being the first; cancelled '
         'ones count. Null for an unknown customer.'],

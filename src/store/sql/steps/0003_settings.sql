@@ -44,6 +44,14 @@ INSERT INTO gateway.attribution_rule VALUES
     ('email', 'opened', 'view', 2, 120),
     ('sms', 'sent', 'view', 2, 24);
 
+-- What no person can have done: the row of a company, else that of '*'.
+CREATE TABLE gateway.suspect_rule (
+    for_company        text    PRIMARY KEY,
+    seconds_after_send integer NOT NULL CHECK (seconds_after_send >= 0),
+    links_per_second   integer NOT NULL CHECK (links_per_second >= 1)
+);
+INSERT INTO gateway.suspect_rule VALUES ('*', 5, 3);
+
 -- Which companies a role may see; a role without a row sees all.
 CREATE TABLE gateway.company_access (
     role_name  text        NOT NULL,

@@ -83,7 +83,8 @@ SELECT gateway.describe('gateway.source_event',
     ['mapping_version', 'Version of the field mapping that made the row.'],
     ['quality_flags', 'What the mapping noticed: phone_invalid, phone_country_assumed (it had no '
         'plus: extra has it), email_invalid, opt_out_of_nobody (an opt-out without any valid '
-        'identifier), nul_removed, ...; empty when nothing.'],
+        'identifier), address_masked (in path, utm values or subject line), nul_removed, ...; '
+        'empty when nothing.'],
     ['extra', 'Fields of the payload that no column takes; of an opt-out also identifiers that '
         'are not valid. May hold personal data.']]);
 COMMENT ON TABLE gateway.source_event_default IS
