@@ -156,6 +156,21 @@ TEST_F(GatewayTest, SaysWhichTypeIsUnknownAndWhichPathNobodyServes)
     EXPECT_NE(listed.output.find(typed), std::string::npos) << listed.output << listed.errors;
 }
 
+// What the answer told of is there for whoever looks right behind it.
+TEST_F(GatewayTest, ListsInQuarantineWhatItJustAnswered)
+{
+    for (int i = 0; i < 5; ++i) {
+        const std::string type = "just.answered" + std::to_string(i);
+        post_signed(gateway(), R"({"type":")" + type +
+                                   R"(","timestamp":1767225600000,"company":{"company_id":"c"}})");
+
+        const auto listed = run(
+            {GATEWAY_BINARY, "quarantine", "list", "--config", gateway().config_file().string()});
+
+        EXPECT_NE(listed.output.find(type), std::string::npos) << listed.output << listed.errors;
+    }
+}
+
 TEST_F(GatewayTest, IsHealthyAndReady)
 {
     const auto health =

@@ -116,5 +116,20 @@ TEST_F(ApplierFaultTest, ASilentServerIsLeftAtTheDeadline)
     at_every_call(relay_harm::hold_answer, false);
 }
 
+TEST(AwaitAppliedTest, SaysHowManyNobodyApplies)
+{
+    const std::string url = fresh_database();
+    answers all;
+    {
+        writer w{settings_for(url)};
+        all.submit(w, click(1));
+        all.submit(w, click(2));
+    }
+
+    EXPECT_EQ(await_applied(url).value(), 2U);
+    apply_all(url);
+    EXPECT_EQ(await_applied(url).value(), 0U);
+}
+
 } // namespace
 } // namespace gateway

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -25,6 +26,11 @@ struct applier_settings {
 // Applies all that waits in the intake, for an operator whose daemon does not run. Fails with
 // database_unavailable or database_failed; what was applied by then stays.
 result<void> apply_waiting(const std::string& database_url, const mapping_function& map);
+
+// Waits until all is applied that was acknowledged by now, two seconds at most: a gateway that runs
+// needs less. Returns how many deliveries are not, but for those that were put off. Fails with
+// database_unavailable or database_failed.
+result<std::uint64_t> await_applied(const std::string& database_url);
 
 class applier {
 public:

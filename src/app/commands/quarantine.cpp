@@ -6,6 +6,7 @@
 #include "app/console/table.hpp"
 #include "app/daemon/open_stores.hpp"
 #include "gateway/attentive/normalizer.hpp"
+#include "gateway/store/applier.hpp"
 
 #include <unistd.h>
 
@@ -28,6 +29,19 @@ void declare_filter(option_list& options, quarantine_filter& only)
 
 constexpr const char* id_expected = "an id is a UUID, as quarantine list prints it";
 
+// Whoever asks right behind an answer finds what it told of.
+result<configured> connect_once_applied(const database_options& options)
+{
+    BOOST_OUTCOME_TRY(auto at, connect_to_current_schema(options));
+    BOOST_OUTCOME_TRY(const auto left, await_applied(at.database.url));
+    if (left > 0)
+        print_error("{} deliveries are kept but not applied yet: what they come to is not among "
+                    "these. A gateway that runs applies them, and attentive-gateway doctor says "
+                    "what keeps it from that\n",
+                    left);
+    return at;
+}
+
 struct quarantine_list_command {
     database_options database;
     quarantine_filter only;
@@ -43,7 +57,7 @@ struct quarantine_list_command {
 
     result<int> run() const
     {
-        BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(database));
+        BOOST_OUTCOME_TRY(const auto at, connect_once_applied(database));
         BOOST_OUTCOME_TRY(const auto listed, list_quarantine(at.database.url, only, limit));
         if (!listed.rows.rows.empty())
             print_text(to_text(listed.rows, terminal_width()));
@@ -97,7 +111,7 @@ struct quarantine_show_command {
 
     result<int> run() const
     {
-        BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(database));
+        BOOST_OUTCOME_TRY(const auto at, connect_once_applied(database));
         BOOST_OUTCOME_TRY(const auto found, read_quarantine(at.database.url, id));
         if (!found)
             return fail(errc::database_failed, "no quarantine row has the id " + to_string(id));
@@ -124,7 +138,7 @@ struct quarantine_replay_command {
 
     result<int> run() const
     {
-        BOOST_OUTCOME_TRY(const auto at, connect_to_current_schema(database));
+        BOOST_OUTCOME_TRY(const auto at, connect_once_applied(database));
         BOOST_OUTCOME_TRY(const auto done,
                           replay_quarantine({batch_settings_of(at.settings, at.database.url), only,
                                              dry_run, progress_lines("rows")}));

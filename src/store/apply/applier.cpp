@@ -7,6 +7,7 @@
 #include "gateway/base/metrics.hpp"
 #include "gateway/base/worker.hpp"
 #include "store/apply/apply_session.hpp"
+#include "store/database/database.hpp"
 #include "store/database/missing_grant.hpp"
 
 #include <algorithm>
@@ -21,6 +22,7 @@ using clock = worker::clock;
 
 constexpr std::size_t busy_events_min = 3'000; // a second: whoever writes them needs the processor
 constexpr std::chrono::milliseconds others_pause{50};
+constexpr std::chrono::seconds patience{2};
 constexpr int refusals_max = 3; // of all that was taken, in a row: then they are put off one by one
 
 counter applied_counter(const char* outcome)
@@ -196,6 +198,29 @@ result<void> apply_waiting(const std::string& database_url, const mapping_functi
                 return ok();
             if (!done.is_active) // a gateway is at it, or an erasure
                 std::this_thread::sleep_for(others_pause);
+        }
+    } catch (...) {
+        return to_error(current_failure(), database_url, database_role::writer);
+    }
+}
+
+result<std::uint64_t> await_applied(const std::string& database_url)
+{
+    try {
+        database db{{.url = database_url, .application = "attentive-gateway"}};
+        pqxx::nontransaction t{db.connection()};
+        const auto last = t.exec("SELECT coalesce(max(intake_id), 0) FROM gateway.intake_waiting"
+                                 " WHERE tries = 0")[0][0]
+                              .as<std::int64_t>();
+        for (const auto until = clock::now() + patience;;
+             std::this_thread::sleep_for(others_pause)) {
+            const auto left = t.exec_params("SELECT coalesce(sum(deliveries), 0)"
+                                            " FROM gateway.intake_waiting"
+                                            " WHERE intake_id <= $1 AND tries = 0",
+                                            last)[0][0]
+                                  .as<std::uint64_t>();
+            if (left == 0 || clock::now() > until)
+                return left;
         }
     } catch (...) {
         return to_error(current_failure(), database_url, database_role::writer);
