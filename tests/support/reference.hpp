@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -76,6 +77,7 @@ private:
     // One decision after the others of its kind.
     static void decide(std::vector<consent_step>& out, const story_fact& f);
     std::vector<consent_step> decisions() const; // of each recipient, in order
+    std::set<std::string> rare_subjects() const;
     std::map<std::string, std::string> messages_of_subjects() const;
     performances events_of_messages() const;
     struct departure {

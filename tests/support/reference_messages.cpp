@@ -36,7 +36,24 @@ const story_fact* reference::send_of(const story_fact& f) const
     return nullptr;
 }
 
-// What opens and clicks within 3 days say: 3 of them, and 60 %. Company and subject to message.
+// Subject lines of less than three people, behind their company.
+std::set<std::string> reference::rare_subjects() const
+{
+    std::map<std::string, std::set<uuid>> recipients;
+    for (const auto& f : facts_) {
+        if (f.event.kind == kind::email_sent)
+            recipients[f.company + story_subject(f.event.message)].insert(f.subscriber);
+    }
+    std::set<std::string> out;
+    for (const auto& [subject, people] : recipients) {
+        if (people.size() < 3)
+            out.insert(subject);
+    }
+    return out;
+}
+
+// What opens and clicks within 3 days say: 3 of them, and 60 %; or three rare ones alike. Company
+// and subject to message.
 std::map<std::string, std::string> reference::messages_of_subjects() const
 {
     std::map<std::string, std::map<std::string, int>> votes;
@@ -48,6 +65,8 @@ std::map<std::string, std::string> reference::messages_of_subjects() const
             ++votes[f.company + story_subject(sent->event.message)][message_key(f.event)];
     }
     std::map<std::string, std::string> out;
+    const auto few = rare_subjects();
+    std::map<std::string, std::vector<std::string>> rare; // by company and message
     for (const auto& [subject, messages] : votes) {
         int all = 0;
         for (const auto& [message, n] : messages)
@@ -55,6 +74,14 @@ std::map<std::string, std::string> reference::messages_of_subjects() const
         for (const auto& [message, n] : messages) {
             if (n >= 3 && n * 10 >= all * 6)
                 out[subject] = message;
+            if (n * 10 >= all * 6 && few.count(subject) != 0)
+                rare[subject.substr(0, subject.find("Letter")) + message].push_back(subject);
+        }
+    }
+    for (const auto& [message, subjects] : rare) {
+        for (const auto& subject : subjects) {
+            if (subjects.size() >= 3)
+                out[subject] = message.substr(message.find("Message:"));
         }
     }
     return out;
@@ -94,15 +121,20 @@ struct reference::performance {
 reference::performances reference::events_of_messages() const
 {
     const auto joined = messages_of_subjects();
+    const auto rare = rare_subjects();
     performances out;
     const auto at = [&](const story_fact& f) -> performance& {
         if (f.event.kind != kind::email_sent)
             return out[{f.company, channel(f.event), message_key(f.event)}];
         const std::string subject = story_subject(f.event.message);
         const auto known = joined.find(f.company + subject);
+        const bool is_rare = rare.count(f.company + subject) != 0;
         auto& p = out[{f.company, channel(f.event),
-                       known == joined.end() ? "subject:" + subject : known->second}];
-        p.subjects.insert(subject);
+                       known != joined.end() ? known->second
+                       : is_rare             ? "subject:*"
+                                             : "subject:" + subject}];
+        if (!is_rare)
+            p.subjects.insert(subject);
         p.is_inferred = known != joined.end();
         return p;
     };

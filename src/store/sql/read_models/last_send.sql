@@ -24,13 +24,20 @@ SELECT gateway.describe('gateway.subject_vote',
 
 CREATE OR REPLACE VIEW gateway.subject_bridge WITH (security_invoker = true) AS
 SELECT company_id, message_subject, message_key, votes, share
-FROM (SELECT company_id, message_subject, message_key, votes,
-             votes / sum(votes) OVER (PARTITION BY company_id, message_subject) AS share
-      FROM gateway.subject_vote) v
-WHERE votes >= 3 AND share >= 0.6;
+FROM (SELECT v.*, count(*) FILTER (WHERE v.recipients < 3 AND v.share >= 0.6)
+                      OVER (PARTITION BY v.company_id, v.message_key) AS alike
+      FROM (SELECT t.company_id, t.message_subject, t.message_key, t.votes,
+                   t.votes / sum(t.votes) OVER (PARTITION BY t.company_id, t.message_subject)
+                       AS share,
+                   s.recipients
+            FROM gateway.subject_vote t
+            JOIN gateway.message_stats s ON s.company_id = t.company_id AND s.channel = 'email'
+                AND s.stat_key = 'subject:' || t.message_subject) v) b
+WHERE share >= 0.6 AND (votes >= 3 OR recipients < 3 AND alike >= 3);
 SELECT gateway.describe('gateway.subject_bridge',
-    'Subject lines whose message is known by strong evidence: 3 votes or more, and 60 % of all. '
-    'An inference: e-mail sends carry no message id.', ARRAY[
+    'Subject lines whose message is known by strong evidence: 3 votes or more, and 60 % of all. Of '
+    'subject lines with less than 3 recipients, as they carry names, 3 or more lines that say the '
+    'same. An inference: e-mail sends carry no message id.', ARRAY[
     ['message_key', 'The message they belong to.'],
     ['votes', 'Opens and clicks that say so.'],
     ['share', 'Their share of all votes of the subject line.']]);

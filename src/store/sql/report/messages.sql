@@ -40,10 +40,11 @@ SELECT g.company_id, g.channel, g.message_key, m.message_type, m.message_name,
        round(u.recipients_clicked::numeric / nullif(u.recipients, 0), 4) AS click_rate,
        u.recipients_opened, u.recipients_clicked, g.recipient_clicks::bigint AS recipient_clicks
 FROM (SELECT s.company_id, s.channel,
-             CASE WHEN b.message_key IS NULL THEN s.stat_key ELSE b.message_key END
-                 AS message_key,
-             max(CASE WHEN s.stat_key LIKE 'subject:%' THEN substr(s.stat_key, 9) END)
-                 AS subject,
+             CASE WHEN b.message_key IS NOT NULL THEN b.message_key
+                  WHEN s.stat_key LIKE 'subject:%' AND s.recipients < 3 THEN 'subject:*'
+                  ELSE s.stat_key END AS message_key,
+             max(CASE WHEN s.stat_key LIKE 'subject:%' AND s.recipients >= 3
+                      THEN substr(s.stat_key, 9) END) AS subject,
              bool_or(b.message_key IS NOT NULL) AS is_inferred,
              array_agg(s.stat_key) AS stat_keys,
              min(s.first_sent_at) AS first_sent_at, max(s.last_sent_at) AS last_sent_at,
@@ -81,7 +82,8 @@ SELECT gateway.describe('report.message_performance',
     'One row for each message: sends, opens, clicks and opt-outs. An opt-out is charged to the '
     'last message of its channel sent to the subscriber before it.', ARRAY[
     ['message_key', 'Message:<number>; subject:<subject line> for e-mail sends whose message is '
-        'not known; unknown without either.'],
+        'not known, subject:* for all such lines with less than 3 recipients, which may carry '
+        'names; unknown without either.'],
     ['last_sent_at', 'Last send. Filter on it for recent messages.'],
     ['ctr', 'Click-through rate as Attentive counts it: recipient_clicks by recipients, so that '
         'who clicks twice counts twice. Null without a known recipient, like every rate.'],
