@@ -55,14 +55,22 @@ BEGIN ATOMIC
     SELECT p.action = 'unsubscribed'
     FROM gateway.source_event o
     CROSS JOIN LATERAL (
-        SELECT x.action, x.subscription_type, x.occurred_at, x.event_id
-        FROM unnest(p_mates || p_subscriber) AS s (subscriber_id)
-        JOIN gateway.source_event x ON x.subscriber_id = s.subscriber_id
-        WHERE x.company_id = p_company
-            AND x.occurred_at <= p_at AND x.channel = p_channel
-            AND (x.action = 'unsubscribed'
-                OR x.action = 'subscribed' AND x.subscriber_id = p_subscriber)
-        OFFSET 0) p
+        (SELECT x.action, x.subscription_type, x.occurred_at, x.event_id
+         FROM gateway.source_event x
+         WHERE x.company_id = p_company AND x.subscriber_id = p_subscriber
+             AND x.occurred_at <= p_at AND x.channel = p_channel
+             AND x.action IN ('subscribed', 'unsubscribed')
+         OFFSET 0)
+        UNION ALL -- each asked alone: a join would walk the company
+        SELECT y.*
+        FROM unnest(p_mates) AS m (subscriber_id)
+        CROSS JOIN LATERAL (
+            SELECT x.action, x.subscription_type, x.occurred_at, x.event_id
+            FROM gateway.source_event x
+            WHERE x.company_id = p_company AND x.subscriber_id = m.subscriber_id
+                AND x.occurred_at <= p_at AND x.channel = p_channel
+                AND x.action = 'unsubscribed'
+            OFFSET 0) y) p
     WHERE o.company_id = p_company AND o.occurred_at = p_at AND o.event_id = p_event
         AND (p.occurred_at, p.action, p.event_id) < (p_at, 'unsubscribed', p_event)
         AND gateway.decides_on(p.action = 'unsubscribed',
