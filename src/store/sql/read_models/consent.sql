@@ -105,13 +105,14 @@ BEGIN
             FROM found f WHERE f.shared IS NULL
             UNION
             SELECT f.company_id, f.channel, f.shared, m.subscriber_id
-            FROM found f
-            CROSS JOIN LATERAL (
-                SELECT f.profile_id AS id
-                UNION ALL
-                SELECT o.subscriber_id FROM identity o WHERE o.company_id = f.company_id
-                    AND o.profile_id = f.profile_id AND o.profile_id <> o.subscriber_id) p
-            JOIN identity m ON m.company_id = f.company_id AND m.subscriber_id = p.id
+            FROM (SELECT u.*, p.id FROM found u
+                  CROSS JOIN LATERAL (
+                      SELECT u.profile_id AS id
+                      UNION ALL
+                      SELECT o.subscriber_id FROM identity o WHERE o.company_id = u.company_id
+                          AND o.profile_id = u.profile_id AND o.profile_id <> o.subscriber_id) p
+                  OFFSET 0) f
+            JOIN identity m ON m.company_id = f.company_id AND m.subscriber_id = f.id
             WHERE f.shared = CASE f.channel WHEN 'sms' THEN m.sms_to ELSE m.email_to END)
         SELECT coalesce(array_agg(ROW(
                    r.company_id, r.channel, r.recipient_id, r.subscriber_id,
