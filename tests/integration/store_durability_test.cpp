@@ -93,7 +93,7 @@ TEST(SynchronousCommitTest, APositionThatAnybodySawIsThereAfterACrash)
         apply_all(url);
         ASSERT_EQ(value(url, seen), std::to_string(number));
 
-        server.kill();
+        server.stop(); // without a checkpoint, and what only memory had is gone
         server.start();
 
         EXPECT_EQ(value(url, seen), std::to_string(number));
