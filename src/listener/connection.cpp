@@ -80,8 +80,8 @@ connection::connection(loop_socket socket, tls_context tls) : socket_(std::move(
     if (tls == nullptr)
         return;
     tls_.reset(SSL_new(tls->native_handle()));
-    BIO* const bio = BIO_new(socket_method());
-    if (tls_ == nullptr || bio == nullptr)
+    BIO* const bio = tls_ == nullptr ? nullptr : BIO_new(socket_method());
+    if (bio == nullptr)
         throw std::bad_alloc{};
     BIO_set_data(bio, &socket_);
     BIO_set_init(bio, 1);
@@ -115,15 +115,25 @@ task<bool> connection::may_try_again(int outcome, error_code& ec)
     }
 }
 
+template <class Call>
+task<bool> connection::waited_for(Call& call, error_code& ec)
+{
+    for (bool has_waited = false;; has_waited = true) {
+        ERR_clear_error();
+        const int outcome = call();
+        if (outcome == 1)
+            co_return has_waited;
+        if (!co_await may_try_again(outcome, ec))
+            co_return true;
+    }
+}
+
 task<void> connection::handshake(error_code& ec)
 {
-    for (bool again = tls_ != nullptr; again;) {
-        ERR_clear_error();
-        const int outcome = SSL_do_handshake(tls_.get());
-        if (outcome == 1)
-            co_return;
-        again = co_await may_try_again(outcome, ec);
-    }
+    if (tls_ == nullptr)
+        co_return;
+    auto shake_hands = [this] { return SSL_do_handshake(tls_.get()); };
+    co_await waited_for(shake_hands, ec);
 }
 
 task<std::size_t> connection::read_some(asio::mutable_buffer into, error_code& ec)
@@ -135,19 +145,12 @@ task<std::size_t> connection::read_some(asio::mutable_buffer into, error_code& e
 
 task<std::size_t> connection::read_tls(asio::mutable_buffer into, error_code& ec)
 {
-    bool has_waited = false;
-    for (bool again = true; again; has_waited = true) {
-        std::size_t done = 0;
-        ERR_clear_error();
-        const int outcome = SSL_read_ex(tls_.get(), into.data(), into.size(), &done);
-        if (outcome == 1) {
-            if (!has_waited) // others have their turn beside a peer that always has more to say
-                co_await asio::post(executor(), use_task);
-            co_return done;
-        }
-        again = co_await may_try_again(outcome, ec);
-    }
-    co_return 0;
+    std::size_t done = 0;
+    auto read = [&] { return SSL_read_ex(tls_.get(), into.data(), into.size(), &done); };
+    const bool has_waited = co_await waited_for(read, ec);
+    if (!has_waited) // others have their turn beside a peer that always has more to say
+        co_await asio::post(executor(), use_task);
+    co_return done;
 }
 
 task<std::size_t> connection::write_some(asio::const_buffer from, error_code& ec)
@@ -159,15 +162,10 @@ task<std::size_t> connection::write_some(asio::const_buffer from, error_code& ec
 
 task<std::size_t> connection::write_tls(asio::const_buffer from, error_code& ec)
 {
-    for (bool again = true; again;) {
-        std::size_t done = 0;
-        ERR_clear_error();
-        const int outcome = SSL_write_ex(tls_.get(), from.data(), from.size(), &done);
-        if (outcome == 1)
-            co_return done;
-        again = co_await may_try_again(outcome, ec);
-    }
-    co_return 0;
+    std::size_t done = 0;
+    auto write = [&] { return SSL_write_ex(tls_.get(), from.data(), from.size(), &done); };
+    co_await waited_for(write, ec);
+    co_return done;
 }
 
 task<void> connection::finish(std::size_t bytes_max)

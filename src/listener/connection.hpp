@@ -45,6 +45,10 @@ public:
     void close();
 
 private:
+    // Asks OpenSSL for `call` until it is done; else `ec` says what ended the connection. False: it
+    // was done at once.
+    template <class Call>
+    task<bool> waited_for(Call& call, error_code& ec);
     // Whether what OpenSSL was asked for may be asked for again, now that the socket is ready.
     task<bool> may_try_again(int outcome, error_code& ec);
     task<std::size_t> read_tls(boost::asio::mutable_buffer into, error_code& ec);
