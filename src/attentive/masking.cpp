@@ -10,28 +10,11 @@ namespace {
 
 constexpr std::string_view between = "/?&= ";
 
-int hex_digit(char c)
-{
-    const auto at = std::string_view{"0123456789abcdef"}.find(ascii_lower({&c, 1}));
-    return at == std::string_view::npos ? -1 : static_cast<int>(at);
-}
-
 std::string without_escapes(std::string text)
 {
     constexpr int layers_max = 5;
-    for (int layer = 0; layer < layers_max; ++layer) {
-        std::string out;
-        for (std::size_t i = 0; i < text.size(); ++i) {
-            const int high = i + 2 < text.size() && text[i] == '%' ? hex_digit(text[i + 1]) : -1;
-            const int low = high < 0 ? -1 : hex_digit(text[i + 2]);
-            const bool is_ascii = low >= 0 && high < 8;
-            out += is_ascii ? static_cast<char>(high * 16 + low) : text[i];
-            i += is_ascii ? 2 : 0;
-        }
-        if (out == text)
-            break;
-        text = std::move(out);
-    }
+    for (int layer = 0; layer < layers_max && text.find('%') != std::string::npos; ++layer)
+        text = ascii_percent_decoded(text);
     return text;
 }
 
@@ -53,6 +36,8 @@ bool names_somebody(std::string_view text)
 
 std::string masked(std::string_view text)
 {
+    if (text.find_first_of("@+%") == std::string_view::npos) // as nearly all are
+        return std::string{text};
     std::string out;
     while (!text.empty()) {
         const auto end = std::min(text.find_first_of(between), text.size());

@@ -255,7 +255,7 @@ normalized normalize(std::string_view body, const phone_rule& phones)
 
 normalized normalize_delivery(const verified_delivery& d)
 {
-    return normalizer_of({})(d);
+    return flagged(normalize(d.body()), d);
 }
 
 mapping_function normalizer_of(phone_rule phones)

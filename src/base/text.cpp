@@ -91,21 +91,37 @@ bool is_digits(std::string_view text)
     return !text.empty() && std::all_of(text.begin(), text.end(), is_digit);
 }
 
-std::string percent_decoded(std::string_view text, bool plus_is_space)
+namespace {
+
+// What escapes stand for, up to byte `last`.
+std::string unescaped(std::string_view text, int last, bool plus_is_space)
 {
     std::string out;
     out.reserve(text.size());
     for (std::size_t i = 0; i < text.size(); ++i) {
         const int high = text[i] == '%' && i + 2 < text.size() ? hex_value(text[i + 1]) : -1;
         const int low = high >= 0 ? hex_value(text[i + 2]) : -1;
-        if (low >= 0) {
+        if (low >= 0 && high * 16 + low <= last) {
             out += static_cast<char>(high * 16 + low);
             i += 2;
         } else {
             out += plus_is_space && text[i] == '+' ? ' ' : text[i];
         }
     }
+    return out;
+}
+
+} // namespace
+
+std::string percent_decoded(std::string_view text, bool plus_is_space)
+{
+    auto out = unescaped(text, 0xff, plus_is_space);
     return is_utf8(out) ? out : std::string{text};
+}
+
+std::string ascii_percent_decoded(std::string_view text)
+{
+    return unescaped(text, 0x7f, false);
 }
 
 } // namespace gateway

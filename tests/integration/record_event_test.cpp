@@ -1,6 +1,7 @@
 // gateway.record_event: what other sources record must meet the subscribers of Attentive's events,
 // so its rules of identity are held against the normalizer's; and a call is safe to repeat.
 #include "attentive/identifiers.hpp"
+#include "attentive/masking.hpp"
 #include "gateway/attentive/normalizer.hpp"
 #include "gateway/store/record.hpp"
 #include "support/cluster.hpp"
@@ -264,6 +265,18 @@ TEST(RecordEventTest, SaysWhatIsWrong)
     EXPECT_THAT(refusal("'shop', 'page.viewed', 'C', now(), '{\"email\": {}}', 'https://a/'"),
                 HasSubstr("email must be a string"));
     EXPECT_EQ(value(url, "SELECT count(*) FROM gateway.intake"), "0");
+}
+
+// Whoever reads a path cannot tell which of the two masked it.
+TEST(RecordEventTest, MasksAsTheNormalizerDoes)
+{
+    const std::string url = fresh_database();
+    for (const std::string text :
+         {"/unsubscribe/kim@lindenpost.net", "/u/jane.roe%2Bshop%40lindenpost.net/profile",
+          "/u/%6aane%2540lindenpost.net", "/of/%2B12065550144/x", "a@b.c", "a@.c", "a@b.", "@b.c",
+          "a@b@c.d", "+1@b.c", "+123456", "+1234567", "+123456789012345", "+1234567890123456",
+          "%E9kim%40lindenpost.net%FF", "/caf%C3%A9//x?y=1&z", "100 %", "%4", "Kim@Lindenpost.NET"})
+        EXPECT_EQ(value(url, "SELECT gateway.masked(" + sql_text(text) + ")"), masked(text));
 }
 
 } // namespace

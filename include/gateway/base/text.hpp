@@ -37,4 +37,7 @@ bool is_digits(std::string_view text);
 // `text` itself when those bytes would not be UTF-8. A "%" without two hex digits stays.
 std::string percent_decoded(std::string_view text, bool plus_is_space);
 
+// The same of escapes that stand for ASCII; others stay.
+std::string ascii_percent_decoded(std::string_view text);
+
 } // namespace gateway
