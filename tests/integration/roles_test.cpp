@@ -6,6 +6,7 @@
 #include "gateway/store/migrations.hpp"
 #include "gateway/store/read_models.hpp"
 #include "support/story_store.hpp"
+#include "support/waiting.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -13,7 +14,6 @@
 
 #include <algorithm>
 #include <sstream>
-#include <thread>
 
 namespace gateway {
 namespace {
@@ -50,10 +50,11 @@ std::vector<std::string> views_of(const std::string& url, const std::string& sch
     return names;
 }
 
-void await_applied(const std::string& url)
+bool is_in_step(const std::string& url)
 {
-    while (value(url, "SELECT deliveries + events FROM gateway.projection_lag()") != "0")
-        std::this_thread::sleep_for(std::chrono::milliseconds{20});
+    return becomes([&] {
+        return value(url, "SELECT deliveries + events FROM gateway.projection_lag()") == "0";
+    });
 }
 
 class RolesTest : public testing::Test {
@@ -149,7 +150,7 @@ TEST_F(RolesTest, AreKeptToTheirCompaniesAndOthersAreNot)
     const std::string company = story_company_id(0);
     test::query(url_, "SELECT gateway.record_event('shop', 'page.viewed', 'other company', now(),"
                       " '{\"email\": \"a@elsewhere.org\"}', 'https://shop.example.com/')");
-    await_applied(url_);
+    ASSERT_TRUE(is_in_step(url_));
     test::query(url_, "DO $$ BEGIN CREATE ROLE client LOGIN IN ROLE gateway_reader, gateway_pii,"
                       " gateway_source, gateway_privacy;"
                       " EXCEPTION WHEN duplicate_object THEN NULL; END $$;"
@@ -182,7 +183,7 @@ TEST_F(RolesTest, AreKeptToTheirCompaniesAndOthersAreNot)
 
     // The daemon goes on, and so does whoever owns the schema.
     post(story_body({.at = now(), .kind = story_kind::sms_sent, .serial = 7, .message = 1'000}));
-    await_applied(url_);
+    ASSERT_TRUE(is_in_step(url_));
     EXPECT_TRUE(rebuild({.database_url = as_member(url_, "gateway_writer")}));
     EXPECT_TRUE(migrate(url_));
 
