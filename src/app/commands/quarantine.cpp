@@ -35,10 +35,11 @@ result<configured> connect_once_applied(const database_options& options)
     BOOST_OUTCOME_TRY(auto at, connect_to_current_schema(options));
     BOOST_OUTCOME_TRY(const auto left, await_applied(at.database.url));
     if (left > 0)
-        print_error("{} deliveries are kept but not applied yet: what they come to is not among "
-                    "these. A gateway that runs applies them, and attentive-gateway doctor says "
-                    "what keeps it from that\n",
-                    left);
+        print_error(
+            "{} {} kept but not applied yet: what comes of it is not among these. A gateway "
+            "that runs applies it, and attentive-gateway doctor says what keeps it from "
+            "that\n",
+            left, left == 1 ? "delivery is" : "deliveries are");
     return at;
 }
 
