@@ -56,8 +56,9 @@ CREATE FUNCTION bench.cpu() RETURNS bigint LANGUAGE sql AS
     $$ SELECT split_part(pg_read_file('/proc/self/schedstat'), ' ', 1)::bigint $$;
 CREATE FUNCTION bench.step() RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
-    v_first bigint := projected + 1 FROM gateway.log_state;
-    v_last  bigint := least(projected + 2000, position) FROM gateway.log_state;
+    v_first bigint := projected + 1 FROM gateway.projection_state;
+    v_last  bigint := least(projected + 2000, position)
+                      FROM gateway.projection_state, gateway.log_state;
     v_model text;
     v_cpu   bigint;
     v_wal   pg_lsn;
@@ -69,8 +70,8 @@ BEGIN
         INSERT INTO bench.cost SELECT v_model, v_last - v_first + 1, bench.cpu() - v_cpu,
                                       pg_current_wal_insert_lsn() - v_wal;
     END LOOP;
-    UPDATE gateway.log_state SET projected = v_last;
-    RETURN (SELECT projected < position FROM gateway.log_state);
+    UPDATE gateway.projection_state SET projected = v_last;
+    RETURN (SELECT v_last < position FROM gateway.log_state);
 END $$;
 )";
 

@@ -65,7 +65,7 @@ TEST_F(FeedSilenceTest, ASteadyFeedIsSilentAfterTwiceItsLongestPauseAndAQuarter)
               "t");
 
     query(url_, "DELETE FROM gateway.source_event WHERE received_at > now() - interval '35 min';"
-                "DELETE FROM gateway.feed_day; UPDATE gateway.log_state SET projected = 0");
+                "DELETE FROM gateway.feed_day; UPDATE gateway.projection_state SET projected = 0");
 
     EXPECT_EQ(state(url_), "silent");
     EXPECT_EQ(value(url_, "SELECT is_silent AND silence > '36 min' AND newest_event + silence ="
@@ -86,7 +86,7 @@ TEST_F(FeedSilenceTest, ANightIsNoSilenceButSixHoursThatWereNeverEmptyAre)
               "t");
 
     query(url_, "DELETE FROM gateway.source_event WHERE received_at > now() - interval '18 h';"
-                "DELETE FROM gateway.feed_day; UPDATE gateway.log_state SET projected = 0");
+                "DELETE FROM gateway.feed_day; UPDATE gateway.projection_state SET projected = 0");
 
     EXPECT_EQ(state(url_), "silent"); // 18 hours, less than twice ten
     EXPECT_EQ(value(url_, "SELECT missed_hours BETWEEN 6 AND 8 FROM report.feed_silence"), "t");

@@ -87,7 +87,7 @@ TEST(ProjectorTest, TheThreadKeepsUpSurvivesALostConnectionAndStopsAtOnce)
     const std::string url = fresh_database();
     const auto projected = [&url](const std::string& events) {
         return becomes(
-            [&] { return value(url, "SELECT projected FROM gateway.log_state") == events; });
+            [&] { return value(url, "SELECT projected FROM gateway.projection_state") == events; });
     };
     auto running =
         std::make_unique<applier>(applier_settings{.database_url = url, .map = as_known});
@@ -97,7 +97,8 @@ TEST(ProjectorTest, TheThreadKeepsUpSurvivesALostConnectionAndStopsAtOnce)
     append_event(url, {.at = "2026-03-01 10:00", .action = "subscribed"});
     EXPECT_TRUE(projected("1"));
     query(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname ="
-               " current_database() AND application_name = 'attentive-gateway applier'");
+               " current_database() AND application_name IN ('attentive-gateway applier',"
+               " 'attentive-gateway projector')");
     append_event(url, {.at = "2026-03-02 10:00", .action = "unsubscribed"});
     EXPECT_TRUE(projected("2"));
     const auto start = std::chrono::steady_clock::now();

@@ -100,7 +100,7 @@ TEST(WriterTest, OneStepIsOneTransactionWithItsLineage)
     EXPECT_EQ(value(url, "SELECT count(*) FROM gateway.source_event JOIN gateway.delivery"
                          " USING (intake_id, ordinal) WHERE body IS NOT NULL"),
               "500");
-    EXPECT_EQ(value(url, "SELECT projected FROM gateway.log_state"), "0");
+    EXPECT_EQ(value(url, "SELECT projected FROM gateway.projection_state"), "0");
 }
 
 TEST(WriterTest, LeavesNothingBehindWhenTheTransactionFails)

@@ -161,10 +161,10 @@ std::optional<std::string> url_of(const config& c, diagnosis& found)
     return std::nullopt;
 }
 
-// Writers, applier, observer, page and keeper, and with a spool its drainer.
+// Writers, applier, projector, observer, page and keeper, and with a spool its drainer.
 long connections_of(const config& c)
 {
-    return static_cast<long>(c.database.writers) + 4 + (c.spool.directory.empty() ? 0 : 1);
+    return static_cast<long>(c.database.writers) + 5 + (c.spool.directory.empty() ? 0 : 1);
 }
 
 std::string limit_remedy(const char* what, const std::string& name, long wanted)

@@ -1,14 +1,15 @@
-// When to take a step, how large, and what a failure of one means. First to the log, then to the
-// read models: the first is what the intake waits for, the second may lag while much arrives.
+// When to take a step, how large, and how long to rest behind it. Two threads: one applies the
+// intake to the log, the other the log to the read models. Neither waits for the other, so that a
+// backlog of one does not hold up the other, and two processors are of use.
 #include "gateway/store/applier.hpp"
-#include "gateway/base/backoff.hpp"
 #include "gateway/base/log.hpp"
 #include "gateway/base/log_limit.hpp"
 #include "gateway/base/metrics.hpp"
-#include "gateway/base/worker.hpp"
 #include "store/apply/apply_session.hpp"
+#include "store/apply/step_loop.hpp"
 #include "store/database/database.hpp"
 #include "store/database/missing_grant.hpp"
+#include "store/database/schema.hpp"
 
 #include <algorithm>
 #include <thread>
@@ -20,7 +21,7 @@ namespace {
 
 using clock = worker::clock;
 
-constexpr std::size_t busy_events_min = 3'000; // a second: whoever writes them needs the processor
+constexpr int busy_rests = 3; // as long as the step took: the intake comes first
 constexpr std::chrono::milliseconds others_pause{50};
 constexpr std::chrono::seconds patience{2};
 constexpr int refusals_max = 3; // of all that was taken, in a row: then they are put off one by one
@@ -36,156 +37,130 @@ const counter stored = applied_counter("stored");
 const counter duplicate = applied_counter("duplicate");
 const counter quarantined_anew = applied_counter("quarantined");
 
-struct projected {
-    bool is_active; // false: another session writes log or read models
-    std::size_t events;
-    std::size_t set_aside;
-    std::size_t arriving; // events of the last second
-    clock::duration took;
-};
-
-projected project(pqxx::connection& connection, std::size_t events_max)
+// Full steps follow each other. Behind a small one something gathers first, since a step of few
+// costs nearly as much as one of many.
+clock::duration rest_behind(clock::duration step, bool is_full, bool is_busy,
+                            clock::duration idle_pause)
 {
-    const auto start = clock::now();
-    pqxx::nontransaction work{connection};
-    work.exec("DISCARD PLANS"); // tables grow from nothing: the plans of a minute ago may be a trap
-    const auto row = work.exec_params(
-        "SELECT is_active, events, set_aside, arriving FROM gateway.project($1)", events_max)[0];
-    return {row[0].as<bool>(), row[1].as<std::size_t>(), row[2].as<std::size_t>(),
-            row[3].as<std::size_t>(), clock::now() - start};
+    const clock::duration rest = is_full ? clock::duration::zero() : idle_pause;
+    return is_busy ? std::max(rest, busy_rests * step) : rest;
 }
 
-} // namespace
-
-struct applier::implementation {
-    explicit implementation(applier_settings s)
-        : settings(std::move(s)), events_max(settings.events_max)
+// From the intake to the log.
+class applying : public step_loop::session {
+public:
+    applying(const applier_settings& settings, call_deadlines& deadlines)
+        : settings_(settings), session_{settings.database_url,
+                                        settings.map,
+                                        deadlines,
+                                        {{.deliveries_max = settings.deliveries_max},
+                                         settings.step_deadline}}
     {
     }
 
-    void run(worker& self);
-    void work_with(apply_session& session, worker& self);
-    bool apply(apply_session& session);
-    bool project_with(apply_session& session);
-    void failed(worker& self, const char* event, const char* text, log_limit& limit);
+    pqxx::connection& connection() override { return session_.connection(); }
+    clock::duration step() override;
 
-    const applier_settings settings;
-    std::size_t events_max;            // halved by each failure, doubled by each success
-    clock::time_point project_after{}; // the log comes first
-    int refused_in_a_row = 0;
-    call_deadlines deadlines;
-    backoff failures;
-    log_limit failed_log;
-    log_limit projection_log;
-    log_limit set_aside_log;
-    log_limit refused_log{std::chrono::minutes{10}};
-    worker thread{"applier", [this](worker& self) { run(self); }};
+private:
+    const applier_settings& settings_;
+    apply_session session_;
+    int refused_in_a_row_ = 0;
+    log_limit refused_log_{std::chrono::minutes{10}};
 };
 
-void applier::implementation::failed(worker& self, const char* event, const char* text,
-                                     log_limit& limit)
+clock::duration applying::step()
 {
-    if (self.is_stopping()) // which cuts the step
-        return;
-    const error why = to_error(current_failure(), settings.database_url, database_role::writer);
-    write_log(limit, severity::warn, event, text,
-              {{"error.type", name(why.code)}, {"error.message", why.detail}});
-}
-
-// Whether more waits.
-bool applier::implementation::apply(apply_session& session)
-{
+    const auto start = clock::now();
     const auto others =
-        refused_in_a_row >= refusals_max ? takes_others::yes : takes_others::unknown;
-    ++refused_in_a_row; // unless it comes back
-    const auto round = session.round(others);
-    refused_in_a_row = 0;
+        refused_in_a_row_ >= refusals_max ? takes_others::yes : takes_others::unknown;
+    ++refused_in_a_row_; // unless it comes back
+    const auto round = session_.round(others);
+    refused_in_a_row_ = 0;
     stored.add(static_cast<double>(round.done.stored));
     duplicate.add(static_cast<double>(round.done.duplicates));
     quarantined_anew.add(static_cast<double>(round.done.quarantined));
     if (round.refused > 0)
-        write_log(refused_log, severity::error, "deliveries_put_off",
+        write_log(refused_log_, severity::error, "deliveries_put_off",
                   "{attentive.delivery.count} deliveries are refused by the database (SQLSTATE "
                   "{db.response.status_code}): they wait in the intake and are tried again, the "
                   "others go on",
                   {{"attentive.delivery.count", round.refused},
                    {"db.response.status_code", round.refusal}});
-    return round.deliveries >= settings.deliveries_max;
+    return rest_behind(clock::now() - start, round.deliveries >= settings_.deliveries_max,
+                       round.done.is_busy, settings_.idle_pause);
 }
 
-// The same. Full steps follow each other, but take a third of the time while many events arrive.
-// Behind a small step some events gather, since a step of few costs nearly as much as one of many.
-bool applier::implementation::project_with(apply_session& session)
+// From the log to the read models.
+class projecting : public step_loop::session {
+public:
+    projecting(const applier_settings& settings, call_deadlines& deadlines)
+        : settings_(settings), deadlines_(deadlines),
+          database_({.url = settings.database_url,
+                     .application = "attentive-gateway projector",
+                     .statement_timeout = settings.step_deadline}),
+          events_max_(settings.events_max)
+    {
+        const auto limit = within_deadline();
+        expect_schema(database_.connection());
+    }
+
+    pqxx::connection& connection() override { return database_.connection(); }
+    clock::duration step() override;
+
+private:
+    call_deadlines::guard within_deadline()
+    {
+        return {deadlines_, connection().sock(), settings_.step_deadline};
+    }
+
+    const applier_settings& settings_;
+    call_deadlines& deadlines_;
+    database database_;
+    std::size_t events_max_; // halved by each failure, doubled by each success
+    log_limit set_aside_log_;
+};
+
+clock::duration projecting::step()
 {
-    if (clock::now() < project_after)
-        return false;
-    const call_deadlines::guard limit{deadlines, session.connection().sock(),
-                                      settings.step_deadline};
-    const std::size_t asked = std::exchange(events_max, std::max<std::size_t>(events_max / 2, 1));
-    const auto done = project(session.connection(), asked); // when it throws, half of it is next
-    events_max = std::min(asked * 2, settings.events_max);
-    if (done.set_aside > 0)
-        write_log(set_aside_log, severity::error, "events_set_aside",
+    const auto start = clock::now();
+    const auto limit = within_deadline();
+    const std::size_t asked = std::exchange(events_max_, std::max<std::size_t>(events_max_ / 2, 1));
+    pqxx::nontransaction t{connection()};
+    t.exec("DISCARD PLANS"); // tables grow from nothing: the plans of a minute ago may be a trap
+    const auto done =
+        t.exec_params("SELECT events, set_aside, is_busy FROM gateway.project($1)", asked)[0];
+    events_max_ = std::min(asked * 2, settings_.events_max); // it did not throw
+    if (const auto set_aside = done[1].as<std::size_t>(); set_aside > 0)
+        write_log(set_aside_log_, severity::error, "events_set_aside",
                   "{attentive.event.count} events hold a value that the read models refuse and "
                   "were set aside: see gateway.set_aside",
-                  {{"attentive.event.count", done.set_aside}});
-    const bool full = done.events >= asked;
-    if (full && done.arriving >= busy_events_min)
-        project_after = clock::now() + 2 * done.took;
-    return full;
+                  {{"attentive.event.count", set_aside}});
+    return rest_behind(clock::now() - start, done[0].as<std::size_t>() >= asked, done[2].as<bool>(),
+                       settings_.idle_pause);
 }
 
-// Until this stops. Throws when the connection is of no more use.
-void applier::implementation::work_with(apply_session& session, worker& self)
-{
-    clock::duration rest{0};
-    const auto step = [&](auto work, const char* event, const char* text, log_limit& limit) {
-        try {
-            const bool more = work();
-            failures.reset();
-            return more;
-        } catch (...) {
-            if (current_failure().kind == failure_kind::lost || !session.connection().is_open())
-                throw;
-            failed(self, event, text, limit);
-            rest = failures.next();
-            return false;
-        }
-    };
-    while (self.rest(rest)) {
-        rest = clock::duration::zero();
-        const bool more =
-            step([&] { return apply(session); }, "not_applied",
-                 "the intake is not applied to the log for now: {error.message}", failed_log);
-        if (self.is_stopping())
-            return;
-        const bool more_to_project = step(
-            [&] { return project_with(session); }, "projection_failed",
-            "the read models are not brought up to date for now: {error.message}", projection_log);
-        if (rest == clock::duration::zero() && !more && !more_to_project)
-            rest = settings.idle_pause;
-    }
-}
+} // namespace
 
-void applier::implementation::run(worker& self)
-{
-    clock::duration rest{0};
-    while (self.rest(rest)) {
-        try {
-            apply_session session{
-                settings.database_url,
-                settings.map,
-                deadlines,
-                {{.deliveries_max = settings.deliveries_max}, settings.step_deadline}};
-            work_with(session, self);
-            return;
-        } catch (...) {
-            failed(self, "not_applied",
-                   "the intake is not applied to the log for now: {error.message}", failed_log);
-            rest = failures.next();
-        }
-    }
-}
+struct applier::implementation {
+    explicit implementation(applier_settings s) : settings(std::move(s)) {}
+
+    const applier_settings settings;
+    step_loop to_log{
+        "applier",
+        settings.database_url,
+        {"not_applied", "the intake is not applied to the log for now: {error.message}"},
+        [this](call_deadlines& deadlines) {
+            return std::make_unique<applying>(settings, deadlines);
+        }};
+    step_loop to_read_models{
+        "projector",
+        settings.database_url,
+        {"projection_failed",
+         "the read models are not brought up to date for now: {error.message}"},
+        [this](call_deadlines& deadlines) {
+            return std::make_unique<projecting>(settings, deadlines);
+        }};
+};
 
 result<void> apply_waiting(const std::string& database_url, const mapping_function& map)
 {
@@ -234,13 +209,13 @@ applier::applier(applier_settings settings)
 
 applier::~applier()
 {
-    stop();
+    stop(); // both, before either is waited for
 }
 
 void applier::stop()
 {
-    implementation_->thread.stop();
-    implementation_->deadlines.end_all();
+    implementation_->to_log.stop();
+    implementation_->to_read_models.stop();
 }
 
 } // namespace gateway

@@ -41,6 +41,7 @@ struct applied {
     std::uint64_t stored = 0;
     std::uint64_t duplicates = 0;
     std::uint64_t quarantined = 0;
+    bool is_busy = false; // see gateway.is_busy
 };
 
 struct intake_range {

@@ -69,7 +69,8 @@ BEGIN
     GRANT INSERT, SELECT, UPDATE, DELETE ON gateway.intake_waiting, gateway.set_aside
         TO gateway_writer;
     GRANT INSERT ON gateway.source_event TO gateway_writer;
-    GRANT SELECT, UPDATE (position, projected) ON gateway.log_state TO gateway_writer;
+    GRANT SELECT, UPDATE (position) ON gateway.log_state TO gateway_writer;
+    GRANT SELECT, UPDATE (projected) ON gateway.projection_state TO gateway_writer;
     GRANT INSERT, SELECT ON gateway.step TO gateway_writer;
     -- SELECT of all, for whoever replays: the bytes are mapped again.
     GRANT INSERT, SELECT,

@@ -44,7 +44,8 @@ BEGIN
             AND e.subscriber_id = d.subscriber_id
         UNION -- what no read model has seen yet
         SELECT e.subscriber_id
-        FROM gateway.log_state l JOIN gateway.source_event e ON e.position > l.projected
+        FROM gateway.projection_state p
+        JOIN gateway.source_event e ON e.position > p.projected
         WHERE e.company_id = p_company_id
           AND e.subscriber_id IS NOT NULL
           AND e.identifiers @> jsonb_build_object(p_kind, jsonb_build_array(p_value))),
@@ -199,7 +200,8 @@ BEGIN
             SELECT FROM gateway.intake_waiting w WHERE w.tries = 0 AND w.appended_at <= v_at) LOOP
         PERFORM pg_sleep(0.05);
     END LOOP;
-    PERFORM pg_advisory_xact_lock(gateway.projection_lock()); -- log and read models hold still
+    PERFORM pg_advisory_xact_lock(gateway.log_lock()); -- log and read models hold still
+    PERFORM pg_advisory_xact_lock(gateway.projection_lock());
     v_at := clock_timestamp();
 
     PERFORM gateway.find_erased(p_company_id, p_kind, v_value);

@@ -109,7 +109,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT least(now(), (SELECT min(w.appended_at) FROM gateway.intake_waiting w),
         (SELECT n.applied_at FROM gateway.step n
-         WHERE n.events > 0 AND n.position > (SELECT s.projected FROM gateway.log_state s)
+         WHERE n.events > 0 AND n.position > (SELECT s.projected FROM gateway.projection_state s)
          ORDER BY n.position LIMIT 1));
 END;
 COMMENT ON FUNCTION gateway.projected_until IS

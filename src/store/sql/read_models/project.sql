@@ -10,7 +10,7 @@ CREATE OR REPLACE FUNCTION gateway.projection_lock() RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN 4702111234474983746;
 COMMENT ON FUNCTION gateway.projection_lock IS
     'Number of the advisory lock (of a transaction, so that poolers do not matter) that whoever '
-    'writes the log or read models holds.';
+    'writes the read models holds. Who needs both takes gateway.log_lock first.';
 
 CREATE OR REPLACE FUNCTION gateway.project_events(
     p_first bigint, p_last bigint, p_models text[])
@@ -108,8 +108,9 @@ BEGIN
     WHERE s.first_position = (SELECT min(d.first_position) FROM gateway.set_aside d WHERE d.is_due)
     RETURNING s.first_position, s.last_position, true INTO first, last, was_set_aside;
     IF first IS NULL THEN
-        SELECT s.projected + 1, least(s.projected + p_events_max, s.position), false
-        INTO first, last, was_set_aside FROM gateway.log_state s;
+        SELECT s.projected + 1, least(s.projected + p_events_max, l.position), false
+        INTO first, last, was_set_aside
+        FROM gateway.projection_state s CROSS JOIN gateway.log_state l;
     END IF;
 END $$;
 COMMENT ON FUNCTION gateway.next_positions IS
@@ -118,7 +119,7 @@ COMMENT ON FUNCTION gateway.next_positions IS
 
 CREATE OR REPLACE FUNCTION gateway.project(
     p_events_max integer DEFAULT 2000,
-    OUT is_active boolean, OUT events bigint, OUT set_aside bigint, OUT arriving bigint)
+    OUT is_active boolean, OUT events bigint, OUT set_aside bigint, OUT is_busy boolean)
 LANGUAGE plpgsql SET search_path = gateway, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 SET enable_bitmapscan = off SET enable_memoize = off SET enable_material = off SET jit = off
@@ -130,7 +131,7 @@ BEGIN
     is_active := pg_try_advisory_xact_lock(gateway.projection_lock());
     events := 0;
     set_aside := 0;
-    arriving := 0;
+    is_busy := false;
     IF NOT is_active THEN
         RETURN;
     END IF;
@@ -141,28 +142,27 @@ BEGIN
         RETURN;
     END IF;
     set_aside := gateway.project_or_set_aside(v_next.first, v_next.last, gateway.read_models());
-    UPDATE gateway.log_state s SET projected = v_next.last WHERE NOT v_next.was_set_aside;
-    SELECT coalesce(sum(n.events), 0) INTO arriving
-    FROM (SELECT s.events, s.applied_at FROM gateway.step s ORDER BY s.step_id DESC LIMIT 1000) n
-    WHERE n.applied_at > clock_timestamp() - interval '1 second';
+    UPDATE gateway.projection_state s SET projected = v_next.last
+    WHERE NOT v_next.was_set_aside;
+    is_busy := gateway.is_busy();
 END $$;
 COMMENT ON FUNCTION gateway.project IS
     'One step: merges about so many of the oldest events that wait into all read models. is_active '
-    'is false while another session writes log or read models; arriving: events that were applied '
-    'in the last second.';
+    'is false while another session writes read models; is_busy: see gateway.is_busy.';
 
 CREATE OR REPLACE FUNCTION gateway.projection_lag(
     OUT deliveries bigint, OUT events bigint, OUT oldest interval, OUT failed bigint,
     OUT refused bigint, OUT refusal text)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT w.deliveries, s.position - s.projected,
+    SELECT w.deliveries, l.position - s.projected,
            greatest(interval '0', clock_timestamp() - least(clock_timestamp(), w.oldest,
                (SELECT min(t.applied_at) FROM (SELECT n.applied_at FROM gateway.step n
                     WHERE n.events > 0 AND n.position > s.projected
                     ORDER BY n.position LIMIT 1) t))),
            (SELECT count(*) FROM gateway.set_aside), w.refused, w.refusal
-    FROM gateway.log_state s
+    FROM gateway.projection_state s
+    CROSS JOIN gateway.log_state l
     CROSS JOIN (SELECT coalesce(sum(i.deliveries), 0)::bigint AS deliveries,
                        min(i.appended_at) AS oldest,
                        coalesce(sum(i.deliveries) FILTER (WHERE i.tries > 0), 0)::bigint

@@ -51,7 +51,8 @@ SET plan_cache_mode = force_generic_plan SET max_parallel_workers_per_gather = 0
 AS $$
 DECLARE
     v_first bigint := position + 1 FROM rebuilt;
-    v_last  bigint := least(v_first - 1 + p_events_max, s.projected) FROM gateway.log_state s;
+    v_last  bigint := least(v_first - 1 + p_events_max, s.projected)
+            FROM gateway.projection_state s;
     v_aside gateway.set_aside;
 BEGIN
     SELECT * INTO v_aside FROM gateway.set_aside a

@@ -152,13 +152,18 @@ CREATE TABLE gateway.partition_made (
     made_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
--- How far the log goes, and how far the read models know it.
+-- How far the log goes, and how far the read models know it: two rows, so that who writes one does
+-- not wait for who writes the other.
 CREATE TABLE gateway.log_state (
+    only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),
+    position bigint  NOT NULL
+);
+INSERT INTO gateway.log_state (position) VALUES (0);
+CREATE TABLE gateway.projection_state (
     only_one  boolean PRIMARY KEY DEFAULT true CHECK (only_one),
-    position  bigint  NOT NULL,
     projected bigint  NOT NULL
 );
-INSERT INTO gateway.log_state (position, projected) VALUES (0, 0);
+INSERT INTO gateway.projection_state (projected) VALUES (0);
 
 CREATE SEQUENCE gateway.step_id AS bigint;
 

@@ -1,6 +1,6 @@
--- From the intake to the log. One transaction is one step: whoever takes it holds the lock of log
--- and read models, so events get their places without gaps, and nothing has to be written as if it
--- might conflict. A step that a crash undoes is done again, since what waits is deleted in its
+-- From the intake to the log. One transaction is one step: whoever takes it holds the lock of the
+-- log, so events get their places without gaps, and nothing has to be written as if it might
+-- conflict. A step that a crash undoes is done again, since what waits is deleted in its
 -- transaction.
 
 -- Returns how many are new; one that was there before counts the new deliveries, and waits again,
@@ -90,7 +90,7 @@ DECLARE
     v_intakes    bigint[];
     v_ordinals   integer[];
 BEGIN
-    PERFORM pg_advisory_xact_lock(gateway.projection_lock());
+    PERFORM pg_advisory_xact_lock(gateway.log_lock());
     WITH done AS (
         DELETE FROM gateway.intake_waiting w WHERE w.intake_id = ANY (p_intakes)
         RETURNING w.deliveries)
@@ -119,7 +119,7 @@ RETURNS void
 LANGUAGE plpgsql
 AS $$
 BEGIN
-    PERFORM pg_advisory_xact_lock(gateway.projection_lock());
+    PERFORM pg_advisory_xact_lock(gateway.log_lock());
     PERFORM gateway.keep_bodies(p_refused, p_kept, p_ordinals);
     UPDATE gateway.intake_waiting w
     SET tries = w.tries + 1, error = p_error, deliveries = r.deliveries,
@@ -144,7 +144,8 @@ COMMENT ON FUNCTION gateway.postpone_intakes IS
 CREATE OR REPLACE FUNCTION gateway.apply(
     p_version text, p_intakes bigint[], p_recorded bigint[], p_events gateway.event_row[],
     p_quarantine gateway.quarantine_row[],
-    OUT is_active boolean, OUT stored integer, OUT duplicates integer, OUT quarantined integer)
+    OUT is_active boolean, OUT stored integer, OUT duplicates integer, OUT quarantined integer,
+    OUT is_busy boolean)
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 SET enable_bitmapscan = off SET enable_memoize = off SET enable_material = off SET jit = off
@@ -160,9 +161,9 @@ BEGIN
     -- Nobody is to see a position that a crash would give to another event.
     PERFORM set_config('synchronous_commit', 'local', true);
     PERFORM set_config('lock_timeout', '5s', true); -- behind a step of others, or what lasts longer
-    PERFORM pg_advisory_xact_lock(gateway.projection_lock());
-    SELECT count(*) = cardinality(p_intakes), 0, 0, 0
-    INTO is_active, stored, duplicates, quarantined
+    PERFORM pg_advisory_xact_lock(gateway.log_lock());
+    SELECT count(*) = cardinality(p_intakes), 0, 0, 0, false
+    INTO is_active, stored, duplicates, quarantined, is_busy
     FROM gateway.intake_waiting w WHERE w.intake_id = ANY (p_intakes);
     IF NOT is_active THEN
         RETURN;
@@ -215,7 +216,8 @@ BEGIN
     UPDATE gateway.log_state s SET position = v_position + stored WHERE stored > 0;
     INSERT INTO gateway.step (step_id, position, events, duplicates, quarantined)
     VALUES (v_step, v_position + stored, stored, duplicates, quarantined);
+    is_busy := gateway.is_busy();
 END $$;
 COMMENT ON FUNCTION gateway.apply IS
     'Applies what was made of rows of the intake to the log, as one step; what was there before is '
-    'left alone.';
+    'left alone. is_busy: see gateway.is_busy.';

@@ -35,8 +35,32 @@ COMMENT ON FUNCTION gateway.append IS
     'Makes deliveries durable: appends them to the intake with a commit that waits for every disk '
     'of the cluster.';
 
+-- What is applied may wait, and what is acknowledged may not: they share processors and disk. A
+-- minute is what reports may lag for that; who gets more than the machine can take for longer than
+-- that has senders that wait.
+CREATE OR REPLACE FUNCTION gateway.is_busy() RETURNS boolean
+LANGUAGE plpgsql
+SET enable_seqscan = off
+AS $$
+BEGIN
+    RETURN 3000 <= (SELECT coalesce(sum(cardinality(i.received_at)), 0)
+                    FROM (SELECT n.received_at, n.appended_at FROM gateway.intake n
+                          ORDER BY n.intake_id DESC LIMIT 1000) i
+                    WHERE i.appended_at > clock_timestamp() - interval '1 second')
+        AND clock_timestamp() - interval '1 minute' < ALL (ARRAY(
+            (SELECT w.appended_at FROM gateway.intake_waiting w
+             WHERE w.tries = 0 ORDER BY w.intake_id LIMIT 1)
+            UNION ALL
+            (SELECT s.applied_at FROM gateway.step s
+             WHERE s.events > 0 AND s.position > (SELECT p.projected FROM gateway.projection_state p)
+             ORDER BY s.position LIMIT 1)));
+END $$;
+COMMENT ON FUNCTION gateway.is_busy IS
+    'Whether so much arrives (3000 deliveries a second) that steps are to rest between each other: '
+    'unless something has waited for a minute.';
+
 -- The oldest rows that are to be applied, one at least, with about so many deliveries and bytes.
--- Nothing while somebody else writes log or read models, which is_active says. What was refused
+-- Nothing while somebody else writes the log, which is_active says. What was refused
 -- waits for its time, and others go past it.
 CREATE OR REPLACE FUNCTION gateway.next_intakes(
     p_deliveries_max integer, p_bytes_max bigint, p_after bigint, OUT is_active boolean,
@@ -49,7 +73,7 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SE
 AS $$
 #variable_conflict use_column
 BEGIN
-    is_active := pg_try_advisory_xact_lock(gateway.projection_lock());
+    is_active := pg_try_advisory_xact_lock(gateway.log_lock());
     IF NOT is_active THEN
         RETURN NEXT;
         RETURN;

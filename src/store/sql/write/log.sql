@@ -6,6 +6,12 @@ COMMENT ON SCHEMA report IS 'Views for analysts: no clear-text identifiers, stab
 COMMENT ON SCHEMA report_pii IS
     'The few views that show phone, e-mail and texts. Granted to nobody by default.';
 
+CREATE OR REPLACE FUNCTION gateway.log_lock() RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN 4702111234474983745;
+COMMENT ON FUNCTION gateway.log_lock IS
+    'Number of the advisory lock (of a transaction, so that poolers do not matter) that whoever '
+    'writes the log holds.';
+
 SELECT gateway.describe('gateway.schema_migration',
     'The steps applied to this database, each once, in order.', ARRAY[
     ['version', 'Number of the step.'],
@@ -149,10 +155,14 @@ SELECT gateway.describe('gateway.partition_made',
     ['made_at', 'When it was made.']]);
 
 SELECT gateway.describe('gateway.log_state',
-    'How far the log goes, and how far the read models know it. One row.', ARRAY[
+    'How far the log goes. One row.', ARRAY[
     ['only_one', 'There is one row.'],
-    ['position', 'Of the newest event of gateway.source_event.'],
-    ['projected', 'Up to which position the read models know the log.']]);
+    ['position', 'Of the newest event of gateway.source_event.']]);
+
+SELECT gateway.describe('gateway.projection_state',
+    'How far the read models know the log. One row.', ARRAY[
+    ['only_one', 'There is one row.'],
+    ['projected', 'Up to which position of gateway.source_event.']]);
 
 SELECT gateway.describe('gateway.step',
     'One row for each transaction that applied something to the log.', ARRAY[
