@@ -116,6 +116,44 @@ TEST_F(ApplierFaultTest, ASilentServerIsLeftAtTheDeadline)
     at_every_call(relay_harm::hold_answer, false);
 }
 
+// A plan is made for an empty log or month, where the planner cannot tell the key's index from one
+// that has company and time too: with that, each event walks all of its company.
+TEST(ApplierTest, AStepFindsAnEventByItsKeyThoughTheLogWasEmptyAtFirst)
+{
+    const std::string url = fresh_database();
+    const auto acknowledge = [&url](int first, int n) {
+        answers all;
+        writer w{settings_for(url)};
+        for (int i = 0; i < n; ++i)
+            all.submit(w, click(first + i));
+    };
+    constexpr int steps = 5;
+    constexpr int events_of_a_step = 100;
+    {
+        call_deadlines deadlines;
+        apply_session session{url, as_known, deadlines};
+        acknowledge(0, 1);
+        session.round();
+        std::this_thread::sleep_for(1'100ms); // by then it has noticed
+        for (int step = 0; step < steps; ++step) {
+            acknowledge(1 + step * events_of_a_step, events_of_a_step);
+            session.round();
+        }
+    }
+
+    EXPECT_EQ(value(url, "SELECT position FROM gateway.log_state"),
+              std::to_string(1 + steps * events_of_a_step));
+    const auto looked_up_by = [&url](const std::string& index) {
+        return std::stoi(value(url, "SELECT sum(idx_scan) FROM pg_stat_user_indexes WHERE relname"
+                                    " LIKE 'source_event_2%' AND indexrelname LIKE '%" +
+                                        index + "%'"));
+    };
+    // The session says at its end what it did.
+    EXPECT_TRUE(becomes([&] { return looked_up_by("") >= steps * events_of_a_step; }));
+    EXPECT_GE(looked_up_by("pkey"), steps * events_of_a_step);
+    EXPECT_LE(looked_up_by("subscriber"), 1);
+}
+
 TEST(AwaitAppliedTest, SaysHowManyNobodyApplies)
 {
     const std::string url = fresh_database();

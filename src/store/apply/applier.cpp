@@ -9,6 +9,7 @@
 #include "store/apply/step_loop.hpp"
 #include "store/database/database.hpp"
 #include "store/database/missing_grant.hpp"
+#include "store/database/plan_renewal.hpp"
 #include "store/database/schema.hpp"
 
 #include <algorithm>
@@ -116,6 +117,7 @@ private:
     const applier_settings& settings_;
     call_deadlines& deadlines_;
     database database_;
+    plan_renewal renew_plans_;
     std::size_t events_max_; // halved by each failure, doubled by each success
     log_limit set_aside_log_;
 };
@@ -126,7 +128,7 @@ clock::duration projecting::step()
     const auto limit = within_deadline();
     const std::size_t asked = std::exchange(events_max_, std::max<std::size_t>(events_max_ / 2, 1));
     pqxx::nontransaction t{connection()};
-    t.exec("DISCARD PLANS"); // tables grow from nothing: the plans of a minute ago may be a trap
+    renew_plans_(t);
     const auto done =
         t.exec_params("SELECT events, set_aside, is_busy FROM gateway.project($1)", asked)[0];
     events_max_ = std::min(asked * 2, settings_.events_max); // it did not throw

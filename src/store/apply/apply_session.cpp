@@ -174,7 +174,10 @@ auto apply_session::in_time(Work work) -> decltype(work(std::declval<pqxx::nontr
 
 apply_round apply_session::round(takes_others others)
 {
-    auto rows = in_time([&](auto& t) { return read_intake(t, limits_, map_); });
+    auto rows = in_time([&](auto& t) {
+        renew_plans_(t);
+        return read_intake(t, limits_, map_);
+    });
     if (!rows.is_active || rows.ids.empty())
         return {.is_active = rows.is_active, .done = {}, .refusal = {}};
     ensure_partitions(rows);

@@ -6,6 +6,7 @@
 #include "store/apply/units.hpp"
 #include "store/database/call_deadlines.hpp"
 #include "store/database/database.hpp"
+#include "store/database/plan_renewal.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -97,6 +98,7 @@ private:
     const apply_limits limits_;
     const mapping_function map_;
     database database_;
+    plan_renewal renew_plans_;
     row_types types_;
     std::set<std::chrono::sys_days> months_;             // that have a partition
     std::chrono::steady_clock::time_point months_again_; // after a failure, not before

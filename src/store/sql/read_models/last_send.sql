@@ -176,16 +176,20 @@ BEGIN
             AND k.channel = a.channel AND k.action = 'unsubscribed'),
     answered AS (
         SELECT a.*, s.key AS now_key, s.occurred_at AS now_at
-        FROM (SELECT n.*, r.row_id IS NOT NULL AS is_gone,
+        FROM (SELECT n.*, (n.row_id IN (SELECT r.row_id FROM reaching r
+                                        WHERE r.row_id IS NOT NULL)) IS TRUE AS is_gone,
                      n.action = 'unsubscribed' AND coalesce(gateway.is_repeated_opt_out(
-                  n.company_id, n.subscriber_id, coalesce(m.mates, gateway.recipient_mates(
+                  n.company_id, n.subscriber_id, coalesce(n.mates, gateway.recipient_mates(
                       n.company_id, n.subscriber_id, n.channel)), n.channel,
                   n.occurred_at, n.event_id), false) AS is_repeated
-              FROM asked n
-              LEFT JOIN reaching r ON r.row_id = n.row_id
-              LEFT JOIN unnest(p_asked) AS m ON n.action = 'unsubscribed'
-                  AND m.subscriber_id = n.subscriber_id AND m.company_id = n.company_id
-                  AND m.channel = n.channel OFFSET 0) a
+              FROM (SELECT w.*, max(w.given) OVER (
+                               PARTITION BY w.company_id, w.subscriber_id, w.channel) AS mates
+                    FROM (SELECT q.*, NULL::uuid[] AS given FROM asked q
+                          UNION ALL
+                          SELECT m.company_id, m.subscriber_id, m.channel, NULL, NULL, NULL, NULL,
+                                 NULL, NULL, NULL, NULL, m.mates
+                          FROM unnest(p_asked) AS m) w) n
+              WHERE n.event_id IS NOT NULL OFFSET 0) a
         LEFT JOIN LATERAL (
             -- OFFSET: the primary key has this order, and would be walked through the company.
             SELECT gateway.stat_key(e.message_key, e.message_subject) AS key, e.occurred_at

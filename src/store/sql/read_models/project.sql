@@ -108,9 +108,10 @@ BEGIN
     WHERE s.first_position = (SELECT min(d.first_position) FROM gateway.set_aside d WHERE d.is_due)
     RETURNING s.first_position, s.last_position, true INTO first, last, was_set_aside;
     IF first IS NULL THEN
-        SELECT s.projected + 1, least(s.projected + p_events_max, l.position), false
-        INTO first, last, was_set_aside
-        FROM gateway.projection_state s CROSS JOIN gateway.log_state l;
+        SELECT s.projected + 1,
+               least(s.projected + p_events_max, (SELECT l.position FROM gateway.log_state l)),
+               false
+        INTO first, last, was_set_aside FROM gateway.projection_state s;
     END IF;
 END $$;
 COMMENT ON FUNCTION gateway.next_positions IS
@@ -155,20 +156,20 @@ CREATE OR REPLACE FUNCTION gateway.projection_lag(
     OUT refused bigint, OUT refusal text)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT w.deliveries, l.position - s.projected,
+    SELECT w.deliveries,
+           (SELECT l.position FROM gateway.log_state l)
+               - (SELECT p.projected FROM gateway.projection_state p),
            greatest(interval '0', clock_timestamp() - least(clock_timestamp(), w.oldest,
-               (SELECT min(t.applied_at) FROM (SELECT n.applied_at FROM gateway.step n
-                    WHERE n.events > 0 AND n.position > s.projected
-                    ORDER BY n.position LIMIT 1) t))),
+               (SELECT n.applied_at FROM gateway.step n
+                WHERE n.events > 0
+                    AND n.position > (SELECT p.projected FROM gateway.projection_state p)
+                ORDER BY n.position LIMIT 1))),
            (SELECT count(*) FROM gateway.set_aside), w.refused, w.refusal
-    FROM gateway.projection_state s
-    CROSS JOIN gateway.log_state l
-    CROSS JOIN (SELECT coalesce(sum(i.deliveries), 0)::bigint AS deliveries,
-                       min(i.appended_at) AS oldest,
-                       coalesce(sum(i.deliveries) FILTER (WHERE i.tries > 0), 0)::bigint
-                           AS refused,
-                       max(i.error) AS refusal
-                FROM gateway.intake_waiting i) w;
+    FROM (SELECT coalesce(sum(i.deliveries), 0)::bigint AS deliveries,
+                 min(i.appended_at) AS oldest,
+                 coalesce(sum(i.deliveries) FILTER (WHERE i.tries > 0), 0)::bigint AS refused,
+                 max(i.error) AS refusal
+          FROM gateway.intake_waiting i) w;
 END;
 COMMENT ON FUNCTION gateway.projection_lag IS
     'Deliveries of the intake that are not in the log yet and events of the log that no read model '

@@ -35,18 +35,18 @@ COMMENT ON FUNCTION gateway.append IS
     'Makes deliveries durable: appends them to the intake with a commit that waits for every disk '
     'of the cluster.';
 
--- What is applied may wait, and what is acknowledged may not: they share processors and disk. A
--- minute is what reports may lag for that; who gets more than the machine can take for longer than
--- that has senders that wait.
+-- What is applied may wait, and what is acknowledged may not: they share processors and disk. The
+-- last hundred commits say how much arrives. A minute is what reports may lag for that: who gets
+-- more than the machine can take for longer than that has senders that wait.
 CREATE OR REPLACE FUNCTION gateway.is_busy() RETURNS boolean
 LANGUAGE plpgsql
 SET enable_seqscan = off
 AS $$
 BEGIN
-    RETURN 3000 <= (SELECT coalesce(sum(cardinality(i.received_at)), 0)
-                    FROM (SELECT n.received_at, n.appended_at FROM gateway.intake n
-                          ORDER BY n.intake_id DESC LIMIT 1000) i
-                    WHERE i.appended_at > clock_timestamp() - interval '1 second')
+    RETURN (SELECT coalesce(sum(cardinality(i.received_at)), 0)
+                >= 3000 * extract(epoch FROM clock_timestamp() - min(i.appended_at))
+            FROM (SELECT n.received_at, n.appended_at FROM gateway.intake n
+                  ORDER BY n.intake_id DESC LIMIT 100) i) IS TRUE
         AND clock_timestamp() - interval '1 minute' < ALL (ARRAY(
             (SELECT w.appended_at FROM gateway.intake_waiting w
              WHERE w.tries = 0 ORDER BY w.intake_id LIMIT 1)
