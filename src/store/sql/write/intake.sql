@@ -52,7 +52,8 @@ BEGIN
              WHERE w.tries = 0 ORDER BY w.intake_id LIMIT 1)
             UNION ALL
             (SELECT s.applied_at FROM gateway.step s
-             WHERE s.events > 0 AND s.position > (SELECT p.projected FROM gateway.projection_state p)
+             WHERE s.events > 0
+                 AND s.position > (SELECT p.projected FROM gateway.projection_state p)
              ORDER BY s.position LIMIT 1)));
 END $$;
 COMMENT ON FUNCTION gateway.is_busy IS
