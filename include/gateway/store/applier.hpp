@@ -18,7 +18,7 @@ struct applier_settings {
     std::string database_url;
     mapping_function map;                            // called on the applier's thread
     std::size_t deliveries_max = 1'000;              // of a step to the log
-    std::size_t events_max = 4'000;                  // of a step to the read models
+    std::size_t events_max = 1'000;                  // of a step to the read models
     std::chrono::milliseconds step_deadline{20'000}; // longer, and the connection is given up
     std::chrono::milliseconds idle_pause{100};       // between looks when nothing waits
 };

@@ -22,7 +22,6 @@ namespace {
 
 using clock = worker::clock;
 
-constexpr int busy_rests = 3; // as long as the step took: the intake comes first
 constexpr std::chrono::milliseconds others_pause{50};
 constexpr std::chrono::seconds patience{2};
 constexpr int refusals_max = 3; // of all that was taken, in a row: then they are put off one by one
@@ -40,11 +39,11 @@ const counter quarantined_anew = applied_counter("quarantined");
 
 // Full steps follow each other. Behind a small one something gathers first, since a step of few
 // costs nearly as much as one of many.
-clock::duration rest_behind(clock::duration step, bool is_full, bool is_busy,
+clock::duration rest_behind(clock::duration step, bool is_full, double factor,
                             clock::duration idle_pause)
 {
     const clock::duration rest = is_full ? clock::duration::zero() : idle_pause;
-    return is_busy ? std::max(rest, busy_rests * step) : rest;
+    return std::max(rest, std::chrono::duration_cast<clock::duration>(factor * step));
 }
 
 // From the intake to the log.
@@ -88,7 +87,7 @@ clock::duration applying::step()
                   {{"attentive.delivery.count", round.refused},
                    {"db.response.status_code", round.refusal}});
     return rest_behind(clock::now() - start, round.deliveries >= settings_.deliveries_max,
-                       round.done.is_busy, settings_.idle_pause);
+                       round.done.rest_factor, settings_.idle_pause);
 }
 
 // From the log to the read models.
@@ -130,15 +129,15 @@ clock::duration projecting::step()
     pqxx::nontransaction t{connection()};
     renew_plans_(t);
     const auto done =
-        t.exec_params("SELECT events, set_aside, is_busy FROM gateway.project($1)", asked)[0];
+        t.exec_params("SELECT events, set_aside, rest_factor FROM gateway.project($1)", asked)[0];
     events_max_ = std::min(asked * 2, settings_.events_max); // it did not throw
     if (const auto set_aside = done[1].as<std::size_t>(); set_aside > 0)
         write_log(set_aside_log_, severity::error, "events_set_aside",
                   "{attentive.event.count} events hold a value that the read models refuse and "
                   "were set aside: see gateway.set_aside",
                   {{"attentive.event.count", set_aside}});
-    return rest_behind(clock::now() - start, done[0].as<std::size_t>() >= asked, done[2].as<bool>(),
-                       settings_.idle_pause);
+    return rest_behind(clock::now() - start, done[0].as<std::size_t>() >= asked,
+                       done[2].as<double>(), settings_.idle_pause);
 }
 
 } // namespace

@@ -141,13 +141,13 @@ applied apply_units(pqxx::transaction_base& t, const row_types& types, const int
     const auto events = events_of(units);
     const auto refusals = units.subspan(events.size());
     const auto row =
-        t.exec_params("SELECT is_active, stored, duplicates, quarantined, is_busy"
+        t.exec_params("SELECT is_active, stored, duplicates, quarantined, rest_factor"
                       " FROM gateway.apply($1, $2, $3, $4, $5)",
                       GATEWAY_VERSION, array_of(of.ids), array_of(of.recorded),
                       binary(encode(event_columns(), types.event, events)),
                       binary(encode(quarantine_columns(), types.quarantine, refusals)))[0];
     return {row[0].as<bool>(), row[1].as<std::uint64_t>(), row[2].as<std::uint64_t>(),
-            row[3].as<std::uint64_t>(), row[4].as<bool>()};
+            row[3].as<std::uint64_t>(), row[4].as<double>()};
 }
 
 apply_session::apply_session(const std::string& url, mapping_function map,

@@ -42,7 +42,7 @@ struct applied {
     std::uint64_t stored = 0;
     std::uint64_t duplicates = 0;
     std::uint64_t quarantined = 0;
-    bool is_busy = false; // see gateway.is_busy
+    double rest_factor = 0; // of the time it took: gateway.rest_factor
 };
 
 struct intake_range {

@@ -120,7 +120,8 @@ COMMENT ON FUNCTION gateway.next_positions IS
 
 CREATE OR REPLACE FUNCTION gateway.project(
     p_events_max integer DEFAULT 2000,
-    OUT is_active boolean, OUT events bigint, OUT set_aside bigint, OUT is_busy boolean)
+    OUT is_active boolean, OUT events bigint, OUT set_aside bigint,
+    OUT rest_factor double precision)
 LANGUAGE plpgsql SET search_path = gateway, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 SET enable_bitmapscan = off SET enable_memoize = off SET enable_material = off SET jit = off
@@ -132,7 +133,7 @@ BEGIN
     is_active := pg_try_advisory_xact_lock(gateway.projection_lock());
     events := 0;
     set_aside := 0;
-    is_busy := false;
+    rest_factor := 0;
     IF NOT is_active THEN
         RETURN;
     END IF;
@@ -145,11 +146,11 @@ BEGIN
     set_aside := gateway.project_or_set_aside(v_next.first, v_next.last, gateway.read_models());
     UPDATE gateway.projection_state s SET projected = v_next.last
     WHERE NOT v_next.was_set_aside;
-    is_busy := gateway.is_busy();
+    rest_factor := gateway.rest_factor();
 END $$;
 COMMENT ON FUNCTION gateway.project IS
     'One step: merges about so many of the oldest events that wait into all read models. is_active '
-    'is false while another session writes read models; is_busy: see gateway.is_busy.';
+    'is false while another session writes read models; rest_factor: see there.';
 
 CREATE OR REPLACE FUNCTION gateway.projection_lag(
     OUT deliveries bigint, OUT events bigint, OUT oldest interval, OUT failed bigint,

@@ -145,7 +145,7 @@ CREATE OR REPLACE FUNCTION gateway.apply(
     p_version text, p_intakes bigint[], p_recorded bigint[], p_events gateway.event_row[],
     p_quarantine gateway.quarantine_row[],
     OUT is_active boolean, OUT stored integer, OUT duplicates integer, OUT quarantined integer,
-    OUT is_busy boolean)
+    OUT rest_factor double precision)
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 SET enable_bitmapscan = off SET enable_memoize = off SET enable_material = off SET jit = off
@@ -162,8 +162,8 @@ BEGIN
     PERFORM set_config('synchronous_commit', 'local', true);
     PERFORM set_config('lock_timeout', '5s', true); -- behind a step of others, or what lasts longer
     PERFORM pg_advisory_xact_lock(gateway.log_lock());
-    SELECT count(*) = cardinality(p_intakes), 0, 0, 0, false
-    INTO is_active, stored, duplicates, quarantined, is_busy
+    SELECT count(*) = cardinality(p_intakes), 0, 0, 0, 0
+    INTO is_active, stored, duplicates, quarantined, rest_factor
     FROM gateway.intake_waiting w WHERE w.intake_id = ANY (p_intakes);
     IF NOT is_active THEN
         RETURN;
@@ -216,8 +216,8 @@ BEGIN
     UPDATE gateway.log_state s SET position = v_position + stored WHERE stored > 0;
     INSERT INTO gateway.step (step_id, position, events, duplicates, quarantined)
     VALUES (v_step, v_position + stored, stored, duplicates, quarantined);
-    is_busy := gateway.is_busy();
+    rest_factor := gateway.rest_factor();
 END $$;
 COMMENT ON FUNCTION gateway.apply IS
     'Applies what was made of rows of the intake to the log, as one step; what was there before is '
-    'left alone. is_busy: see gateway.is_busy.';
+    'left alone. rest_factor: see there.';

@@ -36,29 +36,35 @@ COMMENT ON FUNCTION gateway.append IS
     'of the cluster.';
 
 -- What is applied may wait, and what is acknowledged may not: they share processors and disk. The
--- last hundred commits say how much arrives. A minute is what reports may lag for that: who gets
--- more than the machine can take for longer than that has senders that wait.
-CREATE OR REPLACE FUNCTION gateway.is_busy() RETURNS boolean
+-- last hundred commits say how much arrives; what was applied would not, in a backlog. The longer
+-- something waits, the shorter are the rests, so that reports lag by seconds as long as the machine
+-- can do both.
+CREATE OR REPLACE FUNCTION gateway.rest_factor() RETURNS double precision
 LANGUAGE plpgsql
 SET enable_seqscan = off
 AS $$
+DECLARE
+    v_now  timestamptz := clock_timestamp();
+    v_busy boolean;
 BEGIN
-    RETURN (SELECT coalesce(sum(cardinality(i.received_at)), 0)
-                >= 3000 * extract(epoch FROM clock_timestamp() - min(i.appended_at))
-            FROM (SELECT n.received_at, n.appended_at FROM gateway.intake n
-                  ORDER BY n.intake_id DESC LIMIT 100) i) IS TRUE
-        AND clock_timestamp() - interval '1 minute' < ALL (ARRAY(
-            (SELECT w.appended_at FROM gateway.intake_waiting w
-             WHERE w.tries = 0 ORDER BY w.intake_id LIMIT 1)
-            UNION ALL
-            (SELECT s.applied_at FROM gateway.step s
-             WHERE s.events > 0
-                 AND s.position > (SELECT p.projected FROM gateway.projection_state p)
-             ORDER BY s.position LIMIT 1)));
+    SELECT sum(cardinality(i.received_at)) >= 3000 * extract(epoch FROM v_now - min(i.appended_at))
+    INTO v_busy
+    FROM (SELECT n.received_at, n.appended_at FROM gateway.intake n
+          ORDER BY n.intake_id DESC LIMIT 100) i;
+    IF v_busy IS NOT TRUE THEN
+        RETURN 0;
+    END IF;
+    RETURN 7 * greatest(0, 1 - extract(epoch FROM v_now - least(v_now,
+        (SELECT w.appended_at FROM gateway.intake_waiting w
+         WHERE w.tries = 0 ORDER BY w.intake_id LIMIT 1),
+        (SELECT s.applied_at FROM gateway.step s
+         WHERE s.events > 0
+             AND s.position > (SELECT p.projected FROM gateway.projection_state p)
+         ORDER BY s.position LIMIT 1))) / 10);
 END $$;
-COMMENT ON FUNCTION gateway.is_busy IS
-    'Whether so much arrives (3000 deliveries a second) that steps are to rest between each other: '
-    'unless something has waited for a minute.';
+COMMENT ON FUNCTION gateway.rest_factor IS
+    'How many times as long as it took a step is to rest behind it: 0, but while 3000 deliveries a '
+    'second arrive 7, and less the longer something waits, down to 0 at 10 seconds.';
 
 -- The oldest rows that are to be applied, one at least, with about so many deliveries and bytes.
 -- Nothing while somebody else writes the log, which is_active says. What was refused
