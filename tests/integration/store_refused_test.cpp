@@ -2,6 +2,8 @@
 // partition has no space or right) while it takes all others: these come through, and those wait in
 // the intake until the reason has gone.
 #include "gateway/store/applier.hpp"
+#include "store/apply/apply_session.hpp"
+#include "store/write/intake_session.hpp"
 #include "support/cluster.hpp"
 #include "support/events.hpp"
 #include "support/waiting.hpp"
@@ -109,6 +111,70 @@ TEST_F(RefusedTest, WhatIsTriedAgainIsNoDuplicateAndIsQuarantinedOnce)
     EXPECT_EQ(value(url_, "SELECT count(*) FROM gateway.source_event JOIN gateway.delivery"
                           " USING (intake_id, ordinal) WHERE body IS NOT NULL"),
               "19");
+}
+
+// The log has an event from the delivery of it that was applied first. Where a round is cut short
+// and done again with an earlier delivery of the event, the body still stays where the log has it.
+class CutRoundTest : public RefusedTest {
+protected:
+    // One row of the intake.
+    void append(const std::vector<int>& clicks) const
+    {
+        call_deadlines deadlines;
+        intake_session session{settings_for(url_), "test", deadlines};
+        std::vector<verified_delivery> given;
+        delivery_list all;
+        for (const int n : clicks)
+            given.push_back(click(n).delivery);
+        for (const auto& d : given)
+            all.push_back(&d);
+        ASSERT_FALSE(session.append(all));
+    }
+
+    // What is left of a round that began behind the row `after`, and of which a crash left nothing
+    // but its first piece.
+    void apply_first_piece(std::int64_t after) const
+    {
+        pqxx::connection connection{url_};
+        pqxx::nontransaction t{connection};
+        const auto types = read_row_types(t);
+        const auto rows = read_intake(t, {.after = after}, as_known);
+        EXPECT_EQ(apply_units(t, types, {}, std::span{rows.units}.first(1)).stored, 1U);
+    }
+
+    std::string bodies_of_events() const
+    {
+        return value(url_, "SELECT count(*) FROM gateway.source_event JOIN gateway.delivery"
+                           " USING (intake_id, ordinal) WHERE body IS NOT NULL");
+    }
+};
+
+TEST_F(CutRoundTest, KeepsTheBodyOfWhatItStored)
+{
+    append({1});
+    append({1});
+    apply_first_piece(1);
+
+    apply_all(url_);
+
+    EXPECT_EQ(stored(), "1");
+    EXPECT_EQ(bodies_of_events(), "1");
+    EXPECT_EQ(value(url_, "SELECT count(*) FROM gateway.delivery WHERE body IS NOT NULL"), "1");
+}
+
+TEST_F(CutRoundTest, KeepsTheBodyOfWhatItStoredBesideSomethingRefused)
+{
+    append({1});
+    append({1, 7});
+    apply_first_piece(1);
+    refuse("n = 7", "P0001");
+
+    apply_all(url_);
+
+    EXPECT_EQ(stored(), "1");
+    EXPECT_EQ(refused_now(), "1 P0001");
+    EXPECT_EQ(bodies_of_events(), "1");
+    EXPECT_EQ(value(url_, "SELECT count(*) FROM gateway.delivery WHERE body IS NOT NULL"), "2");
 }
 
 } // namespace

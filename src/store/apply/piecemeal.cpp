@@ -40,10 +40,8 @@ apply_round piecemeal::run(takes_others others)
     if (!left.failed.empty())
         std::rethrow_exception(last_);
     for (const auto& u : left.refused) {
-        for (const auto& member : u.members) {
-            keep(*member);
-            put_off(member->place.intake_id);
-        }
+        for (const auto& member : u.members)
+            put_off(member->place);
     }
     for (const auto id : rows_.recorded)
         write_recorded(id);
@@ -52,17 +50,16 @@ apply_round piecemeal::run(takes_others others)
 
 void piecemeal::finish(pqxx::transaction_base& t, std::uint32_t event_type)
 {
-    for (const auto& p : written_)
-        keep(*p);
     const auto events = group(std::move(written_));
     std::vector<std::int64_t> finished;
     const std::set<std::int64_t> recorded{rows_.recorded.begin(), rows_.recorded.end()};
     std::copy_if(rows_.ids.begin(), rows_.ids.end(), std::back_inserter(finished),
                  [&](auto id) { return !put_off_.contains(id) && !recorded.contains(id); });
+    const std::string encoded = encode(event_columns(), event_type, events);
     t.exec_params("SELECT gateway.postpone_intakes($1, $2, $3, $4)", array_of(refused_),
-                  out_.refusal, array_of(kept_), array_of(ordinals_));
+                  array_of(ordinals_), out_.refusal, binary(encoded));
     t.exec_params("SELECT gateway.finish_intakes($1, '{}', $2)", array_of(finished),
-                  binary(encode(event_columns(), event_type, events)));
+                  binary(encoded));
 }
 
 verdict piecemeal::try_step(const intake_rows& of, std::span<const unit> units)
@@ -103,20 +100,15 @@ void piecemeal::write_recorded(std::int64_t id)
     if (v == verdict::failed)
         std::rethrow_exception(last_);
     if (v != verdict::written)
-        put_off(id);
+        put_off({id, 1});
 }
 
-void piecemeal::put_off(std::int64_t intake_id)
+void piecemeal::put_off(const intake_place& at)
 {
-    put_off_.insert(intake_id);
-    refused_.push_back(intake_id);
+    put_off_.insert(at.intake_id);
+    refused_.push_back(at.intake_id);
+    ordinals_.push_back(at.ordinal);
     ++out_.refused;
-}
-
-void piecemeal::keep(const pending& p)
-{
-    kept_.push_back(p.place.intake_id);
-    ordinals_.push_back(p.place.ordinal);
 }
 
 } // namespace gateway

@@ -56,8 +56,7 @@ private:
     verdict try_step(const intake_rows& of, std::span<const unit> units);
     verdict write(std::span<unit> part);
     void write_recorded(std::int64_t id);
-    void put_off(std::int64_t intake_id);
-    void keep(const pending& p);
+    void put_off(const intake_place& at);
 
     intake_rows rows_;
     const call apply_;
@@ -65,8 +64,7 @@ private:
     std::exception_ptr last_;
     std::vector<std::unique_ptr<pending>> written_; // events that are in the log now, or were
     std::set<std::int64_t> put_off_;                // rows
-    std::vector<std::int64_t> refused_;             // the row of each delivery
-    std::vector<std::int64_t> kept_;                // of the rows, with the ordinals
+    std::vector<std::int64_t> refused_;             // the row of each delivery, with its ordinal
     std::vector<std::int32_t> ordinals_;
 };
 

@@ -76,8 +76,26 @@ $$;
 COMMENT ON FUNCTION gateway.keep_bodies IS
     'Takes bodies out of rows of the intake, but for those at the given places.';
 
--- The rows are applied: they wait no longer, and keep the bodies of those events of p_events, all
--- that were made of them, which the log has from them. Returns how many deliveries they had.
+-- Where the bodies lie of those of p_events that are in the log. Not always where the event was
+-- read from now: of several deliveries of it the log has the one that was applied first, which a
+-- round that a crash cut short may have done for one that is read together with others now.
+CREATE OR REPLACE FUNCTION gateway.places_in_log(
+    p_events gateway.event_row[], OUT intakes bigint[], OUT ordinals integer[])
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+BEGIN
+    SELECT coalesce(array_agg(s.intake_id), '{}'), coalesce(array_agg(s.ordinal), '{}')
+    INTO intakes, ordinals
+    FROM unnest(p_events) AS e
+    JOIN gateway.source_event s ON s.company_id = e.company_id AND s.occurred_at = e.occurred_at
+        AND s.event_id = e.event_id;
+END $$;
+COMMENT ON FUNCTION gateway.places_in_log IS
+    'The places in the intake that events of the log came from.';
+
+-- The rows are applied: they wait no longer, and keep the bodies that events of the log came from.
+-- p_events are all that were made of them. Returns how many deliveries they had.
 CREATE OR REPLACE FUNCTION gateway.finish_intakes(
     p_intakes bigint[], p_recorded bigint[], p_events gateway.event_row[],
     p_stored integer DEFAULT NULL)
@@ -87,8 +105,6 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SE
 AS $$
 DECLARE
     v_deliveries integer;
-    v_intakes    bigint[];
-    v_ordinals   integer[];
 BEGIN
     PERFORM pg_advisory_xact_lock(gateway.log_lock());
     WITH done AS (
@@ -99,28 +115,25 @@ BEGIN
     IF p_stored = v_deliveries THEN
         RETURN v_deliveries;
     END IF;
-    SELECT coalesce(array_agg(e.intake_id), '{}'), coalesce(array_agg(e.ordinal), '{}')
-    INTO v_intakes, v_ordinals
-    FROM unnest(p_events) AS e
-    JOIN gateway.source_event s ON s.company_id = e.company_id AND s.occurred_at = e.occurred_at
-        AND s.event_id = e.event_id AND s.intake_id = e.intake_id AND s.ordinal = e.ordinal;
-    PERFORM gateway.keep_bodies(p_intakes, v_intakes, v_ordinals);
+    PERFORM gateway.keep_bodies(p_intakes, p.intakes, p.ordinals)
+    FROM gateway.places_in_log(p_events) p;
     RETURN v_deliveries;
 END $$;
 COMMENT ON FUNCTION gateway.finish_intakes IS
     'Ends the waiting of rows of the intake, and takes out what no event came from.';
 
 -- Some deliveries are refused while others are taken: not condemned, but passed over for a while,
--- longer each time. p_refused has the row of each of them. Their rows keep what waits and what
--- events came from: the bodies at the places that are given.
+-- longer each time. p_refused and p_ordinals have the place of each of them, p_events what else
+-- was made of their rows: these keep what waits and what events of the log came from.
 CREATE OR REPLACE FUNCTION gateway.postpone_intakes(
-    p_refused bigint[], p_error text, p_kept bigint[], p_ordinals integer[])
+    p_refused bigint[], p_ordinals integer[], p_error text, p_events gateway.event_row[])
 RETURNS void
 LANGUAGE plpgsql
 AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock(gateway.log_lock());
-    PERFORM gateway.keep_bodies(p_refused, p_kept, p_ordinals);
+    PERFORM gateway.keep_bodies(p_refused, p_refused || p.intakes, p_ordinals || p.ordinals)
+    FROM gateway.places_in_log(p_events) p;
     UPDATE gateway.intake_waiting w
     SET tries = w.tries + 1, error = p_error, deliveries = r.deliveries,
         not_before = clock_timestamp() + least(2 ^ w.tries, 300) * interval '1 second'
