@@ -25,7 +25,8 @@ bool is_placeholder(std::string_view text)
            std::find(words.begin(), words.end(), ascii_lower(text)) != words.end();
 }
 
-// Without blanks, no-break spaces, brackets, dots and dashes.
+} // namespace
+
 std::string without_punctuation(std::string_view text)
 {
     std::string out;
@@ -38,8 +39,6 @@ std::string without_punctuation(std::string_view text)
     }
     return out;
 }
-
-} // namespace
 
 std::optional<std::string> normal_phone(std::string_view text)
 {
@@ -55,7 +54,10 @@ std::optional<std::string> north_american_phone(std::string_view text)
 {
     const std::string all = without_punctuation(text);
     const auto digits = std::string_view{all}.substr(all.size() == 11 && all[0] == '1' ? 1 : 0);
-    if (digits.size() != 10 || !is_digits(digits) || digits[0] < '2' || digits[3] < '2')
+    const auto is_code = [&](std::size_t at) { // N11 is a service, as 911
+        return digits[at] >= '2' && digits.substr(at + 1, 2) != "11";
+    };
+    if (digits.size() != 10 || !is_digits(digits) || !is_code(0) || !is_code(3))
         return std::nullopt;
     return "+1" + std::string{digits};
 }

@@ -13,13 +13,16 @@ namespace gateway {
 
 inline constexpr std::size_t identifier_bytes_max = 200; // an index entry has to hold it
 
+// Without blanks, no-break spaces, brackets, dots and dashes.
+std::string without_punctuation(std::string_view text);
+
 // E.164 with its plus, without blanks, no-break spaces, brackets, dots and dashes: "+12065550100".
 // nullopt when 7 to 15 digits behind "+" do not remain. Source: ITU-T E.164.
 std::optional<std::string> normal_phone(std::string_view text);
 
 // A number of the North American Numbering Plan without plus, with or without its 1, which what
 // stands between digits leaves alone: "(206) 555-0100" is "+12065550100". nullopt when it is none.
-// Source: NANPA, "About the NANP": NXX-NXX-XXXX, N of 2 to 9.
+// Source: NANPA, "About the NANP": NXX-NXX-XXXX, N of 2 to 9, neither NXX being N11.
 std::optional<std::string> north_american_phone(std::string_view text);
 
 // Trimmed, ASCII letters in lower case. nullopt unless it reads a@b.c without blanks, within 254

@@ -123,7 +123,9 @@ std::string_view claimed_channel(std::string_view message_channel)
 
 std::string read_by_all(mapping& m, const std::string& text)
 {
-    std::string out = masked(text);
+    const auto phones = m.event.identifiers.find("phone");
+    std::string out =
+        phones == m.event.identifiers.end() ? masked(text) : masked(text, phones->second);
     if (out != text)
         m.add_flag("address_masked");
     return out;

@@ -15,41 +15,95 @@ namespace {
 using namespace test;
 using rows = std::vector<std::vector<std::string>>;
 
+event of_email(const std::string& at, const std::string& who, const std::string& subject)
+{
+    return {.at = at,
+            .action = "sent",
+            .subscriber = who,
+            .channel = "email",
+            .more_columns = ", message_subject",
+            .more_values = ", '" + subject + "'"};
+}
+
+event of_reader(const std::string& at, const std::string& who, const std::string& message)
+{
+    return {.at = at,
+            .action = "opened",
+            .subscriber = who,
+            .channel = "email",
+            .more_columns = ", message_key, message_name",
+            .more_values = ", '" + message + "', 'Cart reminder'"};
+}
+
 // Attentive, "Personalize messages with macros": {{first_name}} in a subject line makes as many
-// lines as recipients of one message.
-TEST(MessageTest, SubjectLinesOfOnePersonEachAreOneMessageAndBringNoNames)
+// lines as recipients of one message. Those who opened tell their message, the others do not: by
+// the former alone the message would have been opened by all.
+TEST(MessageTest, SubjectLinesOfOnePersonEachAreOneTemplateAndBringNoNames)
 {
     const std::string url = fresh_database();
-    const auto tell = [&url](const std::string& who, const std::string& name, bool opens) {
-        append_event(url, {.at = "2026-03-01 10:00",
-                           .action = "sent",
-                           .subscriber = who,
-                           .channel = "email",
-                           .more_columns = ", message_subject",
-                           .more_values = ", '" + name + ", your cart waits'"});
-        if (opens)
-            append_event(url, {.at = "2026-03-01 11:00",
-                               .action = "opened",
-                               .subscriber = who,
-                               .channel = "email",
-                               .more_columns = ", message_key, message_name",
-                               .more_values = ", 'Message:75', 'Cart reminder'"});
-    };
-    tell("1", "Ann", true);
-    tell("2", "Bob", true);
-    project_step_by_step(url);
-    const std::string performance =
-        "SELECT message_key, coalesce(message_subject, message_name), sent, unique_openers,"
-        " open_rate FROM report.message_performance ORDER BY 1";
-    EXPECT_EQ(query(url, performance), (rows{{"Message:75", "Cart reminder", "0", "2", "NULL"},
-                                             {"subject:*", "NULL", "2", "0", "1.0000"}}));
-
-    tell("3", "Cleo", true);
-    tell("4", "Dan", false);
+    const std::vector<std::string> names = {"Ann", "Bob", "Cleo", "Dan"};
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        append_event(
+            url, of_email("2026-03-01 10:00", std::to_string(i), names[i] + ", your cart waits"));
+        if (i < 3)
+            append_event(url, of_reader("2026-03-01 11:00", std::to_string(i), "Message:75"));
+    }
+    for (const auto* at : {"12:00", "13:00", "14:00"}) // who reads often
+        append_event(url, of_reader("2026-03-01 " + std::string{at}, "0", "Message:75"));
+    for (const std::string who : {"0", "1", "2"})
+        append_event(url, of_email("2026-03-02 10:00", who, "Spring"));
+    append_event(url, of_email("2026-03-02 10:00", "0", std::string(200, 'x') + " and more"));
     project_step_by_step(url);
 
-    EXPECT_EQ(query(url, performance), (rows{{"Message:75", "Cart reminder", "3", "3", "1.0000"},
-                                             {"subject:*", "NULL", "1", "0", "0.0000"}}));
+    EXPECT_EQ(query(url, "SELECT message_key, coalesce(message_subject, message_name), sent,"
+                         " unique_openers, open_rate FROM report.message_performance ORDER BY 1"),
+              (rows{{"Message:75", "Cart reminder", "0", "3", "NULL"},
+                    {"subject:*", "NULL", "5", "0", "0.7500"},
+                    {"subject:Spring", "Spring", "3", "0", "0.0000"}}));
+    EXPECT_EQ(value(url, "SELECT string_agg(DISTINCT message_subject, ',')"
+                         " FROM report.source_event"),
+              "Spring");
+    EXPECT_EQ(query(url, "SELECT DISTINCT summary FROM report.subscriber_timeline ORDER BY 1"),
+              (rows{{"Opened an e-mail \"Cart reminder\""},
+                    {"Was sent an e-mail"},
+                    {"Was sent an e-mail \"Spring\""}}));
+    for (const auto& view : query(url, "SELECT c.oid::regclass FROM pg_class c WHERE relkind = 'v'"
+                                       " AND relnamespace = 'report'::regnamespace"))
+        EXPECT_EQ(value(url, "SET ROLE gateway_reader; SELECT count(*) FROM " + view[0] +
+                                 " v WHERE v::text ~ 'Ann|Bob|Cleo|Dan|xxx'"),
+                  "0")
+            << view[0];
+}
+
+// Klaviyo and Attentive tell a message's opens by its own recipients: neither has this week's
+// letter the readers of last week's, nor is it read by nobody.
+TEST(MessageTest, ASubjectLineThatComesEachWeekIsOfNoOneMessage)
+{
+    const std::string url = fresh_database();
+    const std::vector<std::string> days = {"02", "09", "16", "23"};
+    for (std::size_t week = 0; week < days.size(); ++week) {
+        for (int who = 1; who <= 6; ++who) {
+            const std::string at = "2026-03-" + days[week];
+            append_event(url, of_email(at + " 10:00", std::to_string(who), "This week"));
+            if (who <= 4 - static_cast<int>(week)) // 4, 3, 2 and 1 of 6
+                append_event(url, of_reader(at + " 11:00", std::to_string(who),
+                                            "Message:" + std::to_string(week + 1)));
+        }
+    }
+    append_event(url, of_reader("2026-03-26 11:00", "6", "Message:1")); // of the first, at last
+    project_step_by_step(url);
+
+    EXPECT_EQ(query(url, "SELECT message_key, sent, recipients, opens, recipients_opened, open_rate"
+                         " FROM report.message_performance ORDER BY 1"),
+              (rows{{"Message:1", "0", "0", "5", "0", "NULL"},
+                    {"Message:2", "0", "0", "3", "0", "NULL"},
+                    {"Message:3", "0", "0", "2", "0", "NULL"},
+                    {"Message:4", "0", "0", "1", "0", "NULL"},
+                    {"subject:This week", "24", "6", "0", "5", "0.8333"}}));
+    EXPECT_EQ(
+        query(url, "SELECT occurred_at::date, count(*) FROM gateway.last_send"
+                   " WHERE occurred_at - sent_at <= interval '1 hour' GROUP BY 1 ORDER BY 1"),
+        (rows{{"2026-03-02", "4"}, {"2026-03-09", "3"}, {"2026-03-16", "2"}, {"2026-03-23", "1"}}));
 }
 
 TEST(MessageTest, EmailSendsAreJoinedBySubjectOnlyOnStrongEvidence)

@@ -12,6 +12,8 @@
 #include <gtest/gtest.h>
 #include <pqxx/pqxx>
 
+#include <array>
+#include <random>
 #include <thread>
 
 namespace gateway {
@@ -271,12 +273,66 @@ TEST(RecordEventTest, SaysWhatIsWrong)
 TEST(RecordEventTest, MasksAsTheNormalizerDoes)
 {
     const std::string url = fresh_database();
-    for (const std::string text :
-         {"/unsubscribe/kim@lindenpost.net", "/u/jane.roe%2Bshop%40lindenpost.net/profile",
-          "/u/%6aane%2540lindenpost.net", "/of/%2B12065550144/x", "a@b.c", "a@.c", "a@b.", "@b.c",
-          "a@b@c.d", "+1@b.c", "+123456", "+1234567", "+123456789012345", "+1234567890123456",
-          "%E9kim%40lindenpost.net%FF", "/caf%C3%A9//x?y=1&z", "100 %", "%4", "Kim@Lindenpost.NET"})
-        EXPECT_EQ(value(url, "SELECT gateway.masked(" + sql_text(text) + ")"), masked(text));
+    const std::vector<std::string> phones = {"+12065550144", "+4915112345678"};
+    std::vector<std::string> texts = {"/unsubscribe/kim@lindenpost.net",
+                                      "/u/jane.roe%2Bshop%40lindenpost.net/profile",
+                                      "/u/%6aane%2540lindenpost.net",
+                                      "/of/%2B12065550144/x",
+                                      "a@b.c",
+                                      "a@.c",
+                                      "a@b.",
+                                      "@b.c",
+                                      "a@b@c.d",
+                                      "+1@b.c",
+                                      "+123456",
+                                      "+1234567",
+                                      "+123456789012345",
+                                      "+1234567890123456",
+                                      "%E9kim%40lindenpost.net%FF",
+                                      "/caf%C3%A9//x?y=1&z",
+                                      "100 %",
+                                      "%4",
+                                      "Kim@Lindenpost.NET",
+                                      "Kim, kim@lindenpost.net!",
+                                      "/call%20206%20555%200144",
+                                      "4915112345678",
+                                      "015112345678"};
+    const std::array<std::string, 15> pieces = {"206", "555",    "0144", " ",  "-",
+                                                "(",   "1",      "+",    "49", "15112345678",
+                                                "/",   "@b.org", "%20",  "0",  "\u00e9,"};
+    std::mt19937 random{7};
+    while (texts.size() < 3'000) {
+        texts.emplace_back();
+        for (auto left = 1 + random() % 9; left > 0; --left)
+            texts.back() += pieces.at(random() % pieces.size());
+    }
+    std::string all;
+    std::vector<std::vector<std::string>> expected;
+    std::size_t changed = 0;
+    for (const auto& text : texts) {
+        all += (all.empty() ? "" : ", ") + sql_text(text);
+        expected.push_back({text, masked(text, phones)});
+        changed += expected.back()[1] == text ? 0 : 1;
+    }
+
+    EXPECT_EQ(query(url, "SELECT t, gateway.masked(t, '[\"" + phones[0] + "\", \"" + phones[1] +
+                             "\"]') FROM unnest(ARRAY[" + all +
+                             "]) WITH ORDINALITY AS x (t, n) ORDER BY n"),
+              expected);
+    EXPECT_GT(changed, 300U);
+    EXPECT_LT(changed, 2'000U);
+}
+
+// A German number without plus is an id as good as any, but when it is the visitor's own.
+TEST(RecordEventTest, MasksTheOwnNumberOfAVisitor)
+{
+    const std::string url = fresh_database();
+
+    query(url, "SELECT gateway.record_event('shop', 'page.viewed', 'C', now(),"
+               " '{\"phone\": \"+4915112345678\"}', 'https://s.example.com/u/4915112345678/x')");
+    apply_all(url);
+
+    EXPECT_EQ(value(url, "SELECT link_path FROM gateway.source_event"), "/u/***/x");
 }
 
 } // namespace

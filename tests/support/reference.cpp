@@ -146,9 +146,13 @@ text_rows reference::inbound_messages() const
 text_rows reference::subscriber_timeline() const
 {
     text_rows rows;
-    for (const auto& f : facts_)
-        rows.push_back(
-            {f.company, to_string(f.profile), text(millis(f.event.at)), sentence(f.event)});
+    const auto rare = rare_subjects();
+    for (const auto& f : facts_) {
+        const bool is_hidden = f.event.kind == kind::email_sent &&
+                               rare.count(f.company + story_subject(f.event.message)) != 0;
+        rows.push_back({f.company, to_string(f.profile), text(millis(f.event.at)),
+                        is_hidden ? "Was sent an e-mail" : sentence(f.event)});
+    }
     return rows;
 }
 

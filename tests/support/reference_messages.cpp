@@ -52,8 +52,7 @@ std::set<std::string> reference::rare_subjects() const
     return out;
 }
 
-// What opens and clicks within 3 days say: 3 of them, and 60 %; or three rare ones alike. Company
-// and subject to message.
+// What opens and clicks within 3 days say: 3 of them, and 75 %. Company and subject to message.
 std::map<std::string, std::string> reference::messages_of_subjects() const
 {
     std::map<std::string, std::map<std::string, int>> votes;
@@ -65,23 +64,14 @@ std::map<std::string, std::string> reference::messages_of_subjects() const
             ++votes[f.company + story_subject(sent->event.message)][message_key(f.event)];
     }
     std::map<std::string, std::string> out;
-    const auto few = rare_subjects();
-    std::map<std::string, std::vector<std::string>> rare; // by company and message
+    const auto rare = rare_subjects();
     for (const auto& [subject, messages] : votes) {
         int all = 0;
         for (const auto& [message, n] : messages)
             all += n;
         for (const auto& [message, n] : messages) {
-            if (n >= 3 && n * 10 >= all * 6)
+            if (n >= 3 && n * 4 >= all * 3 && rare.count(subject) == 0)
                 out[subject] = message;
-            if (n * 10 >= all * 6 && few.count(subject) != 0)
-                rare[subject.substr(0, subject.find("Letter")) + message].push_back(subject);
-        }
-    }
-    for (const auto& [message, subjects] : rare) {
-        for (const auto& subject : subjects) {
-            if (subjects.size() >= 3)
-                out[subject] = message.substr(message.find("Message:"));
         }
     }
     return out;

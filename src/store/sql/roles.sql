@@ -80,16 +80,16 @@ BEGIN
     -- The applier, and the operator's rebuild.
     PERFORM gateway.grant_shown('gateway.source_event', 'gateway.projection_event',
         'gateway_writer');
-    GRANT SELECT (event_name, position, intake_id, ordinal) ON gateway.source_event
-        TO gateway_writer;
+    GRANT SELECT (event_name, message_subject, position, intake_id, ordinal)
+        ON gateway.source_event TO gateway_writer;
     FOR v_table IN SELECT t FROM unnest(gateway.read_models()) AS m (model),
                        unnest(gateway.read_model_tables(m.model)) AS t
                    UNION ALL SELECT 'identity_split' LOOP
         EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON gateway.%I TO gateway_writer',
             v_table);
     END LOOP;
-    GRANT SELECT ON gateway.identity_rule, gateway.identity_block, gateway.subject_bridge
-        TO gateway_writer;
+    GRANT SELECT ON gateway.identity_rule, gateway.identity_block, gateway.subject_bridge,
+        gateway.subject_line TO gateway_writer;
 
     -- The admin port's page and the daemon's alarms.
     GRANT SELECT ON report.consent_movement_daily, report.message_performance,
@@ -113,8 +113,8 @@ BEGIN
     GRANT SELECT ON gateway.company, gateway.consent_decision,
         gateway.consent, gateway.consent_daily, gateway.consent_latest, gateway.message,
         gateway.message_member, gateway.message_stats, gateway.subject_vote,
-        gateway.subject_bridge, gateway.engagement, gateway.feed_day, gateway.local_day,
-        gateway.current_order, gateway.timeline, gateway.attribution_rule,
+        gateway.subject_bridge, gateway.subject_line, gateway.engagement, gateway.feed_day,
+        gateway.local_day, gateway.current_order, gateway.timeline, gateway.attribution_rule,
         gateway.suspect_rule TO gateway_reader;
     GRANT EXECUTE ON FUNCTION gateway.count_members, gateway.projected_until TO gateway_reader;
 END $$;

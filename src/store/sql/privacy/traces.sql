@@ -27,17 +27,62 @@ END $$;
 COMMENT ON FUNCTION gateway.plain_text IS
     'A text without the escapes of URLs and JSON, in lower case, to look for somebody in.';
 
--- The rule of src/attentive/masking.cpp.
-CREATE OR REPLACE FUNCTION gateway.masked(p_text text) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+-- The rule of src/attentive/masking.cpp: whether a text is a phone number, be it without its plus.
+CREATE OR REPLACE FUNCTION gateway.is_number(p_text text, p_phones jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT string_agg(CASE WHEN gateway.plain_text(convert_to(m.part[1], 'UTF8'))
-                               ~ '^([^@+][^@]*@[^@][^@]*\.[^@]+|\+[0-9]{7,15})$'
-                           THEN '***' ELSE m.part[1] END, '' ORDER BY m.n)
-    FROM regexp_matches(p_text, '([^/?&= ]+|[/?&= ])', 'g') WITH ORDINALITY AS m (part, n)
+    SELECT p_text ~ '^[-0-9+(). ]+$'
+        AND (gateway.normal_identifier('phone', p_text) IS NOT NULL
+            OR x.digits ~ '^1?[2-9](?!11)[0-9]{2}[2-9](?!11)[0-9]{6}$'
+            OR length(ltrim(x.digits, '0')) >= 7 AND EXISTS (
+                SELECT FROM jsonb_array_elements_text(p_phones) AS p (phone)
+                WHERE right(p.phone, length(ltrim(x.digits, '0'))) = ltrim(x.digits, '0')))
+    FROM translate(p_text, ' ().-', '') AS x (digits)
 $$;
+COMMENT ON FUNCTION gateway.is_number IS
+    'Whether a text is a phone number: with plus, of North America, or the end of one of p_phones.';
+
+DROP FUNCTION IF EXISTS gateway.masked(text);
+CREATE OR REPLACE FUNCTION gateway.masked(p_text text, p_phones jsonb DEFAULT '[]') RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_out   text := '';
+    v_rest  text := p_text;
+    v_part  text;
+    v_plain text;
+    v_named integer; -- length of the address or number that v_rest begins with
+BEGIN
+    IF p_text !~ '[@%]' AND p_text !~ '([0-9][^0-9]*){7}' THEN
+        RETURN p_text;
+    END IF;
+    WHILE v_rest <> '' LOOP
+        v_part := substring(v_rest FROM '^[^/?&= ,;:!]*');
+        v_plain := CASE WHEN v_part LIKE '%\%%'
+            THEN gateway.plain_text(convert_to(v_part, 'UTF8')) END;
+        v_named := CASE WHEN CASE WHEN v_plain <> lower(v_part)
+                THEN gateway.masked(v_plain, p_phones) <> v_plain
+            WHEN v_part LIKE '%@%' THEN gateway.normal_identifier('email', v_part) IS NOT NULL
+            ELSE gateway.is_number(v_part, p_phones) END THEN length(v_part) ELSE 0 END;
+        WHILE v_part ~ '^[-0-9+(). ]{1,39}$'
+            AND substr(v_rest, length(v_part) + 1, 1) = ' ' LOOP -- it may go on behind a blank
+            v_part := v_part || ' '
+                || substring(substr(v_rest, length(v_part) + 2) FROM '^[^/?&= ,;:!]*');
+            IF gateway.is_number(v_part, p_phones) THEN
+                v_named := length(v_part);
+            END IF;
+        END LOOP;
+        v_part := CASE v_named WHEN 0 THEN substring(v_rest FROM '^[^/?&= ,;:!]*')
+                               ELSE left(v_rest, v_named) END;
+        v_out := v_out || CASE v_named WHEN 0 THEN v_part ELSE '***' END
+            || substr(v_rest, length(v_part) + 1, 1);
+        v_rest := substr(v_rest, length(v_part) + 2);
+    END LOOP;
+    RETURN v_out;
+END $$;
 COMMENT ON FUNCTION gateway.masked IS
-    'A text with *** for what is an e-mail address or phone number in it.';
+    'A text with *** for what is an e-mail address or phone number in it; p_phones are whose '
+    'digits without plus are one, too.';
 
 -- Whether a text holds an identifier of those who are erased. Short ids would be found in
 -- everybody's.

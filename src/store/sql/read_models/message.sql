@@ -1,15 +1,13 @@
 -- What became of each message.
 
 SELECT gateway.describe('gateway.message',
-    'What the events of one message told of it; a name or subject is the newest one '
-    'given.', ARRAY[
+    'What the events of one message told of it; a name is the newest one given.', ARRAY[
     ['channel', 'sms or email.'],
     ['business_address', 'As in gateway.source_event, of what was sent.'],
     ['first_seen_at', 'occurred_at of its oldest event.'],
     ['last_seen_at', 'occurred_at of its newest event.'],
     ['message_type_at', 'occurred_at of the newest event that gave message_type.'],
     ['message_name_at', 'occurred_at of the newest event that gave message_name.'],
-    ['message_subject_at', 'occurred_at of the newest event that gave message_subject.'],
     ['business_address_at', 'occurred_at of the newest send that gave business_address.']]);
 
 SELECT gateway.describe('gateway.message_stats',
@@ -35,6 +33,16 @@ SELECT gateway.describe('gateway.message_stats',
     ['last_sent_at', 'occurred_at of the last send.']],
     '{gateway.message}');
 
+-- Lines of fewer people carry names: "Ann, your cart waits".
+CREATE OR REPLACE VIEW gateway.subject_line WITH (security_invoker = true) AS
+SELECT company_id, channel, stat_key, substr(stat_key, 9) AS message_subject
+FROM gateway.message_stats
+WHERE stat_key LIKE 'subject:%' AND recipients >= 3;
+SELECT gateway.describe('gateway.subject_line',
+    'Subject lines that three people or more were sent: those that readers may see.', ARRAY[
+    ['message_subject', 'The line; of a long one the first 200 characters.']],
+    '{gateway.message_stats}');
+
 SELECT gateway.describe('gateway.message_member',
     'Who got, opened and clicked a message: what makes counts of people cheap.', ARRAY[
     ['was_sent', 'It was sent to the subscriber.'],
@@ -55,22 +63,18 @@ CREATE OR REPLACE FUNCTION gateway.project_message(p_events gateway.projection_e
 LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO message AS m
-        (company_id, message_key, channel, message_type, message_name, message_subject,
-         business_address, first_seen_at, last_seen_at, message_type_at, message_name_at,
-         message_subject_at, business_address_at)
+        (company_id, message_key, channel, message_type, message_name, business_address,
+         first_seen_at, last_seen_at, message_type_at, message_name_at, business_address_at)
     SELECT e.company_id, e.message_key, min(e.channel),
            (array_agg(e.message_type ORDER BY e.occurred_at DESC, e.message_type DESC)
                FILTER (WHERE e.message_type IS NOT NULL))[1],
            (array_agg(e.message_name ORDER BY e.occurred_at DESC, e.message_name DESC)
                FILTER (WHERE e.message_name IS NOT NULL))[1],
-           (array_agg(e.message_subject ORDER BY e.occurred_at DESC, e.message_subject DESC)
-               FILTER (WHERE e.message_subject IS NOT NULL))[1],
            (array_agg(e.business_address ORDER BY e.occurred_at DESC, e.business_address DESC)
                FILTER (WHERE e.business_address IS NOT NULL AND e.action = 'sent'))[1],
            min(e.occurred_at), max(e.occurred_at),
            max(e.occurred_at) FILTER (WHERE e.message_type IS NOT NULL),
            max(e.occurred_at) FILTER (WHERE e.message_name IS NOT NULL),
-           max(e.occurred_at) FILTER (WHERE e.message_subject IS NOT NULL),
            max(e.occurred_at) FILTER (WHERE e.business_address IS NOT NULL AND e.action = 'sent')
     FROM unnest(p_events) AS e
     WHERE e.message_key IS NOT NULL
@@ -89,12 +93,6 @@ BEGIN
             WHEN m.message_name_at IS NULL OR (excluded.message_name_at, excluded.message_name)
                 > (m.message_name_at, m.message_name)
             THEN excluded.message_name ELSE m.message_name END,
-        message_subject_at = greatest(m.message_subject_at, excluded.message_subject_at),
-        message_subject = CASE
-            WHEN m.message_subject_at IS NULL
-                OR (excluded.message_subject_at, excluded.message_subject)
-                > (m.message_subject_at, m.message_subject)
-            THEN excluded.message_subject ELSE m.message_subject END,
         business_address_at = greatest(m.business_address_at, excluded.business_address_at),
         business_address = CASE
             WHEN m.business_address_at IS NULL

@@ -27,8 +27,7 @@ BEGIN
         e.subscriber_id, e.identifiers, left(e.subscription_type, 100),
         left(e.creative_name, 150), left(e.creative_type, 150), left(e.creative_subtype, 150),
         e.message_key, gateway.stat_key(e.message_key, e.message_subject), e.message_type,
-        e.message_name, e.message_subject, e.business_address,
-        e.received_at)::gateway.projection_event)
+        e.message_name, e.business_address, e.received_at)::gateway.projection_event)
     INTO v_events
     FROM gateway.source_event e WHERE e.position BETWEEN p_first AND p_last;
     IF v_events IS NULL THEN

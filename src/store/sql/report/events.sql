@@ -9,17 +9,21 @@ SELECT e.company_id, e.occurred_at,
        CASE WHEN i.profile_id IS NULL THEN e.subscriber_id ELSE i.profile_id END AS profile_id,
        e.subscriber_id, e.subscription_type, e.creative_name, e.creative_type,
        e.creative_subtype, e.message_id, e.message_key, e.message_type, e.message_name,
-       e.message_subject, e.keyword_class, e.link_id, e.link_host, e.link_path, e.utm_source,
+       l.message_subject, e.keyword_class, e.link_id, e.link_host, e.link_path, e.utm_source,
        e.utm_medium, e.utm_campaign, e.utm_content, e.utm_term, e.attribute_name, e.order_id,
        e.order_value, e.currency, e.received_at, e.position, e.mapping_version, e.quality_flags
 FROM gateway.source_event e
 LEFT JOIN gateway.company c ON c.company_id = e.company_id
 LEFT JOIN gateway.identity i
-    ON i.company_id = e.company_id AND i.subscriber_id = e.subscriber_id;
+    ON i.company_id = e.company_id AND i.subscriber_id = e.subscriber_id
+LEFT JOIN gateway.subject_line l ON l.company_id = e.company_id AND l.channel = e.channel
+    AND l.stat_key = 'subject:' || left(e.message_subject, 200);
 SELECT gateway.describe('report.source_event',
     'The event log, readable: without identifiers, addresses, message texts, attribute values and '
     'full URLs. Filter on company_id and occurred_at.', ARRAY[
     ['day', 'The company''s local date (gateway.company.timezone, UTC by default).'],
+    ['message_subject', 'Subject line of an e-mail, its first 200 characters; null when less than '
+        'three people were sent it, since it may carry a name.'],
     ['profile_id', 'The person as far as known: one id over all subscribers that share an '
         'identifier; the subscriber''s own until the applier has seen it.']]);
 

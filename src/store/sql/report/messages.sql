@@ -28,10 +28,9 @@ COMMENT ON FUNCTION gateway.count_members IS
 -- "View and manage email campaigns"; only recipients are in their numerators.
 CREATE OR REPLACE VIEW report.message_performance WITH (security_invoker = true) AS
 SELECT g.company_id, g.channel, g.message_key, m.message_type, m.message_name,
-       CASE WHEN m.message_subject IS NULL THEN g.subject ELSE m.message_subject END
-           AS message_subject,
-       g.first_sent_at, g.last_sent_at, g.sent, u.recipients, g.opens, u.unique_openers, g.clicks,
-       u.unique_clickers, round(g.recipient_clicks / nullif(u.recipients, 0), 4) AS ctr,
+       g.subject AS message_subject, g.first_sent_at, g.last_sent_at, g.sent, u.recipients,
+       g.opens, u.unique_openers, g.clicks, u.unique_clickers,
+       round(g.recipient_clicks / nullif(u.recipients, 0), 4) AS ctr,
        CASE WHEN g.channel = 'email'
             THEN round(u.recipients_opened::numeric / nullif(u.recipients, 0), 4) END AS open_rate,
        u.unsubscribed_1d, u.unsubscribed_3d, u.unsubscribed_7d,
@@ -41,10 +40,9 @@ SELECT g.company_id, g.channel, g.message_key, m.message_type, m.message_name,
        u.recipients_opened, u.recipients_clicked, g.recipient_clicks::bigint AS recipient_clicks
 FROM (SELECT s.company_id, s.channel,
              CASE WHEN b.message_key IS NOT NULL THEN b.message_key
-                  WHEN s.stat_key LIKE 'subject:%' AND s.recipients < 3 THEN 'subject:*'
+                  WHEN s.stat_key LIKE 'subject:%' AND l.stat_key IS NULL THEN 'subject:*'
                   ELSE s.stat_key END AS message_key,
-             max(CASE WHEN s.stat_key LIKE 'subject:%' AND s.recipients >= 3
-                      THEN substr(s.stat_key, 9) END) AS subject,
+             max(l.message_subject) AS subject,
              bool_or(b.message_key IS NOT NULL) AS is_inferred,
              array_agg(s.stat_key) AS stat_keys,
              min(s.first_sent_at) AS first_sent_at, max(s.last_sent_at) AS last_sent_at,
@@ -62,6 +60,8 @@ FROM (SELECT s.company_id, s.channel,
                       count(*) FILTER (WHERE s.unique_openers > 0),
                       count(*) FILTER (WHERE s.unique_clickers > 0)) > 1 AS overlaps
       FROM gateway.message_stats s
+      LEFT JOIN gateway.subject_line l ON l.company_id = s.company_id
+          AND l.channel = s.channel AND l.stat_key = s.stat_key
       LEFT JOIN gateway.subject_bridge b ON s.channel = 'email'
           AND b.company_id = s.company_id AND s.stat_key = 'subject:' || b.message_subject
       GROUP BY 1, 2, 3) g
@@ -84,6 +84,7 @@ SELECT gateway.describe('report.message_performance',
     ['message_key', 'Message:<number>; subject:<subject line> for e-mail sends whose message is '
         'not known, subject:* for all such lines with less than 3 recipients, which may carry '
         'names; unknown without either.'],
+    ['message_subject', 'Subject line of its sends, or one of several.'],
     ['last_sent_at', 'Last send. Filter on it for recent messages.'],
     ['ctr', 'Click-through rate as Attentive counts it: recipient_clicks by recipients, so that '
         'who clicks twice counts twice. Null without a known recipient, like every rate.'],

@@ -6,20 +6,24 @@ CREATE OR REPLACE VIEW gateway.timeline WITH (security_invoker = true) AS
 SELECT i.profile_id, e.*
 FROM gateway.identity i
 JOIN LATERAL (
-    SELECT company_id, subscriber_id, occurred_at, event_name, channel, action, source,
-           subscription_type, creative_name, message_key, message_type, message_name,
-           message_subject, keyword_class, link_host, link_path, utm_campaign, attribute_name,
-           order_id, order_value, currency, event_id
-    FROM gateway.source_event) e
+    SELECT x.company_id, x.subscriber_id, x.occurred_at, x.event_name, x.channel, x.action,
+           x.source, x.subscription_type, x.creative_name, x.message_key, x.message_type,
+           x.message_name, l.message_subject, x.keyword_class, x.link_host, x.link_path,
+           x.utm_campaign, x.attribute_name, x.order_id, x.order_value, x.currency, x.event_id
+    FROM gateway.source_event x
+    LEFT JOIN gateway.subject_line l ON l.company_id = x.company_id AND l.channel = x.channel
+        AND l.stat_key = 'subject:' || left(x.message_subject, 200)) e
     ON e.company_id = i.company_id AND e.subscriber_id = i.subscriber_id
 WHERE i.profile_id <> i.subscriber_id
 UNION ALL
 SELECT e.subscriber_id, e.company_id, e.subscriber_id, e.occurred_at, e.event_name,
        e.channel, e.action, e.source, e.subscription_type, e.creative_name, e.message_key,
-       e.message_type, e.message_name, e.message_subject, e.keyword_class, e.link_host,
+       e.message_type, e.message_name, l.message_subject, e.keyword_class, e.link_host,
        e.link_path, e.utm_campaign, e.attribute_name, e.order_id, e.order_value, e.currency,
        e.event_id
 FROM gateway.source_event e
+LEFT JOIN gateway.subject_line l ON l.company_id = e.company_id AND l.channel = e.channel
+    AND l.stat_key = 'subject:' || left(e.message_subject, 200)
 WHERE e.subscriber_id IS NOT NULL AND NOT EXISTS (
     SELECT FROM gateway.identity i
     WHERE i.company_id = e.company_id AND i.subscriber_id = e.subscriber_id

@@ -105,13 +105,11 @@ CREATE TABLE gateway.message (
     channel          text,
     message_type     text,
     message_name     text,
-    message_subject  text,
     business_address text,
     first_seen_at    timestamptz(3) NOT NULL,
     last_seen_at     timestamptz(3) NOT NULL,
     message_type_at     timestamptz(3),
     message_name_at     timestamptz(3),
-    message_subject_at  timestamptz(3),
     business_address_at timestamptz(3),
     PRIMARY KEY (company_id, message_key)
 ) WITH (fillfactor = 70);
@@ -214,7 +212,6 @@ CREATE TYPE gateway.projection_event AS (
     stat_key          text,
     message_type      text,
     message_name      text,
-    message_subject   text,
     business_address  text,
     received_at       timestamptz
 );

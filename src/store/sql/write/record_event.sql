@@ -89,7 +89,7 @@ BEGIN
         'action', split_part(p_event_name, '.', 2), 'source', p_source,
         'source_event_type', p_event_name, 'subscriber_id', v_subscriber,
         'identifiers', nullif(v_ids, '{}'), 'link_host', lower(v_url[1]),
-        'link_path', gateway.masked(v_url[2]),
+        'link_path', gateway.masked(v_url[2], coalesce(v_ids -> 'phone', '[]')),
         'order_id', p_order_id, 'order_value', v_value, 'currency', p_currency,
         'received_at', date_trunc('milliseconds', clock_timestamp()), 'mapping_version', 1,
         'quality_flags', to_jsonb(v_flags)))::text, 'UTF8');
