@@ -86,10 +86,10 @@ CREATE OR REPLACE FUNCTION gateway.ensure_partitions(
     p_table text, p_times timestamptz[], p_default_bytes_max bigint DEFAULT 16777216,
     OUT made integer, OUT complete boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
-SET lock_timeout = '200ms'
+SET lock_timeout = '5s'
 AS $$
 DECLARE
-    v_until timestamptz := clock_timestamp() + interval '1 second';
+    v_until timestamptz;
     v       record;
 BEGIN
     made := 0;
@@ -101,6 +101,12 @@ BEGIN
             OR (p_table = 'source_event' AND EXISTS ( -- its events are duplicates: apply
                 SELECT FROM gateway.dropped_month d WHERE d.month = v.starts));
         BEGIN
+            IF v_until IS NULL THEN
+                -- The projector's steps read DEFAULT. Nobody is to queue for that meanwhile.
+                PERFORM pg_advisory_xact_lock(gateway.projection_lock());
+                PERFORM set_config('lock_timeout', '200ms', true);
+                v_until := clock_timestamp() + interval '1 second';
+            END IF;
             IF gateway.attach_partition(p_table, v.starts, p_default_bytes_max) THEN
                 made := made + 1;
             ELSE
