@@ -162,6 +162,7 @@ outcome run(const options& o, const fs::path& directory, const std::vector<fault
     std::fflush(stdout);
     out.drained = drain(s.daemons, s.postgres->url());
     out.in_place = s.postgres->all_in_place();
+    out.disorder = s.postgres->disorder();
     for (const auto& d : s.daemons) {
         out.bad_exits += d->stop() == 0 ? 0 : 1;
         out.crashes += d->crashes();

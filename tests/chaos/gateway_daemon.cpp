@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <csignal>
 #include <fstream>
+#include <limits>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
@@ -26,7 +27,7 @@ namespace {
 
 constexpr auto start_limit = 90s;
 constexpr auto trace_limit = 6s;
-constexpr auto drain_limit = 180s;
+constexpr auto drain_limit = 180s; // without getting on
 
 // A port that nobody uses now. The kernel does not give it to anybody soon again.
 std::uint16_t free_port()
@@ -67,16 +68,16 @@ bool holds_files(const fs::path& spool)
                        [](const auto& entry) { return entry.path().extension() == ".db"; });
 }
 
-// Whether the intake holds what nobody has applied yet, or nobody can tell.
-bool holds_deliveries(const std::string& url)
+// What nobody has applied yet; a great many when nobody can tell.
+std::int64_t deliveries_waiting(const std::string& url)
 {
     try {
         pqxx::connection connection{url};
         return pqxx::nontransaction{connection}
-                   .exec("SELECT deliveries FROM gateway.projection_lag()")[0][0]
-                   .as<int>() > 0;
+            .exec("SELECT deliveries FROM gateway.projection_lag()")[0][0]
+            .as<std::int64_t>();
     } catch (const std::exception&) {
-        return true;
+        return std::numeric_limits<std::int64_t>::max();
     }
 }
 
@@ -84,18 +85,22 @@ bool holds_deliveries(const std::string& url)
 
 bool drain(const std::vector<std::unique_ptr<gateway_daemon>>& daemons, const std::string& url)
 {
-    const auto until = steady_clock::now() + drain_limit;
-    const auto waits = [&] {
-        return std::any_of(daemons.begin(), daemons.end(),
-                           [](const auto& d) { return holds_files(d->spool()); }) ||
-               holds_deliveries(url);
-    };
-    do {
+    auto until = steady_clock::now() + drain_limit;
+    auto least = std::numeric_limits<std::int64_t>::max();
+    while (steady_clock::now() < until) {
         std::this_thread::sleep_for(500ms); // so long a daemon may still be putting down its last
         for (const auto& d : daemons)
             d->keep_up();
-    } while (waits() && steady_clock::now() < until);
-    return !waits();
+        const bool spooled = std::any_of(daemons.begin(), daemons.end(),
+                                         [](const auto& d) { return holds_files(d->spool()); });
+        const auto waiting = deliveries_waiting(url);
+        if (!spooled && waiting == 0)
+            return true;
+        if (waiting < least)
+            until = steady_clock::now() + drain_limit;
+        least = std::min(least, waiting);
+    }
+    return false;
 }
 
 bool can_trace()

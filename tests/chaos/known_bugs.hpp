@@ -11,7 +11,7 @@
 
 namespace gateway::chaos {
 
-enum class sign { lost, duplicates, states, sessions, other };
+enum class sign { lost, duplicates, states, sessions, disorder, other };
 
 struct known_bug {
     std::string_view name;

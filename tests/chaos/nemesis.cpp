@@ -227,8 +227,8 @@ void nemesis::fill_spool(const strike& s)
     set(s.daemon, of_database, test::traffic::is_cut);
     pause(500ms);
     const auto from = wall_clock();
-    stage_.spool_disks[s.daemon]->fill();
-    pause(s.lasts);
+    for (const auto until = clock::now() + s.lasts; clock::now() < until; pause(50ms))
+        stage_.spool_disks[s.daemon]->fill(); // a daemon that dies or starts gives blocks back
     const auto full_to = wall_clock();
     stage_.spool_disks[s.daemon]->free();
     truths_.push_back({{from, full_to}, s.daemon, false, false, std::string{name(s.what)}});

@@ -86,6 +86,7 @@ std::vector<broken_promise> broken_promises(const outcome& out)
     promise(out.refusing <= refusing_max, sign::other, "events were refused needlessly");
     promise(out.drained, sign::other, "a spool was not drained");
     promise(out.in_place, sign::other, "rows stayed in DEFAULT");
+    promise(out.disorder.empty(), sign::disorder, out.disorder);
     promise(out.bad_exits == 0, sign::other,
             count(out.bad_exits) + " daemons did not end well on SIGTERM");
     promise(out.crashes == 0, sign::other, count(out.crashes) + " daemons ended by themselves");

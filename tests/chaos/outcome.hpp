@@ -28,6 +28,7 @@ struct outcome {
     std::size_t sessions_max = 0;
     bool drained = false;
     bool in_place = true;    // each row in the partition of its time
+    std::string disorder;    // what of log and read models is not right
     int crashes = 0;         // daemons that ended though nobody ended them
     int bad_exits = 0;       // daemons that did not end well on SIGTERM
     std::size_t damaged = 0; // spool files set aside

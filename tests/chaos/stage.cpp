@@ -1,6 +1,7 @@
 #include "chaos/stage.hpp"
 
 #include "gateway/store/migrations.hpp"
+#include "gateway/store/read_models.hpp"
 #include "support/process.hpp"
 #include "support/waiting.hpp"
 
@@ -273,6 +274,33 @@ bool server::all_in_place() const
                 .as<bool>();
         },
         std::chrono::minutes{2});
+}
+
+std::string server::disorder() const
+{
+    const auto connection = connect(url_);
+    const auto asked = [&](const char* what) {
+        return pqxx::nontransaction{*connection}.exec1(what)[0].as<bool>();
+    };
+    if (!test::becomes([&] { return asked("SELECT events = 0 FROM gateway.projection_lag()"); },
+                       std::chrono::minutes{3}))
+        return "the read models are not in step";
+    if (!asked("SELECT coalesce(min(e.position), 1) = 1 AND max(s.position) = count(e.position)"
+               " AND count(e.position) = count(DISTINCT e.position)"
+               " FROM gateway.log_state s LEFT JOIN gateway.source_event e ON true"))
+        return "the positions of the log have gaps, or were given twice";
+    if (!asked("SELECT NOT EXISTS (SELECT FROM gateway.quarantine"
+               " WHERE replayed_at IS NOT NULL AND body <> '')"))
+        return "a replay lost what it took out of quarantine"; // where all is refused again
+    const auto again = rebuild({.database_url = url_});
+    if (again.has_error())
+        return "no rebuild: " + again.error().detail;
+    for (const auto& row : again.value().rows) {
+        if (row[2] != "0" || row[3] != "0")
+            return "gateway." + row[0] + ": a rebuild removed " + row[2] + " rows of " + row[1] +
+                   " and added " + row[3];
+    }
+    return {};
 }
 
 void server::refuse_some(std::chrono::milliseconds lasts) const

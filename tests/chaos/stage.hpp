@@ -82,6 +82,10 @@ public:
     void refuse_some(std::chrono::milliseconds lasts) const;
     // Whether every row of the log is in the partition of its time, in the end.
     bool all_in_place() const;
+    // What is not as it has to be in the end: positions of the log from 1 without gaps, each given
+    // once, nothing under way out of quarantine, and read models that a rebuild leaves as they
+    // are. Empty when all is.
+    std::string disorder() const;
     // Process ids of the daemons' sessions.
     std::vector<pid_t> sessions() const;
 

@@ -94,8 +94,12 @@ public:
 
     spool_status status() const;
 
+    // As try_spool_directory(), beside what is here: has_room() knows then.
+    result<void> try_disk();
+
     // Whether append() would find room for one more event of the largest size, below bytes_max and
-    // on the disk; false also for a second after an append failed with spool_failed. Cheap.
+    // on the disk; false also when the disk did not take what was last written or tried, whatever
+    // it says of its room (inodes, a quota, a fault): it is tried each second then. Cheap.
     bool has_room() const;
 
 private:

@@ -74,7 +74,7 @@ result<void> daemon::implementation::open_writer()
     writer_settings w{batch_settings_of(settings, database.url)};
     if (!settings.spool.directory.empty()) {
         BOOST_OUTCOME_TRY(auto opened, spool::open(spool_settings_of(settings)));
-        const auto tried = try_spool_directory(spool_settings_of(settings));
+        const auto tried = opened.try_disk();
         // A full disk gets room again, by draining too; anything else would show in an outage only.
         if (tried.has_error() && tried.error().code != errc::spool_full)
             return tried.error();

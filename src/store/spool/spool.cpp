@@ -40,20 +40,15 @@
 #include "store/spool/spool_image.hpp"
 
 #include <algorithm>
-#include <atomic>
-#include <chrono>
 #include <mutex>
 #include <utility>
 
 namespace gateway {
 namespace {
 
-using steady = std::chrono::steady_clock;
 using deliveries_view = std::vector<const verified_delivery*>;
 
 constexpr int read_passes_max = 3;
-// No room is announced for so long after neither file took a batch.
-constexpr std::chrono::seconds failure_pause{1};
 
 // Disk bytes that one transaction costs at most: leaves may be half empty, and every page is
 // written to the WAL with the path above it.
@@ -97,7 +92,6 @@ struct spool::implementation {
     const std::uint64_t event_bytes_max;
     spool_files files;
     std::mutex appending; // one at a time; taken before a member's `io`
-    std::atomic<steady::time_point> no_room_before{steady::time_point{}};
 };
 
 result<void> spool::implementation::append(const deliveries_view& deliveries)
@@ -118,10 +112,9 @@ result<void> spool::implementation::write_twice(const deliveries_view& deliverie
     // in memory counts, and it goes to another file.
     if (!written && written.error().kind != fault_kind::full)
         written = write(deliveries);
+    files.note_disk(written.has_value());
     if (written)
         return ok();
-    if (written.error().kind != fault_kind::full)
-        no_room_before = steady::now() + failure_pause;
     return to_error(written.error());
 }
 
@@ -209,8 +202,7 @@ void spool::implementation::remove(const spool_batch& batch)
 bool spool::implementation::has_room() const
 {
     const std::uint64_t bytes = bytes_needed(event_bytes_max);
-    return steady::now() >= no_room_before.load() && files.fits(bytes) &&
-           files.bytes_free() >= bytes;
+    return files.disk_takes() && files.fits(bytes) && files.bytes_free() >= bytes;
 }
 
 // --- The class ---
@@ -248,6 +240,11 @@ result<void> spool::remove(const spool_batch& batch)
 spool_status spool::status() const
 {
     return implementation_->files.status();
+}
+
+result<void> spool::try_disk()
+{
+    return implementation_->files.try_disk();
 }
 
 bool spool::has_room() const

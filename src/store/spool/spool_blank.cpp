@@ -4,6 +4,7 @@
 
 #include <sqlite3.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include <cerrno>
 #include <cstring>
@@ -59,6 +60,16 @@ sqlite3_vfs* find_vfs(const std::string& name)
     return sqlite3_vfs_find(name.empty() ? nullptr : name.c_str());
 }
 
+// What SQLite says of a full disk when it opens a file is CANTOPEN, and of one without inodes the
+// errno of another try.
+bool takes_no_file(const char* name)
+{
+    struct statvfs info = {};
+    return errno == ENOSPC || errno == EDQUOT ||
+           (::statvfs(fs::path{name}.parent_path().c_str(), &info) == 0 && info.f_files > 0 &&
+            info.f_favail == 0);
+}
+
 // SQLite's file by way of its VFS, so that faults injected there are met here too.
 file_result<void> write_through(sqlite3_vfs* vfs, sqlite3_filename name, sqlite3_file* file,
                                 const std::string& bytes)
@@ -72,9 +83,8 @@ file_result<void> write_through(sqlite3_vfs* vfs, sqlite3_filename name, sqlite3
     int flags =
         SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_EXCLUSIVE;
     const int opened = vfs->xOpen(vfs, name, file, flags, &flags);
-    // The error of open(2) is lost on the way: a full disk shows as CANTOPEN.
     if (opened != SQLITE_OK)
-        return failed(errno == ENOSPC || errno == EDQUOT ? SQLITE_FULL : opened, "create");
+        return failed(takes_no_file(name) ? SQLITE_FULL : opened, "create");
     int code = file->pMethods->xWrite(file, bytes.data(), static_cast<int>(bytes.size()), 0);
     const char* what = "write";
     if (code == SQLITE_OK && ::chmod(name, S_IRUSR | S_IWUSR) != 0)

@@ -15,6 +15,8 @@ using steady = std::chrono::steady_clock;
 
 // Rows a salvage writes in one transaction.
 constexpr std::size_t salvage_events = 1'000;
+// What does not take anything is tried as often.
+constexpr std::chrono::seconds trial_pause{1};
 // How long take_in() may salvage; the rest is done when read() comes to it.
 constexpr std::chrono::seconds open_salvage_budget{1};
 
@@ -308,12 +310,15 @@ spool_member_ptr spool_files::next_closed()
 
 void spool_files::keep(worker& self)
 {
+    auto until = worker::for_ever;
     do {
         for (auto m = next_closed(); m != nullptr && !self.is_stopping(); m = next_closed()) {
             const std::lock_guard io{m->io};
             checkpoint(*m);
         }
-    } while (self.rest_until(worker::for_ever));
+        const bool takes = disk_takes() || try_disk().has_value();
+        until = takes ? worker::for_ever : worker::clock::now() + trial_pause;
+    } while (self.rest_until(until));
 }
 
 // The file keeps its WAL when this fails: rows are read from there as well.

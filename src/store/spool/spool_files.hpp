@@ -13,6 +13,7 @@
 #include "store/spool/spool_file.hpp"
 #include "store/spool/spool_row.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -82,6 +83,13 @@ public:
     std::uint64_t bytes_free() const { return directory_.bytes_free(); }
     spool_status status() const;
 
+    // Whether the disk took what was last written or tried. When it did not, the keeper tries each
+    // second, until it does.
+    bool disk_takes() const { return disk_takes_; }
+    void note_disk(bool takes);
+    // As try_spool_directory(), and notes what it found.
+    result<void> try_disk();
+
     // On one file:
     bool worth_reading(const spool_member& m) const;
     std::int64_t mark_of(const spool_member& m) const;
@@ -124,6 +132,7 @@ private:
     std::vector<std::string> damaged_;
     std::deque<spool_member_ptr> closed_; // for the keeper
 
+    std::atomic<bool> disk_takes_{true};
     std::optional<worker> keeper_;
 };
 

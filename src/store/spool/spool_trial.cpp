@@ -6,6 +6,7 @@
 #include "store/spool/spool_blank.hpp"
 #include "store/spool/spool_directory.hpp"
 #include "store/spool/spool_file.hpp"
+#include "store/spool/spool_files.hpp"
 
 #include <system_error>
 
@@ -60,6 +61,19 @@ result<void> try_spool_directory(const spool_settings& settings)
         errc::spool_failed,
         called + ": no file can be written there (" + done.error().detail +
             "): give it to the gateway's user, on a local disk that is mounted for writing");
+}
+
+void spool_files::note_disk(bool takes)
+{
+    if (disk_takes_.exchange(takes) && !takes)
+        keeper_->wake();
+}
+
+result<void> spool_files::try_disk()
+{
+    auto tried = try_spool_directory(settings_);
+    note_disk(tried.has_value());
+    return tried;
 }
 
 } // namespace gateway

@@ -5,6 +5,7 @@
 #include "support/faulty_vfs.hpp"
 #include "support/process.hpp"
 #include "support/spool_events.hpp"
+#include "support/waiting.hpp"
 
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
@@ -14,6 +15,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 namespace gateway::test {
 namespace {
@@ -233,6 +235,32 @@ TEST_F(SpoolFaultTest, ASealedFileIsDrainedInTheSameProcess)
             EXPECT_TRUE(found.count(number)) << "at call " << at << " lost " << number;
         EXPECT_TRUE(opened.value().status().damaged.empty()) << at;
         EXPECT_EQ(opened.value().status().events, 0U) << at;
+    }
+}
+
+// A disk without inodes, or above a quota, says that it has room.
+TEST_F(SpoolFaultTest, ADiskThatTakesNothingHasNoRoomUntilItDoesAgain)
+{
+    const memory_directory home;
+    auto opened = spool::open(script_settings(home / "spool"));
+    ASSERT_TRUE(opened);
+    auto& s = opened.value();
+    for (const harm what : {harm::full_forever, harm::fail_forever}) {
+        account a;
+        set_fault_plan({what, 1});
+        append_some(s, a, 0, 1, 500);
+        std::this_thread::sleep_for(std::chrono::milliseconds{1'100});
+
+        EXPECT_TRUE(a.acknowledged.empty());
+        EXPECT_FALSE(s.has_room());
+        set_fault_plan({});
+        EXPECT_TRUE(becomes([&] { return s.has_room(); }));
+        set_fault_plan({what, 1});
+        EXPECT_TRUE(s.try_disk().has_error());
+        EXPECT_FALSE(s.has_room());
+        set_fault_plan({});
+        EXPECT_TRUE(s.try_disk().has_value());
+        EXPECT_TRUE(s.has_room());
     }
 }
 

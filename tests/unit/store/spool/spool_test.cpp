@@ -333,7 +333,7 @@ TEST_F(SpoolTest, AFullDiskIsSpoolFullUntilSpaceReturns)
     EXPECT_EQ(outcome.error().code, errc::spool_full) << outcome.error().detail;
     EXPECT_FALSE(s.has_room());
     EXPECT_EQ(drain_numbers(s), sequence(0, appended));
-    EXPECT_TRUE(s.has_room());
+    EXPECT_TRUE(becomes([&] { return s.has_room(); }));
     EXPECT_TRUE(append_numbers(s, 0, 20));
     EXPECT_EQ(drain_numbers(s), sequence(0, 20));
     EXPECT_TRUE(s.status().damaged.empty());
