@@ -144,8 +144,8 @@ TEST_P(ReportViewsTest, JudgeAudienceAndFeedAsTheStoryDoes)
     const reference truth{story_, {0, -5, 9}, db.now_micros};
 
     EXPECT_EQ(db.rows("company_id, profile_id, channel, subscription_type, is_subscribed,"
-                      " recency_days, clicks_90d, opens_90d, replies_90d, sent_90d, segment"
-                      " FROM report.audience_quality"),
+                      " recency_days, clicks_90d, opens_90d, replies_90d, sent_90d, segment,"
+                      " suspect_clicks_90d, suspect_opens_90d FROM report.audience_quality"),
               sorted(truth.audience_quality()));
     EXPECT_EQ(db.rows("company_id, channel, subscription_type, segment, subscribers, clicks_90d,"
                       " sent_90d FROM report.audience_quality_summary"),
@@ -188,7 +188,9 @@ TEST_P(ReportViewsTest, CountConsentAndMessagesAsTheStoryDoes)
                       millis("first_sent_at") + ", " + millis("last_sent_at") +
                       ", sent, recipients, opens, unique_openers, clicks, unique_clickers, ctr,"
                       " open_rate, click_rate, unsubscribed_1d, unsubscribed_3d, unsubscribed_7d,"
-                      " unsubscribe_rate_7d, is_inferred FROM report.message_performance"),
+                      " unsubscribe_rate_7d, is_inferred, suspect_opens, suspect_clicks,"
+                      " unsuspected_ctr, unsuspected_open_rate, unsuspected_click_rate FROM "
+                      "report.message_performance"),
               sorted(truth.message_performance()));
 }
 

@@ -5,6 +5,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <random>
+
 namespace gateway {
 namespace {
 
@@ -120,6 +123,10 @@ TEST(ReportWindowsTest, WhatAMachineOpensAndClicksIsToldApartAndGetsNoCredit)
         return value(url, "SELECT sum(clicks) || ' ' || sum(suspect_clicks) || ' ' ||"
                           " sum(unsuspected_clickers) FROM report.link_clicks_daily");
     };
+    const std::string rates =
+        "SELECT clicks || ' ' || suspect_clicks || ' ' || click_rate || ' ' ||"
+        " unsuspected_click_rate || ' ' || ctr || ' ' || unsuspected_ctr"
+        " FROM report.message_performance WHERE channel = 'sms'";
     const auto credit = [&url](const std::string& at) {
         return value(url, "SELECT touch || ' ' || to_char(occurred_at AT TIME ZONE 'UTC',"
                           " 'HH24:MI:SS.MS') FROM gateway.touch_before('C', '" +
@@ -131,8 +138,87 @@ TEST(ReportWindowsTest, WhatAMachineOpensAndClicksIsToldApartAndGetsNoCredit)
     EXPECT_EQ(credit("2026-03-01 12:45"), "view 12:00:00.000");
     EXPECT_EQ(credit("2026-03-02 12:00"), "click 13:00:01.000");
 
+    EXPECT_EQ(value(url, rates), "8 5 1.0000 1.0000 8.0000 3.0000");
+
     query(url, "INSERT INTO gateway.suspect_rule VALUES ('C', 0, 100)");
+    ASSERT_TRUE(rebuild({.database_url = url, .models = {"message"}}));
     EXPECT_EQ(clicks(), "8 0 1");
+    EXPECT_EQ(value(url, rates), "8 0 1.0000 1.0000 8.0000 8.0000");
+}
+
+// Klaviyo, as above: rates with and without what machines did, side by side. In any order of
+// arrival: whoever opened before the send is known, or one of four clicks before the others, was
+// taken for a person.
+TEST(ReportWindowsTest, RatesAreThereWithAndWithoutMachines)
+{
+    std::vector<event> events;
+    const auto told = [&](const std::string& time, const std::string& action,
+                          const std::string& who, const std::string& channel = "email") {
+        const bool sends_email = action == "sent" && channel == "email";
+        events.push_back({.at = "2026-03-01 " + time,
+                          .action = action,
+                          .subscriber = who,
+                          .channel = channel,
+                          .more_columns = sends_email ? ", message_subject" : ", message_key",
+                          .more_values = sends_email ? ", 'Spring'" : ", 'Message:7'"});
+    };
+    for (const auto* who : {"1", "2", "3", "4"}) {
+        told("10:00", "sent", who);
+        told("10:00", "sent", who, "sms");
+    }
+    told("10:00:02", "opened", "1"); // a machine, and then a person
+    told("11:00", "opened", "1");
+    told("10:00:02", "opened", "2"); // a machine alone
+    told("11:00", "opened", "3");
+    told("10:00:03", "link_clicked", "2", "sms");
+    for (const auto* at : {"12:00:00.0", "12:00:00.2", "12:00:00.4", "12:00:00.6"})
+        told(at, "link_clicked", "3", "sms");
+    told("13:00", "link_clicked", "3", "sms");
+    told("13:00", "link_clicked", "4", "sms");
+    std::mt19937 random{5};
+    for (int n = 0; n < 4; ++n) {
+        const std::string url = fresh_database();
+        for (const auto& e : events) {
+            append_event(url, e);
+            if (random() % 2 == 0)
+                query(url, "SELECT gateway.project(1)");
+        }
+        project_step_by_step(url, 3);
+
+        EXPECT_EQ(
+            query(url, "SELECT channel, opens, suspect_opens, open_rate,"
+                       " unsuspected_open_rate, clicks, suspect_clicks, ctr,"
+                       " unsuspected_ctr, click_rate, unsuspected_click_rate"
+                       " FROM report.message_performance ORDER BY 1"),
+            (std::vector<std::vector<std::string>>{{"email", "4", "2", "0.7500", "0.5000", "0", "0",
+                                                    "0.0000", "0.0000", "0.0000", "0.0000"},
+                                                   {"sms", "0", "0", "NULL", "NULL", "7", "5",
+                                                    "1.7500", "0.5000", "0.7500", "0.5000"}}));
+        std::shuffle(events.begin(), events.end(), random);
+    }
+}
+
+// README: who clicks is active; a scanner is nobody.
+TEST(ReportWindowsTest, AMachineMakesNobodyActive)
+{
+    const std::string url = fresh_database();
+    const auto ago = [&url](const std::string& interval) {
+        return value(url, "SELECT now() AT TIME ZONE 'UTC' - interval '" + interval + "'");
+    };
+    for (const std::string who : {"1", "2"}) {
+        append_event(url, decided(ago("60 days"), "subscribed", "MARKETING", who));
+        append_event(url, {.at = ago("1 day"), .action = "sent", .subscriber = who});
+    }
+    append_event(url, {.at = ago("50 days"), .action = "link_clicked", .subscriber = "1"});
+    for (const auto* at : {"23:59:59", "23:59:58", "23:59:57"})
+        append_event(url, {.at = ago(at), .action = "link_clicked", .subscriber = "1"});
+    append_event(url, {.at = ago("23:59:59"), .action = "link_clicked", .subscriber = "2"});
+    project_step_by_step(url);
+
+    EXPECT_EQ(query(url, "SELECT segment, recency_days, clicks_90d, suspect_clicks_90d"
+                         " FROM report.audience_quality ORDER BY 1"),
+              (std::vector<std::vector<std::string>>{{"cooling", "50", "4", "3"},
+                                                     {"never_engaged", "NULL", "1", "1"}}));
 }
 
 } // namespace

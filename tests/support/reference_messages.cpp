@@ -102,8 +102,10 @@ struct reference::performance {
     std::set<std::string> subjects, names;
     std::set<uuid> recipients, openers, clickers;
     std::set<uuid> readers, followers; // recipients who opened and clicked
+    std::set<uuid> reading_people, following_people;
     std::set<uuid> left_1d, left_3d, left_7d;
     int sent = 0, opens = 0, clicks = 0, followed = 0;
+    int suspect_opens = 0, suspect_clicks = 0, followed_by_people = 0;
     timestamp first_sent{}, last_sent{};
     bool is_inferred = false;
 };
@@ -142,15 +144,25 @@ reference::performances reference::events_of_messages() const
             ++p.opens;
             p.openers.insert(f.subscriber);
             p.names.insert(story_subject(f.event.message));
-            if (sent != nullptr)
+            p.suspect_opens += is_suspect(f) ? 1 : 0;
+            if (sent != nullptr) {
                 at(*sent).readers.insert(f.subscriber);
+                if (!is_suspect(f))
+                    at(*sent).reading_people.insert(f.subscriber);
+            }
         } else if (is_click(f.event)) {
             performance& p = at(f);
             ++p.clicks;
             p.clickers.insert(f.subscriber);
+            p.suspect_clicks += is_suspect(f) ? 1 : 0;
             if (sent != nullptr) {
-                at(*sent).followers.insert(f.subscriber);
-                ++at(*sent).followed;
+                performance& followed = at(*sent);
+                followed.followers.insert(f.subscriber);
+                ++followed.followed;
+                if (!is_suspect(f)) {
+                    followed.following_people.insert(f.subscriber);
+                    ++followed.followed_by_people;
+                }
             }
         }
     }
@@ -183,16 +195,30 @@ text_rows reference::message_performance() const
         const std::size_t whole = p.recipients.size();
         rows.push_back(key);
         rows.back().insert(rows.back().end(),
-                           {known ? "ONE_TIME" : null, first(p.names), first(p.subjects),
+                           {known ? "ONE_TIME" : null,
+                            first(p.names),
+                            first(p.subjects),
                             p.sent == 0 ? null : text(millis(p.first_sent)),
-                            p.sent == 0 ? null : text(millis(p.last_sent)), text(p.sent),
-                            std::to_string(whole), text(p.opens), std::to_string(p.openers.size()),
-                            text(p.clicks), std::to_string(p.clickers.size()),
+                            p.sent == 0 ? null : text(millis(p.last_sent)),
+                            text(p.sent),
+                            std::to_string(whole),
+                            text(p.opens),
+                            std::to_string(p.openers.size()),
+                            text(p.clicks),
+                            std::to_string(p.clickers.size()),
                             share(static_cast<std::size_t>(p.followed), whole),
                             key[1] == "email" ? share(p.readers.size(), whole) : null,
-                            share(p.followers.size(), whole), std::to_string(p.left_1d.size()),
-                            std::to_string(p.left_3d.size()), std::to_string(p.left_7d.size()),
-                            share(p.left_7d.size(), whole), p.is_inferred ? "t" : "f"});
+                            share(p.followers.size(), whole),
+                            std::to_string(p.left_1d.size()),
+                            std::to_string(p.left_3d.size()),
+                            std::to_string(p.left_7d.size()),
+                            share(p.left_7d.size(), whole),
+                            p.is_inferred ? "t" : "f",
+                            text(p.suspect_opens),
+                            text(p.suspect_clicks),
+                            share(static_cast<std::size_t>(p.followed_by_people), whole),
+                            key[1] == "email" ? share(p.reading_people.size(), whole) : null,
+                            share(p.following_people.size(), whole)});
     }
     return rows;
 }

@@ -180,13 +180,19 @@ text_rows reference::audience_quality() const
         int opens = 0;
         int replies = 0;
         int sent = 0;
+        int suspect_clicks = 0;
+        int suspect_opens = 0;
         for (const auto* f : by_profile_.at(decision->profile)) {
             const story_event& e = f->event;
             if (!is_attentives(e) || e.kind == kind::attribute_set || is_sms(e) != sms)
                 continue;
             const bool recent = age(e) < 90 * a_day;
-            if (is_click(e) || e.kind == kind::replied)
+            const bool reacts = is_click(e) || e.kind == kind::email_opened;
+            const bool suspect = reacts && is_suspect(*f);
+            if ((is_click(e) && !suspect) || e.kind == kind::replied)
                 active = age(e);
+            suspect_clicks += recent && suspect && is_click(e) ? 1 : 0;
+            suspect_opens += recent && suspect && !is_click(e) ? 1 : 0;
             if (e.kind == kind::email_opened)
                 opened = age(e);
             clicks += recent && is_click(e) ? 1 : 0;
@@ -195,19 +201,20 @@ text_rows reference::audience_quality() const
             sent += recent && (e.kind == kind::sms_sent || e.kind == kind::email_sent) ? 1 : 0;
         }
         const bool in = granted != nullptr;
-        const std::string segment = !in                                           ? "opted_out"
-                                    : age(granted->event) < 14 * a_day && !active ? "new"
-                                    : active && *active < 30 * a_day && clicks + replies > 2
-                                        ? "loyal"
-                                    : active && *active < 30 * a_day ? "active"
-                                    : active && *active < 90 * a_day ? "cooling"
-                                    : active                         ? "dormant"
-                                    : opened && *opened < 90 * a_day ? "opens_only"
-                                    : sent > 0                       ? "never_engaged"
-                                                                     : "not_messaged";
+        const std::string segment =
+            !in                                                                       ? "opted_out"
+            : age(granted->event) < 14 * a_day && !active                             ? "new"
+            : active && *active < 30 * a_day && clicks + replies - suspect_clicks > 2 ? "loyal"
+            : active && *active < 30 * a_day                                          ? "active"
+            : active && *active < 90 * a_day                                          ? "cooling"
+            : active                                                                  ? "dormant"
+            : opened && *opened < 90 * a_day                                          ? "opens_only"
+            : sent > 0 ? "never_engaged"
+                       : "not_messaged";
         rows.push_back({decision->company, to_string(decision->profile), sms ? "sms" : "email",
                         "MARKETING", in ? "t" : "f", active ? text(*active / a_day) : null,
-                        text(clicks), text(opens), text(replies), text(sent), segment});
+                        text(clicks), text(opens), text(replies), text(sent), segment,
+                        text(suspect_clicks), text(suspect_opens)});
     }
     return rows;
 }

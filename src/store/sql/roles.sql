@@ -33,7 +33,7 @@ BEGIN
                p.proname IN ('subscribers_of', 'touch_before', 'sentence', 'value_hash',
                              'subscribers_with', 'normal_identifier', 'newest_identifier',
                              'text_array', 'order_now', 'order_number',
-                             'allowed_companies', 'suspicion') AS is_of_views,
+                             'allowed_companies') AS is_of_views,
                NOT p.prosecdef AND p.proname <> 'describe'
                    AND p.proname !~ '^(grant|revoke)_'
                    AND to_regrole('gateway_writer') IS NOT NULL AS is_writers
@@ -89,7 +89,7 @@ BEGIN
             v_table);
     END LOOP;
     GRANT SELECT ON gateway.identity_rule, gateway.identity_block, gateway.subject_bridge,
-        gateway.subject_line TO gateway_writer;
+        gateway.subject_line, gateway.suspect_rule TO gateway_writer;
 
     -- The admin port's page and the daemon's alarms.
     GRANT SELECT ON report.consent_movement_daily, report.message_performance,
@@ -110,6 +110,8 @@ BEGIN
     PERFORM gateway.grant_shown('gateway.step', 'report.steps', 'gateway_reader');
     GRANT SELECT (company_id, subscriber_id, profile_id, first_seen_at, sms_to, email_to)
         ON gateway.identity TO gateway_reader;
+    GRANT SELECT (company_id, subscriber_id, channel, occurred_at, event_id, action, is_suspect)
+        ON gateway.last_send TO gateway_reader;
     GRANT SELECT ON gateway.company, gateway.consent_decision,
         gateway.consent, gateway.consent_daily, gateway.consent_latest, gateway.message,
         gateway.message_member, gateway.message_stats, gateway.subject_vote,

@@ -1,19 +1,30 @@
--- What was sent last before an opt-out, which is charged to it, and before an open or click of an
--- e-mail, which says to which message a subject line belongs.
+-- What was sent last before an opt-out, which is charged to it, and before an open or click, which
+-- of an e-mail says to which message a subject line belongs, and may be a machine's.
 
 SELECT gateway.describe('gateway.last_send',
     'What was sent last to the subscriber in the 7 days before each opt-out (to charge it; those '
-    'of others with the same address are among them) and each open or click of an e-mail (evidence '
+    'of others with the same address are among them) and each open or click (of an e-mail evidence '
     'of which subject line is which message).', ARRAY[
     ['occurred_at', 'Of the opt-out, open or click.'],
     ['event_id', 'Of the opt-out, open or click.'],
     ['action', 'unsubscribed, opened or link_clicked.'],
     ['is_of_other', 'An opt-out of another subscriber with the same address.'],
-    ['message_key', 'The message opened or clicked; null: an opt-out.'],
+    ['stat_key', 'The message opened or clicked; null: an opt-out.'],
     ['sent_key', 'stat_key of the last send of the channel before it; null when there was none, '
         'or when the subscriber had opted out already.'],
-    ['sent_at', 'When that was sent.']],
+    ['sent_at', 'When that was sent.'],
+    ['is_suspect', 'Whether a machine opened or clicked, by gateway.suspect_rule.']],
     '{gateway.message_stats}');
+
+SELECT gateway.describe('gateway.suspect_rule',
+    'Which opens and clicks are no person''s but a machine''s, which Attentive does not tell: the '
+    'row of a company, else that of *. After a change, rebuild the model message. Klaviyo, '
+    '"Understanding bot clicks": inbox providers, security software and carriers follow links '
+    'before anybody reads the message.', ARRAY[
+    ['for_company', 'A company_id, or * for all that have no row.'],
+    ['seconds_after_send', 'An open or click no later than this after a send of its channel to '
+        'the subscriber is suspect.'],
+    ['links_per_second', 'More clicks of a subscriber than these within a second are suspect.']]);
 
 SELECT gateway.describe('gateway.subject_vote',
     'How often a subscriber''s last e-mail in the 3 days before an open or click of this message '
@@ -121,17 +132,15 @@ COMMENT ON FUNCTION gateway.reaching_opt_outs IS
     'Opt-outs of others with the same address, row_id null; and rows of last_send that are such no '
     'more.';
 
--- What was sent last before each opt-out, and before each open or click of an e-mail: worked out
--- for those of the batch, for those known already that a send of the batch may precede, and for
--- opt-outs that a decision of the batch, or a change of who has an address, may make repeated or
--- not. The log is asked, so it does not matter whether that was projected yet.
-DROP FUNCTION IF EXISTS gateway.changed_last_sends(gateway.projection_event[]);
-CREATE OR REPLACE FUNCTION gateway.changed_last_sends(
+-- Opt-outs, opens of e-mails and clicks of the batch, those known already that a send of the batch
+-- may precede, clicks beside one of the batch, and opt-outs that a decision of the batch, or a
+-- change of who has an address, may make repeated or not.
+CREATE OR REPLACE FUNCTION gateway.asked_last_sends(
     p_events gateway.projection_event[], p_asked gateway.asked_recipient[])
 RETURNS TABLE (
     company_id text, subscriber_id uuid, channel text, occurred_at timestamptz, event_id uuid,
-    action text, is_of_other boolean, message_key text, sent_key text, sent_at timestamptz,
-    row_id tid, is_gone boolean, now_key text, now_at timestamptz)
+    action text, is_of_other boolean, stat_key text, sent_key text, sent_at timestamptz,
+    is_suspect boolean, row_id tid, is_gone boolean, has_click_beside boolean)
 LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
 BEGIN
@@ -141,50 +150,92 @@ BEGIN
     heard AS (
         SELECT e.company_id, e.subscriber_id, e.channel, e.occurred_at, e.event_id, e.action,
                false AS is_of_other,
-               CASE WHEN e.action <> 'unsubscribed' THEN e.message_key END AS message_key
+               CASE WHEN e.action <> 'unsubscribed' THEN e.stat_key END AS stat_key
         FROM unnest(p_events) AS e
-        WHERE e.subscriber_id IS NOT NULL
-            AND (e.action = 'unsubscribed' AND e.channel IS NOT NULL
-                OR e.action IN ('opened', 'link_clicked') AND e.channel = 'email'
-                    AND e.message_key IS NOT NULL)
+        WHERE e.subscriber_id IS NOT NULL AND e.channel IS NOT NULL
+            AND (e.action IN ('unsubscribed', 'link_clicked')
+                OR e.action = 'opened' AND e.channel = 'email')
         UNION
         SELECT r.company_id, r.subscriber_id, r.channel, r.occurred_at, r.event_id, 'unsubscribed',
                true, NULL
         FROM reaching r WHERE r.row_id IS NULL),
     asked AS (
-        SELECT e.*, NULL::text AS sent_key, NULL::timestamptz AS sent_at, NULL::tid AS row_id
+        SELECT e.*, NULL::text AS sent_key, NULL::timestamptz AS sent_at,
+               NULL::boolean AS is_suspect, NULL::tid AS row_id
         FROM heard e
         WHERE NOT EXISTS (SELECT FROM last_send k WHERE k.company_id = e.company_id
             AND k.subscriber_id = e.subscriber_id AND k.channel = e.channel
             AND k.occurred_at = e.occurred_at AND k.event_id = e.event_id)
         UNION
         SELECT k.company_id, k.subscriber_id, k.channel, k.occurred_at, k.event_id, k.action,
-               k.is_of_other, k.message_key, k.sent_key, k.sent_at, k.ctid
+               k.is_of_other, k.stat_key, k.sent_key, k.sent_at, k.is_suspect, k.ctid
         FROM unnest(p_events) AS e
         JOIN last_send k ON k.company_id = e.company_id AND k.subscriber_id = e.subscriber_id
-            AND k.channel = e.channel AND k.occurred_at >= e.occurred_at
-        WHERE e.action = 'sent' AND k.occurred_at <= e.occurred_at + interval '168 hours'
-            AND (k.sent_at IS NULL OR k.sent_at <= e.occurred_at)
+            AND k.channel = e.channel AND k.occurred_at >= e.occurred_at - interval '1 second'
+        WHERE e.action = 'sent' AND k.occurred_at >= e.occurred_at
+                AND k.occurred_at <= e.occurred_at + interval '168 hours'
+                AND (k.sent_at IS NULL OR k.sent_at <= e.occurred_at)
+            OR e.action = 'link_clicked' AND k.action = 'link_clicked'
+                AND k.occurred_at <= e.occurred_at + interval '1 second'
         UNION
         SELECT k.company_id, k.subscriber_id, k.channel, k.occurred_at, k.event_id, k.action,
-               k.is_of_other, k.message_key, k.sent_key, k.sent_at, k.ctid
+               k.is_of_other, k.stat_key, k.sent_key, k.sent_at, k.is_suspect, k.ctid
         FROM unnest(p_asked) AS a
         JOIN last_send k ON k.company_id = a.company_id AND k.subscriber_id = a.subscriber_id
-            AND k.channel = a.channel AND k.action = 'unsubscribed'),
-    answered AS (
-        SELECT a.*, s.key AS now_key, s.occurred_at AS now_at
-        FROM (SELECT n.*, (n.row_id IN (SELECT r.row_id FROM reaching r
-                                        WHERE r.row_id IS NOT NULL)) IS TRUE AS is_gone,
-                     n.action = 'unsubscribed' AND coalesce(gateway.is_repeated_opt_out(
+            AND k.channel = a.channel AND k.action = 'unsubscribed')
+    SELECT a.company_id, a.subscriber_id, a.channel, a.occurred_at::timestamptz, a.event_id,
+           a.action, a.is_of_other, a.stat_key, a.sent_key, a.sent_at::timestamptz, a.is_suspect,
+           a.row_id,
+           (a.row_id IN (SELECT r.row_id FROM reaching r WHERE r.row_id IS NOT NULL)) IS TRUE,
+           count(*) FILTER (WHERE a.action = 'link_clicked') OVER (
+               PARTITION BY a.company_id, a.subscriber_id, a.channel ORDER BY a.occurred_at
+               RANGE BETWEEN '1 second' PRECEDING AND '1 second' FOLLOWING) > 1
+    FROM asked a;
+END $$;
+COMMENT ON FUNCTION gateway.asked_last_sends IS
+    'Rows of last_send, known (row_id) or not, that these events may change; is_gone: an opt-out '
+    'of another that reaches the subscriber no more; has_click_beside: of the known clicks two or '
+    'more are within a second of it.';
+
+-- What was sent last before each of them, and whether a machine made it. The log is asked, so it
+-- does not matter whether that was projected yet.
+DROP FUNCTION IF EXISTS gateway.changed_last_sends(gateway.projection_event[]);
+DROP FUNCTION IF EXISTS
+    gateway.changed_last_sends(gateway.projection_event[], gateway.asked_recipient[]);
+CREATE OR REPLACE FUNCTION gateway.changed_last_sends(
+    p_events gateway.projection_event[], p_asked gateway.asked_recipient[])
+RETURNS TABLE (
+    company_id text, subscriber_id uuid, channel text, occurred_at timestamptz, event_id uuid,
+    action text, is_of_other boolean, stat_key text, sent_key text, sent_at timestamptz,
+    is_suspect boolean, row_id tid, is_gone boolean, now_key text, now_at timestamptz,
+    now_suspect boolean)
+LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+DECLARE
+    v_rule gateway.suspect_rule;
+BEGIN
+    SELECT r.* INTO v_rule FROM gateway.suspect_rule r WHERE r.for_company = '*';
+    RETURN QUERY
+    SELECT * FROM (
+        SELECT a.company_id, a.subscriber_id, a.channel, a.occurred_at, a.event_id, a.action,
+               a.is_of_other, a.stat_key, a.sent_key, a.sent_at, a.is_suspect, a.row_id,
+               a.is_gone, s.key AS now_key, s.occurred_at::timestamptz AS now_at,
+               a.action <> 'unsubscribed' AND coalesce(
+                   a.occurred_at - s.occurred_at <= make_interval(
+                       secs => coalesce(r.seconds_after_send, v_rule.seconds_after_send))
+                   OR c.clicks > coalesce(r.links_per_second, v_rule.links_per_second), false)
+                   AS now_suspect
+        FROM (SELECT n.*, n.action = 'unsubscribed' AND coalesce(gateway.is_repeated_opt_out(
                   n.company_id, n.subscriber_id, coalesce(n.mates, gateway.recipient_mates(
                       n.company_id, n.subscriber_id, n.channel)), n.channel,
                   n.occurred_at, n.event_id), false) AS is_repeated
               FROM (SELECT w.*, max(w.given) OVER (
                                PARTITION BY w.company_id, w.subscriber_id, w.channel) AS mates
-                    FROM (SELECT q.*, NULL::uuid[] AS given FROM asked q
+                    FROM (SELECT q.*, NULL::uuid[] AS given
+                          FROM gateway.asked_last_sends(p_events, p_asked) q
                           UNION ALL
                           SELECT m.company_id, m.subscriber_id, m.channel, NULL, NULL, NULL, NULL,
-                                 NULL, NULL, NULL, NULL, m.mates
+                                 NULL, NULL, NULL, NULL, NULL, NULL, NULL, m.mates
                           FROM unnest(p_asked) AS m) w) n
               WHERE n.event_id IS NOT NULL OFFSET 0) a
         LEFT JOIN LATERAL (
@@ -198,77 +249,22 @@ BEGIN
                       AND x.channel = a.channel AND x.action = 'sent'
                   OFFSET 0) e
             ORDER BY e.occurred_at DESC, e.event_id DESC LIMIT 1) s
-            ON NOT a.is_repeated AND NOT a.is_gone)
-    SELECT a.company_id, a.subscriber_id, a.channel, a.occurred_at, a.event_id, a.action,
-           a.is_of_other, a.message_key, a.sent_key, a.sent_at, a.row_id, a.is_gone, a.now_key,
-           a.now_at
-    FROM answered a
-    WHERE a.row_id IS NULL OR a.is_gone
-        OR (a.sent_key, a.sent_at) IS DISTINCT FROM (a.now_key, a.now_at);
+            ON NOT a.is_repeated AND NOT a.is_gone
+        LEFT JOIN gateway.suspect_rule r ON r.for_company = a.company_id
+        LEFT JOIN LATERAL (
+            SELECT count(*) AS clicks
+            FROM (SELECT x.channel, x.action
+                  FROM gateway.source_event x
+                  WHERE x.company_id = a.company_id AND x.subscriber_id = a.subscriber_id
+                      AND x.occurred_at >= a.occurred_at - interval '1 second'
+                      AND x.occurred_at <= a.occurred_at + interval '1 second'
+                      AND x.channel = a.channel AND x.action = 'link_clicked'
+                  OFFSET 0) e) c ON a.action = 'link_clicked' AND a.has_click_beside) n
+    WHERE n.row_id IS NULL OR n.is_gone OR (n.sent_key, n.sent_at, n.is_suspect)
+        IS DISTINCT FROM (n.now_key, n.now_at, n.now_suspect);
 END $$;
 COMMENT ON FUNCTION gateway.changed_last_sends IS
     'Rows of last_send that these events bring or change: as they are, and as they are to be.';
-
--- What recipients did about what was sent to them: counts of people and their events, from all of
--- last_send of the given sends and subscribers. A reaction that names another message than the send
--- does is none to it; an e-mail's sends name none.
-CREATE OR REPLACE FUNCTION gateway.project_reactions(
-    p_companies text[], p_channels text[], p_stat_keys text[], p_subscribers uuid[])
-RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-    WITH changed AS (
-        SELECT t.company_id, t.channel, t.stat_key, t.subscriber_id, o.ctid AS row,
-               coalesce(o.recipient_opened, false) AS opened,
-               coalesce(o.recipient_clicks, 0) AS clicks, o.left_after, r.now_opened,
-               CASE t.channel WHEN 'email' THEN r.now_clicks
-                              ELSE coalesce(o.recipient_clicks, 0) END AS now_clicks,
-               r.now_left_after
-        FROM unnest(p_companies, p_channels, p_stat_keys, p_subscribers)
-            AS t (company_id, channel, stat_key, subscriber_id)
-        LEFT JOIN message_member o ON o.company_id = t.company_id AND o.channel = t.channel
-            AND o.stat_key = t.stat_key AND o.subscriber_id = t.subscriber_id
-        CROSS JOIN LATERAL (
-            SELECT count(*) FILTER (WHERE k.action = 'opened') > 0 AS now_opened,
-                   count(*) FILTER (WHERE k.action = 'link_clicked') AS now_clicks,
-                   min(k.occurred_at - k.sent_at) FILTER (WHERE k.action = 'unsubscribed')
-                       AS now_left_after
-            FROM last_send k
-            WHERE k.company_id = t.company_id AND k.subscriber_id = t.subscriber_id
-                AND k.channel = t.channel AND k.sent_key = t.stat_key
-                AND (k.message_key IS NULL OR k.message_key = k.sent_key
-                    OR k.sent_key NOT LIKE 'Message:%')) r),
-    inserted AS (
-        INSERT INTO message_member
-        SELECT company_id, channel, stat_key, subscriber_id, false, false, 0, now_opened,
-               now_clicks, now_left_after
-        FROM changed WHERE row IS NULL),
-    updated AS (
-        UPDATE message_member o SET recipient_opened = c.now_opened,
-            recipient_clicks = c.now_clicks, left_after = c.now_left_after
-        FROM changed c WHERE o.ctid = c.row)
-    INSERT INTO message_stats AS s
-        (company_id, channel, stat_key, recipients_opened, recipients_clicked, recipient_clicks,
-         unsubscribed_1d, unsubscribed_3d, unsubscribed_7d)
-    SELECT c.company_id, c.channel, c.stat_key, sum(x.sign * x.opened::integer),
-           sum(x.sign * (x.clicks > 0)::integer), sum(x.sign * x.clicks),
-           coalesce(sum(x.sign) FILTER (WHERE x.left_after <= interval '24 hours'), 0),
-           coalesce(sum(x.sign) FILTER (WHERE x.left_after <= interval '72 hours'), 0),
-           coalesce(sum(x.sign) FILTER (WHERE x.left_after IS NOT NULL), 0)
-    FROM changed c
-    CROSS JOIN LATERAL (VALUES (1, c.now_opened, c.now_clicks, c.now_left_after),
-                               (-1, c.opened, c.clicks, c.left_after))
-        AS x (sign, opened, clicks, left_after)
-    GROUP BY 1, 2, 3
-    ON CONFLICT (company_id, channel, stat_key) DO UPDATE SET
-        recipients_opened = s.recipients_opened + excluded.recipients_opened,
-        recipients_clicked = s.recipients_clicked + excluded.recipients_clicked,
-        recipient_clicks = s.recipient_clicks + excluded.recipient_clicks,
-        unsubscribed_1d = s.unsubscribed_1d + excluded.unsubscribed_1d,
-        unsubscribed_3d = s.unsubscribed_3d + excluded.unsubscribed_3d,
-        unsubscribed_7d = s.unsubscribed_7d + excluded.unsubscribed_7d;
-END $$;
-COMMENT ON FUNCTION gateway.project_reactions IS
-    'Counts again what these subscribers did about these sends, from last_send.';
 
 DROP FUNCTION IF EXISTS gateway.project_last_send(gateway.projection_event[]);
 CREATE OR REPLACE FUNCTION gateway.project_last_send(
@@ -286,25 +282,27 @@ BEGIN
     inserted AS (
         INSERT INTO last_send
         SELECT company_id, subscriber_id, channel, occurred_at, event_id, action, is_of_other,
-               message_key, now_key, now_at
+               stat_key, now_key, now_at, now_suspect
         FROM changed WHERE row_id IS NULL),
     updated AS (
-        UPDATE last_send k SET sent_key = c.now_key, sent_at = c.now_at
+        UPDATE last_send k SET sent_key = c.now_key, sent_at = c.now_at, is_suspect = c.now_suspect
         FROM changed c WHERE k.ctid = c.row_id AND NOT c.is_gone),
     removed AS (
         DELETE FROM last_send k USING changed c WHERE k.ctid = c.row_id AND c.is_gone),
     moved AS (
-        SELECT company_id, subscriber_id, channel, message_key, x.key, x.sign,
+        SELECT company_id, subscriber_id, channel, stat_key, x.key, x.sign,
                occurred_at - x.at AS after
         FROM changed
-        CROSS JOIN LATERAL (VALUES (1, now_key, now_at), (-1, sent_key, sent_at))
+        CROSS JOIN LATERAL (VALUES (1, now_key, now_at), (-1, sent_key, sent_at),
+                                   (0, CASE WHEN now_suspect OR is_suspect THEN stat_key END, NULL))
             AS x (sign, key, at)
-        WHERE x.key IS NOT NULL),
+        WHERE x.key IS NOT NULL
+            AND (x.sign = 0 OR channel = 'email' OR action = 'unsubscribed')),
     voted AS (
         INSERT INTO subject_vote AS v
-        SELECT company_id, substr(key, 9), message_key, sum(sign)
+        SELECT company_id, substr(key, 9), stat_key, sum(sign)
         FROM moved
-        WHERE message_key IS NOT NULL AND key LIKE 'subject:%' AND after <= interval '72 hours'
+        WHERE stat_key LIKE 'Message:%' AND key LIKE 'subject:%' AND after <= interval '72 hours'
         GROUP BY 1, 2, 3 HAVING sum(sign) <> 0
         ON CONFLICT (company_id, message_subject, message_key) DO UPDATE SET
             votes = v.votes + excluded.votes

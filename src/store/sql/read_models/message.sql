@@ -25,6 +25,11 @@ SELECT gateway.describe('gateway.message_stats',
         'who opened an e-mail within 7 days and were sent no other one between.'],
     ['recipients_clicked', 'Recipients who clicked a link of it, told as recipients_opened.'],
     ['recipient_clicks', 'The clicks of these.'],
+    ['suspect_opens', 'Of opens those that a machine made, by gateway.suspect_rule.'],
+    ['suspect_clicks', 'Of clicks those that a machine made.'],
+    ['people_opened', 'recipients_opened without those for whom machines alone did.'],
+    ['people_clicked', 'recipients_clicked without those for whom machines alone did.'],
+    ['person_clicks', 'recipient_clicks without suspect_clicks.'],
     ['unsubscribed_1d', 'Recipients who opted out of its channel within 1 day of it, if it was the '
         'last message before; each once, and none who had opted out already.'],
     ['unsubscribed_3d', 'The same within 3 days.'],
@@ -50,6 +55,10 @@ SELECT gateway.describe('gateway.message_member',
     ['clicks', 'How often the subscriber clicked a link of it.'],
     ['recipient_opened', 'The subscriber opened what was sent: see gateway.message_stats.'],
     ['recipient_clicks', 'Clicks of it by the subscriber, once it was sent.'],
+    ['suspect_opens', 'Opens of it that a machine made for the subscriber.'],
+    ['suspect_clicks', 'Clicks of it that a machine made for the subscriber.'],
+    ['person_opened', 'recipient_opened, by more than machines.'],
+    ['person_clicks', 'recipient_clicks without those of machines.'],
     ['left_after', 'How long after it the subscriber opted out, if within 7 days.']],
     '{gateway.message_stats}');
 
@@ -115,7 +124,7 @@ BEGIN
         FROM unnest(p_events) AS e
         WHERE e.action IN ('sent', 'opened', 'link_clicked') AND e.channel IS NOT NULL
         GROUP BY 1, 2, 3, 4),
-    m AS (
+    k AS (
         SELECT n.*, o.ctid AS row,
                n.sent > 0 AND NOT coalesce(o.was_sent, false) AS first_send,
                n.opens > 0 AND NOT coalesce(o.has_opened, false) AS first_open,
@@ -124,30 +133,39 @@ BEGIN
                -- Those of an e-mail name another key than its send: see project_reactions.
                CASE WHEN n.channel <> 'email' AND (n.sent > 0 OR o.was_sent)
                     THEN coalesce(o.clicks, 0) + n.clicks
-                    ELSE coalesce(o.recipient_clicks, 0) END AS now_clicks
+                    ELSE coalesce(o.recipient_clicks, 0) END AS now_clicks,
+               coalesce(o.suspect_clicks, 0) AS suspects, coalesce(o.person_clicks, 0) AS by_person
         FROM n LEFT JOIN message_member o ON o.company_id = n.company_id
             AND o.channel = n.channel AND o.stat_key = n.stat_key
             AND o.subscriber_id = n.subscriber_id),
+    m AS (
+        SELECT *, CASE WHEN channel <> 'email' AND now_clicks > 0 THEN now_clicks - suspects
+                       ELSE by_person END AS now_by_person
+        FROM k),
     inserted AS (
-        INSERT INTO message_member
-        SELECT company_id, channel, stat_key, subscriber_id, first_send, first_open, clicks, false,
-               now_clicks
+        INSERT INTO message_member (company_id, channel, stat_key, subscriber_id, was_sent,
+            has_opened, clicks, recipient_clicks, person_clicks)
+        SELECT company_id, channel, stat_key, subscriber_id, first_send, first_open, clicks,
+               now_clicks, now_by_person
         FROM m WHERE row IS NULL AND subscriber_id IS NOT NULL),
     updated AS (
         UPDATE message_member o SET was_sent = o.was_sent OR m.first_send,
             has_opened = o.has_opened OR m.first_open, clicks = o.clicks + m.clicks,
-            recipient_clicks = m.now_clicks
+            recipient_clicks = m.now_clicks, person_clicks = m.now_by_person
         FROM m
         WHERE (m.first_send OR m.first_open OR m.clicks > 0) AND o.ctid = m.row)
     INSERT INTO message_stats AS s
         (company_id, channel, stat_key, sent, recipients, opens, unique_openers, clicks,
-         unique_clickers, recipients_clicked, recipient_clicks, first_sent_at, last_sent_at)
+         unique_clickers, recipients_clicked, recipient_clicks, people_clicked, person_clicks,
+         first_sent_at, last_sent_at)
     SELECT company_id, channel, stat_key, sum(sent),
            count(subscriber_id) FILTER (WHERE first_send), sum(opens),
            count(subscriber_id) FILTER (WHERE first_open), sum(clicks),
            count(subscriber_id) FILTER (WHERE first_click),
            count(subscriber_id) FILTER (WHERE known_clicks = 0 AND now_clicks > 0),
            coalesce(sum(now_clicks - known_clicks) FILTER (WHERE subscriber_id IS NOT NULL), 0),
+           count(subscriber_id) FILTER (WHERE by_person = 0 AND now_by_person > 0),
+           coalesce(sum(now_by_person - by_person) FILTER (WHERE subscriber_id IS NOT NULL), 0),
            min(first_sent_at), max(last_sent_at)
     FROM m GROUP BY 1, 2, 3
     ON CONFLICT (company_id, channel, stat_key) DO UPDATE SET
@@ -158,6 +176,8 @@ BEGIN
         unique_clickers = s.unique_clickers + excluded.unique_clickers,
         recipients_clicked = s.recipients_clicked + excluded.recipients_clicked,
         recipient_clicks = s.recipient_clicks + excluded.recipient_clicks,
+        people_clicked = s.people_clicked + excluded.people_clicked,
+        person_clicks = s.person_clicks + excluded.person_clicks,
         first_sent_at = least(s.first_sent_at, excluded.first_sent_at),
         last_sent_at = greatest(s.last_sent_at, excluded.last_sent_at);
 END $$;

@@ -12,8 +12,9 @@ FROM gateway.source_event e
 LEFT JOIN gateway.company c ON c.company_id = e.company_id
 LEFT JOIN gateway.identity i
     ON i.company_id = e.company_id AND i.subscriber_id = e.subscriber_id
-LEFT JOIN LATERAL gateway.suspicion(e.company_id, e.subscriber_id, e.channel, e.action,
-                                    e.occurred_at) x ON true
+LEFT JOIN gateway.last_send x ON x.company_id = e.company_id
+    AND x.subscriber_id = e.subscriber_id AND x.channel = e.channel
+    AND x.occurred_at = e.occurred_at AND x.event_id = e.event_id
 WHERE e.action = 'link_clicked';
 SELECT gateway.describe('report.link_clicks',
     'One row for each click on a link in an SMS or e-mail, with its campaign. Filter on '
@@ -32,7 +33,7 @@ SELECT d.company_id, d.day, e.channel, e.utm_source, e.utm_medium, e.utm_campaig
            FILTER (WHERE x.is_suspect IS NOT TRUE) AS unsuspected_clickers
 FROM gateway.local_day d
 CROSS JOIN LATERAL (
-    SELECT company_id, subscriber_id, occurred_at, channel, action, utm_source, utm_medium,
+    SELECT company_id, subscriber_id, occurred_at, event_id, channel, utm_source, utm_medium,
            utm_campaign, link_host, link_path, message_key
     FROM gateway.source_event
     WHERE company_id = d.company_id AND action = 'link_clicked'
@@ -40,8 +41,9 @@ CROSS JOIN LATERAL (
     OFFSET 0) e -- a fence: day by day, never the whole log first
 LEFT JOIN gateway.identity i
     ON i.company_id = e.company_id AND i.subscriber_id = e.subscriber_id
-LEFT JOIN LATERAL gateway.suspicion(e.company_id, e.subscriber_id, e.channel, e.action,
-                                    e.occurred_at) x ON true
+LEFT JOIN gateway.last_send x ON x.company_id = e.company_id
+    AND x.subscriber_id = e.subscriber_id AND x.channel = e.channel
+    AND x.occurred_at = e.occurred_at AND x.event_id = e.event_id
 GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, e.message_key;
 SELECT gateway.describe('report.link_clicks_daily',
     'Clicks by day, channel, message, campaign and target. Filter on company_id and day.', ARRAY[

@@ -25,8 +25,9 @@ BEGIN ATOMIC
                                      FROM gateway.attribution_rule)
     JOIN gateway.attribution_rule r ON r.channel = e.channel AND r.action = e.action
         AND e.occurred_at >= p_at - make_interval(hours => r.window_hours)
-    LEFT JOIN LATERAL gateway.suspicion(e.company_id, e.subscriber_id, e.channel, e.action,
-                                        e.occurred_at) x ON true
+    LEFT JOIN gateway.last_send x ON x.company_id = e.company_id
+        AND x.subscriber_id = e.subscriber_id AND x.channel = e.channel
+        AND x.occurred_at = e.occurred_at AND x.event_id = e.event_id
     WHERE x.is_suspect IS NOT TRUE
     ORDER BY r.touch_rank, e.occurred_at DESC, e.event_id
     LIMIT 1;

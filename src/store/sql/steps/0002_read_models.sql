@@ -125,6 +125,10 @@ CREATE TABLE gateway.message_member (
     recipient_opened boolean NOT NULL DEFAULT false,
     recipient_clicks bigint  NOT NULL DEFAULT 0,
     left_after       interval,
+    suspect_opens    bigint  NOT NULL DEFAULT 0,
+    suspect_clicks   bigint  NOT NULL DEFAULT 0,
+    person_opened    boolean NOT NULL DEFAULT false,
+    person_clicks    bigint  NOT NULL DEFAULT 0,
     PRIMARY KEY (company_id, channel, stat_key, subscriber_id)
 ) WITH (fillfactor = 85);
 
@@ -144,6 +148,11 @@ CREATE TABLE gateway.message_stats (
     unsubscribed_1d    bigint NOT NULL DEFAULT 0,
     unsubscribed_3d    bigint NOT NULL DEFAULT 0,
     unsubscribed_7d    bigint NOT NULL DEFAULT 0,
+    suspect_opens      bigint NOT NULL DEFAULT 0,
+    suspect_clicks     bigint NOT NULL DEFAULT 0,
+    people_opened      bigint NOT NULL DEFAULT 0,
+    people_clicked     bigint NOT NULL DEFAULT 0,
+    person_clicks      bigint NOT NULL DEFAULT 0,
     first_sent_at      timestamptz(3),
     last_sent_at       timestamptz(3),
     PRIMARY KEY (company_id, channel, stat_key)
@@ -157,11 +166,14 @@ CREATE TABLE gateway.last_send (
     event_id      uuid           NOT NULL,
     action        text           NOT NULL,
     is_of_other   boolean        NOT NULL,
-    message_key   text,
+    stat_key      text,
     sent_key      text,
     sent_at       timestamptz(3),
+    is_suspect    boolean        NOT NULL,
     PRIMARY KEY (company_id, subscriber_id, channel, occurred_at, event_id)
 ) WITH (fillfactor = 85);
+
+CREATE INDEX last_send_suspect ON gateway.last_send (company_id, occurred_at) WHERE is_suspect;
 
 CREATE TABLE gateway.subject_vote (
     company_id      text   NOT NULL,
