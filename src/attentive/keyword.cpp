@@ -62,8 +62,6 @@ bool contains(const Texts& texts, std::string_view text)
 
 std::string_view keyword_class(std::string_view text)
 {
-    if (text.empty())
-        return {};
     const std::string padded = words_of(text);
     if (padded == " ")
         return "other";

@@ -6,7 +6,7 @@
 
 namespace gateway {
 
-// "stop", "stop_fuzzy" (a stop word among others), "help", "start" or "other"; empty for no text.
+// "stop", "stop_fuzzy" (a stop word among others), "help", "start" or "other", as a picture is.
 // Case, accents, punctuation, symbols and white space do not matter. Any thread.
 std::string_view keyword_class(std::string_view text);
 

@@ -264,6 +264,55 @@ TEST(MessageTest, AnUnsubscribeRateCountsPeopleOnceAndNobodyWhoHadLeft)
     EXPECT_EQ(query(url, report), (rows{{"3", "1", "0.3333"}}));
 }
 
+// Whatever is called a rate is a share of people, or null where nobody is known to share; and what
+// is a part is no more than its whole. Attentive's ctr alone may pass 1: it counts clicks.
+TEST(MessageTest, RatesAreSharesOrUnknown)
+{
+    const std::string url = fresh_database();
+    make_story(url, 13);
+    deliver(url, 13, true);
+    project_step_by_step(url);
+    std::string shares;
+    for (const auto& row :
+         query(url, "SELECT c.oid::regclass, a.attname FROM pg_class c JOIN pg_attribute a"
+                    " ON a.attrelid = c.oid AND a.attname ~ '(rate|share)(_|$)'"
+                    " WHERE c.relnamespace = 'report'::regnamespace ORDER BY 2")) {
+        shares += row[1] + " ";
+        EXPECT_EQ(count(url, row[0] + " WHERE " + row[1] + " NOT BETWEEN 0 AND 1"), "0") << row[1];
+        EXPECT_EQ(count(url, row[0] + " WHERE (" + row[1] +
+                                 " IS NULL) <> (recipients = 0 OR channel = 'sms' AND '" + row[1] +
+                                 "' ~ 'open_rate')"),
+                  "0")
+            << row[1];
+        EXPECT_NE(count(url, row[0] + " WHERE " + row[1] + " > 0"), "0") << row[1];
+    }
+    EXPECT_EQ(shares, "click_rate open_rate unsubscribe_rate_7d unsuspected_click_rate"
+                      " unsuspected_open_rate ");
+    for (const auto& [view, whole] :
+         {std::pair{"message_performance",
+                    "recipients <= sent AND unique_openers <= opens AND unique_clickers <= clicks"
+                    " AND greatest(recipients_opened, recipients_clicked, unsubscribed_7d) <="
+                    " recipients AND unsubscribed_1d <= unsubscribed_3d AND unsubscribed_3d <="
+                    " unsubscribed_7d AND suspect_opens <= opens AND suspect_clicks <= clicks"
+                    " AND recipients_clicked <= recipient_clicks"
+                    " AND unsuspected_recipients_opened <= recipients_opened"
+                    " AND unsuspected_recipients_clicked <= recipients_clicked"
+                    " AND (ctr IS NULL) = (recipients = 0) AND unsuspected_ctr <= ctr"
+                    " AND least(sent, recipients, opens, clicks, recipients_opened, suspect_opens,"
+                    " suspect_clicks, unsuspected_recipients_opened, unsuspected_ctr) >= 0"},
+          std::pair{"consent_movement_daily",
+                    "effective_opt_ins <= opt_ins AND effective_opt_outs <= opt_outs"
+                    " AND net_change = effective_opt_ins - effective_opt_outs"},
+          std::pair{"audience_size_daily", "subscribers_at_day_end >= 0"},
+          std::pair{"audience_quality", "suspect_clicks_90d <= clicks_90d"
+                                        " AND suspect_opens_90d <= opens_90d"},
+          std::pair{"link_clicks_daily", "unique_clickers <= clicks AND suspect_clicks <= clicks"
+                                         " AND unsuspected_clickers <= unique_clickers"}})
+        EXPECT_EQ(count(url, std::string{"report."} + view + " WHERE (" + whole + ") IS FALSE"),
+                  "0")
+            << view;
+}
+
 // Three thousand times: more than are kept of 92 days. One thousand: days decide.
 TEST(EngagementTest, KeepsTheNewestTimesWhateverTheirOrder)
 {

@@ -135,6 +135,35 @@ std::string usd(const std::string& amount)
     return ", p_order_value => " + amount + ", p_currency => 'USD'";
 }
 
+// Shopify, "Order": discount_codes and the quantities of line_items are of the order as it is now.
+TEST(RecordEventTest, AnOrderHasItsDiscountCodeAndItems)
+{
+    const std::string url = fresh_database();
+    const auto tell = [&](const std::string& more) {
+        return tell_order(url, "completed", "2026-11-21T10:00:00", "A-1", usd("50") + more);
+    };
+    const auto plain = tell("");
+    const auto first = tell(", p_discount_code => 'WELCOME15', p_items_count => 3");
+    EXPECT_EQ(tell(", p_discount_code => 'WELCOME15', p_items_count => 3"), first);
+    EXPECT_NE(first, plain);
+    EXPECT_NE(tell(", p_items_count => 2"), first);
+    tell(", p_discount_code => '+12065550144', p_items_count => 2");
+    apply_all(url);
+
+    EXPECT_EQ(query(url, "SET ROLE gateway_reader; SELECT order_value, discount_code, items_count"
+                         " FROM report.attributed_orders"),
+              (std::vector<std::vector<std::string>>{{"50", "***", "2"}}));
+    EXPECT_EQ(value(url, "SELECT string_agg(coalesce(discount_code, '-'), ' ' ORDER BY position)"
+                         " FROM report.source_event"),
+              "- WELCOME15 - ***");
+    for (const std::string wrong : {"p_items_count => -1", "p_discount_code => repeat('x', 201)"})
+        EXPECT_THAT(message_of_refusal(url, "SELECT gateway.record_event('shop',"
+                                            " 'order.completed', 'C', now(), '{}', p_order_id =>"
+                                            " 'A-1'" +
+                                                usd("1") + ", " + wrong + ")"),
+                    HasSubstr("are of order.completed"));
+}
+
 // Shopify: an order keeps its id whatever is edited, and its total is the one after the last edit.
 TEST(RecordEventTest, AnOrderIsWhatWasToldOfItLast)
 {

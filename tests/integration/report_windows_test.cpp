@@ -94,6 +94,53 @@ TEST(ReportWindowsTest, AReplyAnswersWhatWasSentWithinFortyEightHours)
               "2 days none");
 }
 
+// Fourteen days after a wish to stop, five minutes before it; half an hour from a click to the
+// page.
+TEST(ReportWindowsTest, BothEndsOfAWindowAreInIt)
+{
+    const std::string url = fresh_database();
+    const auto tell = [&url](const std::string& who, const std::string& at,
+                             const std::string& action, const std::string& channel = "sms") {
+        const bool says_stop = action == "inbound_received";
+        append_event(url, {.at = at,
+                           .action = action,
+                           .subscriber = who,
+                           .channel = channel,
+                           .more_columns = says_stop ? ", keyword_class" : "",
+                           .more_values = says_stop ? ", 'stop'" : ""});
+    };
+    const std::vector<std::string> opt_outs = {"2026-11-14 12:00", "2026-11-14 12:00:00.001",
+                                               "2026-10-31 11:55", "2026-10-31 11:54:59.999"};
+    for (std::size_t i = 0; i < opt_outs.size(); ++i) {
+        const std::string who = std::to_string(i + 1);
+        tell(who, "2026-10-31 12:00", "inbound_received");
+        tell(who, opt_outs[i], "unsubscribed");
+        tell(who, "2026-10-31 13:00", "link_clicked");
+        tell(who, i % 2 == 0 ? "2026-10-31 13:30" : "2026-10-31 13:30:00.001", "viewed", "page");
+    }
+    project_step_by_step(url);
+
+    EXPECT_EQ(everywhere(url, "SELECT string_agg(coalesce(opted_out_after_s::text, 'none'), ' '"
+                              " ORDER BY subscriber_id) FROM report.inbound_messages"),
+              "1209600 none -300 none");
+    EXPECT_EQ(everywhere(url, "SELECT string_agg(coalesce(lag_s::text, 'none'), ' '"
+                              " ORDER BY subscriber_id) FROM report.click_to_site"),
+              "1800 none 1800 none");
+}
+
+// A company at the other end of the world from who reads: its day has begun a date ahead.
+TEST(ReportWindowsTest, TheCalendarOfACompanyEndsWithItsNewestEvent)
+{
+    const std::string url = fresh_database();
+    append_event(url, {.at = "2027-03-01 10:30", .action = "link_clicked"});
+    project_step_by_step(url);
+    query(url, "SELECT gateway.set_timezone('C', 'Pacific/Kiritimati')");
+
+    EXPECT_EQ(value(url, "SET timezone = 'Pacific/Pago_Pago';"
+                         " SELECT sum(clicks) FROM report.link_clicks_daily"),
+              "1");
+}
+
 // Klaviyo, "Understanding bot clicks": a machine that follows links before anybody reads is no
 // engagement; nor is an order its merit.
 TEST(ReportWindowsTest, WhatAMachineOpensAndClicksIsToldApartAndGetsNoCredit)

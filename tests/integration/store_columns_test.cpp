@@ -44,7 +44,7 @@ TEST(WriterTest, TheLogsColumnsAreThoseOfTheRowsInTheirOrder)
                               " ORDER BY attnum");
     };
 
-    EXPECT_EQ(columns_of("source_event", 4), columns_of("event_row", 0));
+    EXPECT_EQ(columns_of("source_event", 6), columns_of("event_row", 0));
     EXPECT_EQ(columns_of("intake", 3), columns_of("intake_row", 0));
 }
 

@@ -54,10 +54,9 @@ TEST(KeywordTest, KnowsWhatPeopleWriteElsewhere)
     expect_class("other", {"La talla es baja", "İstop", "止めて"});
 }
 
-TEST(KeywordTest, HasNoClassForNoText)
+TEST(KeywordTest, IsOtherWhereNothingIsSaid)
 {
-    expect_class("", {""});
-    expect_class("other", {"   ", "?!", "👍", "…", "\xFF\xFE"});
+    expect_class("other", {"", "   ", "?!", "👍", "…", "\xFF\xFE"});
 }
 
 } // namespace

@@ -160,7 +160,7 @@ BEGIN
 
     -- The rest of a link is for counting clicks, unless it names the person.
     FOREACH v_part IN ARRAY ARRAY['message_subject', 'link_path', 'utm_source', 'utm_medium',
-                                  'utm_campaign', 'utm_content', 'utm_term'] LOOP
+                                  'utm_campaign', 'utm_content', 'utm_term', 'discount_code'] LOOP
         EXECUTE format('UPDATE gateway.source_event e SET %1$I = NULL
                         FROM pg_temp.erased_event x
                         WHERE e.company_id = $1 AND e.occurred_at = x.occurred_at

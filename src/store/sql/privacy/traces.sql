@@ -105,7 +105,7 @@ CREATE OR REPLACE FUNCTION gateway.words_of(e gateway.source_event) RETURNS byte
 LANGUAGE sql STABLE
 RETURN convert_to(concat_ws(' ', e.recipient_address, e.link_url, e.link_path, e.utm_source,
     e.utm_medium, e.utm_campaign, e.utm_content, e.utm_term, e.message_text, e.message_subject,
-    e.attribute_value, e.extra::text), 'UTF8');
+    e.attribute_value, e.discount_code, e.extra::text), 'UTF8');
 COMMENT ON FUNCTION gateway.words_of IS 'All of an event that may name a person.';
 
 -- The planner's samples of a column may hold who was erased, and autovacuum comes to no old month

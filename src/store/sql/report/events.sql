@@ -11,7 +11,8 @@ SELECT e.company_id, e.occurred_at,
        e.creative_subtype, e.message_id, e.message_key, e.message_type, e.message_name,
        l.message_subject, e.keyword_class, e.link_id, e.link_host, e.link_path, e.utm_source,
        e.utm_medium, e.utm_campaign, e.utm_content, e.utm_term, e.attribute_name, e.order_id,
-       e.order_value, e.currency, e.received_at, e.position, e.mapping_version, e.quality_flags
+       e.order_value, e.currency, e.received_at, e.position, e.mapping_version, e.quality_flags,
+       e.discount_code, e.items_count
 FROM gateway.source_event e
 LEFT JOIN gateway.company c ON c.company_id = e.company_id
 LEFT JOIN gateway.identity i

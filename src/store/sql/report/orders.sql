@@ -63,7 +63,7 @@ SELECT o.company_id, o.occurred_at, o.event_id, o.source, o.order_id, o.subscrib
        o.order_value, o.currency,
        CASE WHEN n.is_cancelled THEN o.order_value ELSE n.refunds END AS refunds,
        CASE WHEN n.is_cancelled THEN 0 ELSE o.order_value - n.refunds END AS net_value,
-       n.is_cancelled
+       n.is_cancelled, o.discount_code, o.items_count
 FROM gateway.source_event o
 CROSS JOIN LATERAL gateway.order_now(o.company_id, o.source, o.order_id, o.currency) n
 WHERE o.action = 'completed' AND o.event_name = 'order.completed' AND o.event_id = n.newest;
@@ -105,7 +105,8 @@ SELECT o.company_id, o.occurred_at,
        o.net_value, o.is_cancelled, n.customer_order_number,
        n.customer_order_number = 1 AS is_first_order,
        extract(epoch FROM o.occurred_at - t.occurred_at)::double precision AS touch_to_order_s,
-       t.event_id AS touch_event_id, t.subscriber_id AS touch_subscriber_id
+       t.event_id AS touch_event_id, t.subscriber_id AS touch_subscriber_id, o.discount_code,
+       o.items_count
 FROM gateway.current_order o
 LEFT JOIN gateway.company c ON c.company_id = o.company_id
 LEFT JOIN gateway.identity i

@@ -13,7 +13,7 @@ SELECT c.company_id, d.day::date AS day, d.day AT TIME ZONE c.timezone AS starts
        (d.day + interval '1 day') AT TIME ZONE c.timezone AS ends_at
 FROM gateway.company c
 CROSS JOIN LATERAL generate_series(date_trunc('day', c.first_seen_at AT TIME ZONE c.timezone),
-    greatest(now(), c.last_seen_at)::timestamp + interval '1 day', interval '1 day') AS d (day);
+    greatest(now(), c.last_seen_at) AT TIME ZONE c.timezone, interval '1 day') AS d (day);
 SELECT gateway.describe('gateway.local_day',
     'The calendar of each company in its own time zone, from the day of its first event.', ARRAY[
     ['day', 'The local date.'],

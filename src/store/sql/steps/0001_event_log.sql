@@ -116,12 +116,14 @@ COMMENT ON TYPE gateway.event_row IS
     'A source event as the applier sends it: gateway.source_event without what the database adds.';
 
 -- First what the database adds, or gateway.record_event alone gives, then what the applier sends:
--- events are written as SELECT position, NULL, NULL, NULL, e.*.
+-- events are written as SELECT position, NULL, NULL, NULL, NULL, NULL, e.*.
 CREATE TABLE gateway.source_event (
-    position    bigint NOT NULL,
-    order_id    text,
-    order_value numeric,
-    currency    text,
+    position      bigint NOT NULL,
+    order_id      text,
+    order_value   numeric,
+    currency      text,
+    discount_code text,
+    items_count   integer,
     LIKE gateway.event_row,
     PRIMARY KEY (company_id, occurred_at, event_id)
 ) PARTITION BY RANGE (occurred_at);

@@ -188,7 +188,8 @@ BEGIN
         v_kept := gateway.without_erased(p_events);
     END IF;
     INSERT INTO gateway.source_event
-    SELECT v_position + row_number() OVER (ORDER BY e.intake_id, e.ordinal), NULL, NULL, NULL, e.*
+    SELECT v_position + row_number() OVER (ORDER BY e.intake_id, e.ordinal),
+           NULL, NULL, NULL, NULL, NULL, e.*
     FROM unnest(v_kept) AS e
     WHERE (cardinality(v_dropped) = 0
            OR date_trunc('month', e.occurred_at, 'UTC') <> ALL (v_dropped))

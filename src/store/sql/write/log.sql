@@ -85,6 +85,8 @@ SELECT gateway.describe('gateway.source_event',
     ['order_id', 'For events of other sources: the shop''s order number.'],
     ['order_value', 'For events of other sources: value of the order, in currency.'],
     ['currency', 'For events of other sources: ISO 4217 code of order_value.'],
+    ['discount_code', 'For events of other sources: the code that the order was placed with.'],
+    ['items_count', 'For events of other sources: pieces in the order, by their quantities.'],
     ['received_at', 'When the gateway had the whole request.'],
     ['mapping_version', 'Version of the field mapping that made the row.'],
     ['quality_flags', 'What the mapping noticed: phone_invalid, phone_country_assumed (it had no '

@@ -1,9 +1,12 @@
 -- Events of other sources (a shop's site, its order system) in the same log, through one function.
 
 -- Says what is wrong with a call of record_event, in its words.
+DROP FUNCTION IF EXISTS gateway.check_recorded(
+    text, text, text, timestamptz, text, text, text, numeric, text);
 CREATE OR REPLACE FUNCTION gateway.check_recorded(
     source text, event_name text, company_id text, occurred_at timestamptz, page_url text,
-    page_host text, order_id text, order_value numeric, currency text)
+    page_host text, order_id text, order_value numeric, currency text, discount_code text,
+    items_count integer)
 RETURNS void
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -34,7 +37,12 @@ DECLARE
                 OR order_value >= 1e15 OR order_value = 'NaN'
                 OR coalesce(currency, '') !~ '^[A-Z]{3}$')
             THEN event_name || ' needs order_id, order_value (0 or more) and currency (ISO 4217, '
-                'such as USD)' END;
+                'such as USD)'
+        WHEN event_name <> 'order.completed'
+                AND (discount_code IS NOT NULL OR items_count IS NOT NULL)
+                OR octet_length(discount_code) > 200 OR items_count < 0
+            THEN 'discount_code (at most 200 bytes) and items_count (0 or more) are of '
+                'order.completed' END;
 BEGIN
     IF v_wrong IS NOT NULL THEN
         RAISE EXCEPTION '%', v_wrong USING ERRCODE = 'invalid_parameter_value';
@@ -48,11 +56,14 @@ COMMENT ON FUNCTION gateway.check_recorded IS 'Throws what is wrong with a call 
 -- told it first. The event goes the way of a delivery: it is in the intake with the caller's
 -- commit, and in the log when it is applied. SECURITY DEFINER: callers need this function and no
 -- table.
+DROP FUNCTION IF EXISTS gateway.record_event(
+    text, text, text, timestamptz, jsonb, text, text, numeric, text, timestamptz);
 CREATE OR REPLACE FUNCTION gateway.record_event(
     p_source text, p_event_name text, p_company_id text, p_occurred_at timestamptz,
     p_identifiers jsonb, p_page_url text DEFAULT NULL, p_order_id text DEFAULT NULL,
     p_order_value numeric DEFAULT NULL, p_currency text DEFAULT NULL,
-    p_updated_at timestamptz DEFAULT NULL)
+    p_updated_at timestamptz DEFAULT NULL, p_discount_code text DEFAULT NULL,
+    p_items_count integer DEFAULT NULL)
 RETURNS uuid
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
 AS $$
@@ -69,7 +80,7 @@ DECLARE
     v_body       bytea;
 BEGIN
     PERFORM gateway.check_recorded(p_source, p_event_name, v_company, v_at, p_page_url, v_url[1],
-        p_order_id, v_value, p_currency);
+        p_order_id, v_value, p_currency, p_discount_code, p_items_count);
     PERFORM gateway.check_company(v_company);
     SELECT n.identifiers, n.flags INTO v_ids, v_flags
     FROM gateway.normal_identifiers(p_identifiers) n;
@@ -81,7 +92,9 @@ BEGIN
     v_event := gateway.digest_id((jsonb_build_array(p_source, p_event_name, v_company,
         (extract(epoch FROM v_at) * 1000)::bigint, v_ids, p_page_url, p_order_id, v_value,
         p_currency) || CASE WHEN p_updated_at IS NULL THEN '[]'
-            ELSE jsonb_build_array(extract(epoch FROM p_updated_at)) END)::text);
+            ELSE jsonb_build_array(extract(epoch FROM p_updated_at)) END
+        || CASE WHEN coalesce(p_discount_code, p_items_count::text) IS NULL THEN '[]'
+            ELSE jsonb_build_array(p_discount_code, p_items_count) END)::text);
 
     v_body := convert_to(jsonb_strip_nulls(jsonb_build_object(
         'company_id', v_company, 'occurred_at', v_at, 'event_id', v_event,
@@ -91,6 +104,8 @@ BEGIN
         'identifiers', nullif(v_ids, '{}'), 'link_host', lower(v_url[1]),
         'link_path', gateway.masked(v_url[2], coalesce(v_ids -> 'phone', '[]')),
         'order_id', p_order_id, 'order_value', v_value, 'currency', p_currency,
+        'discount_code', nullif(btrim(gateway.masked(p_discount_code)), ''),
+        'items_count', p_items_count,
         'received_at', date_trunc('milliseconds', clock_timestamp()), 'mapping_version', 1,
         'quality_flags', to_jsonb(v_flags)))::text, 'UTF8');
     PERFORM gateway.append_rows('record_event/' || session_user, ARRAY[ROW(NULL, NULL,
