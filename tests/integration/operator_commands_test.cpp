@@ -338,5 +338,28 @@ TEST_F(OperatorCommandsTest, ReplayStoresWhatTodaysMappingTakes)
     EXPECT_THAT(command({"quarantine", "list"}).output, HasSubstr("1 of 1 waiting"));
 }
 
+// README: what waits in the spool of a stopped gateway is brought in first.
+TEST_F(OperatorCommandsTest, AnErasureReachesTheSpool)
+{
+    const auto body = unique_sample("sms.sent", 7, 0);
+    const auto event = std::get<source_event>(normalize(body));
+    {
+        auto s = open_spool();
+        const auto d = delivery_of(body);
+        ASSERT_TRUE(s.append({&d}));
+    }
+
+    const auto erased = command({"erase", "--company", event.company_id, "--external-id",
+                                 event.identifiers.at("attentive_external_id")[0]});
+
+    EXPECT_EQ(erased.exit_code, 0) << erased.errors;
+    EXPECT_THAT(erased.output, HasSubstr("subscribers            1\n  attentive_external_id "));
+    EXPECT_THAT(erased.output, HasSubstr(", phone +1***"));
+    EXPECT_THAT(erased.output, HasSubstr("events blanked         1\nraw bodies deleted     1\n"));
+    for (const auto& file : fs::directory_iterator{spool_})
+        EXPECT_THAT(read_file(file.path()), Not(HasSubstr(event.identifiers.at("phone")[0])))
+            << file.path();
+}
+
 } // namespace
 } // namespace gateway

@@ -12,6 +12,27 @@ END;
 COMMENT ON FUNCTION gateway.subscribers_with IS
     'The subscribers that were seen with an identifier, which is in its normal form.';
 
+-- Gives these subscribers, and whoever is joined to them, their profiles anew, and consent and
+-- messages what follows of that. Returns all whom it concerned.
+CREATE OR REPLACE FUNCTION gateway.join_anew(p_company text, p_subscribers uuid[]) RETURNS uuid[]
+LANGUAGE plpgsql SET search_path = gateway, pg_temp SET enable_seqscan = off
+AS $$
+DECLARE
+    v_joined record;
+    v_asked  gateway.asked_recipient[];
+BEGIN
+    SELECT * INTO v_joined FROM gateway.resolve_identities(
+        array_fill(p_company, ARRAY[cardinality(p_subscribers)]), p_subscribers);
+    v_asked := gateway.asked_recipients('{}', v_joined.companies, v_joined.subscribers);
+    PERFORM gateway.project_consent('{}', v_asked);
+    PERFORM gateway.project_consent_latest(v_asked);
+    PERFORM gateway.project_last_send('{}', v_asked);
+    RETURN v_joined.subscribers;
+END $$;
+COMMENT ON FUNCTION gateway.join_anew IS
+    'Makes profiles, consent and messages of the given subscribers again, and of whoever is joined '
+    'to them.';
+
 -- Takes a subscriber out of its profile: identifiers of this kind (*: of any) join it to nobody
 -- from now on. p_undo takes that back. Returns the profiles of all who were together with it.
 CREATE OR REPLACE FUNCTION gateway.split_identity(
@@ -21,9 +42,7 @@ LANGUAGE plpgsql SET search_path = gateway, pg_temp SET enable_seqscan = off
 AS $$
 #variable_conflict use_column
 DECLARE
-    v_mates     uuid[];
-    v_companies text[];
-    v_asked     gateway.asked_recipient[];
+    v_mates uuid[];
 BEGIN
     PERFORM pg_advisory_xact_lock(gateway.projection_lock());
     IF NOT EXISTS (SELECT FROM identity i WHERE i.company_id = p_company
@@ -44,13 +63,7 @@ BEGIN
         INSERT INTO identity_split (company_id, subscriber_id, kind)
         VALUES (p_company, p_subscriber, p_kind) ON CONFLICT DO NOTHING;
     END IF;
-    SELECT r.companies, r.subscribers INTO v_companies, v_mates
-    FROM gateway.resolve_identities(
-        array_fill(p_company, ARRAY[cardinality(v_mates)]), v_mates) r;
-    v_asked := gateway.asked_recipients('{}', v_companies, v_mates);
-    PERFORM gateway.project_consent('{}', v_asked);
-    PERFORM gateway.project_consent_latest(v_asked);
-    PERFORM gateway.project_last_send('{}', v_asked);
+    v_mates := gateway.join_anew(p_company, v_mates);
     RETURN QUERY SELECT i.subscriber_id, i.profile_id FROM identity i
     WHERE i.company_id = p_company AND i.subscriber_id = ANY (v_mates)
     ORDER BY i.profile_id, i.subscriber_id;
@@ -66,6 +79,17 @@ RETURN CASE
     WHEN length(p_value) >= 8 THEN left(p_value, 2) || '***' || right(p_value, 2)
     ELSE '***' END;
 COMMENT ON FUNCTION gateway.mask IS 'An identifier''s value as it may be shown to an operator.';
+
+CREATE OR REPLACE FUNCTION gateway.masked_identifiers(p_identifiers jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT coalesce(string_agg(j.key || ' ' || gateway.mask(j.key, v.value), ', '
+                               ORDER BY j.key, v.value), 'no identifier')
+    FROM jsonb_each(p_identifiers) AS j
+    CROSS JOIN LATERAL jsonb_array_elements_text(j.value) AS v (value)
+$$;
+COMMENT ON FUNCTION gateway.masked_identifiers IS
+    'Identifiers in a line for an operator, masked.';
 
 -- The chain of shared identifiers that joins a profile: each row joins one more subscriber to one
 -- that was there before, nearest to the survivor first. One row without linked_to for the survivor.
