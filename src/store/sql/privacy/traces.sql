@@ -143,15 +143,15 @@ END;
 COMMENT ON FUNCTION gateway.erased_identifiers IS
     'Tokens in the place of identifiers, by a salt of the profile.';
 
--- How many of a value's subscribers were erased. SECURITY DEFINER: who projects may not know the
--- key.
-CREATE OR REPLACE FUNCTION gateway.erased_with(p_company text, p_kind text, p_value text)
-RETURNS bigint
+-- SECURITY DEFINER: who projects may not know the key.
+DROP FUNCTION IF EXISTS gateway.erased_with(text, text, text);
+CREATE FUNCTION gateway.erased_with(p_company text, p_kind text, p_value text)
+RETURNS uuid[]
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-RETURN CASE WHEN gateway.has_erased() THEN (
-    SELECT count(*) FROM gateway.erased_value v
+RETURN CASE WHEN gateway.has_erased() THEN ARRAY(
+    SELECT v.subscriber_id FROM gateway.erased_value v
     WHERE v.company_id = p_company
       AND v.digest = gateway.keyed_digest(p_kind || chr(31) || p_value))
-    ELSE 0 END;
+    ELSE '{}' END;
 COMMENT ON FUNCTION gateway.erased_with IS
-    'How many erased subscribers had an identifier that others have, too.';
+    'Those of a value''s subscribers who were erased while others had it, too.';

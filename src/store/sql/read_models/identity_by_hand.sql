@@ -93,10 +93,12 @@ COMMENT ON FUNCTION gateway.masked_identifiers IS
 
 -- The chain of shared identifiers that joins a profile: each row joins one more subscriber to one
 -- that was there before, nearest to the survivor first. One row without linked_to for the survivor.
-CREATE OR REPLACE FUNCTION gateway.explain_identity(p_company text, p_subscriber uuid)
+-- Last, without a step, those who shared a number with one of them that passed on since.
+DROP FUNCTION IF EXISTS gateway.explain_identity(text, uuid);
+CREATE FUNCTION gateway.explain_identity(p_company text, p_subscriber uuid)
 RETURNS TABLE (
     step integer, subscriber_id uuid, first_seen_at timestamptz, kind text, masked text,
-    linked_to uuid)
+    linked_to uuid, passed_at timestamptz)
 LANGUAGE plpgsql STABLE SET search_path = gateway, pg_temp SET enable_seqscan = off
 AS $$
 #variable_conflict use_column
@@ -111,14 +113,14 @@ BEGIN
         RETURN;
     END IF;
     RETURN QUERY SELECT 0, i.subscriber_id, i.first_seen_at::timestamptz, NULL::text, NULL::text,
-                        NULL::uuid
+                        NULL::uuid, NULL::timestamptz
     FROM identity i WHERE i.company_id = p_company AND i.subscriber_id = v_members[1];
     v_frontier := v_members;
     LOOP
         step := step + 1;
         RETURN QUERY
         SELECT step, l.to_id, i.first_seen_at::timestamptz, l.kind,
-               gateway.mask(l.kind, l.value), l.from_id
+               gateway.mask(l.kind, l.value), l.from_id, NULL::timestamptz
         FROM (SELECT DISTINCT ON (n.to_id) n.* FROM
                   gateway.identity_neighbours(p_company, v_frontier) n
               WHERE n.to_id <> ALL (v_members)
@@ -131,6 +133,14 @@ BEGIN
         EXIT WHEN v_frontier IS NULL;
         v_members := v_members || v_frontier;
     END LOOP;
+    RETURN QUERY
+    SELECT NULL::integer, n.to_id, i.first_seen_at::timestamptz, n.kind,
+           gateway.mask(n.kind, n.value), n.from_id, n.ended_at
+    FROM gateway.identity_neighbours(p_company, v_members, true) n
+    JOIN identity i ON i.company_id = p_company AND i.subscriber_id = n.to_id
+    WHERE n.to_id <> ALL (v_members)
+    ORDER BY n.ended_at, n.to_id, n.kind, n.value, n.from_id;
 END $$;
 COMMENT ON FUNCTION gateway.explain_identity IS
-    'Why the subscribers of a profile are one: the shared identifier (masked) that joined each.';
+    'Why the subscribers of a profile are one: the shared identifier (masked) that joined each; '
+    'and whom one joins to it no more, because it passed on.';
