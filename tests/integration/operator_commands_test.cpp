@@ -16,6 +16,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 
 namespace gateway {
 namespace {
@@ -359,6 +360,23 @@ TEST_F(OperatorCommandsTest, AnErasureReachesTheSpool)
     for (const auto& file : fs::directory_iterator{spool_})
         EXPECT_THAT(read_file(file.path()), Not(HasSubstr(event.identifiers.at("phone")[0])))
             << file.path();
+}
+
+// [subscribers] says how phone numbers without plus are taken.
+TEST_F(OperatorCommandsTest, ExplainTakesPhonesAsTheGatewayDoes)
+{
+    const std::string body = R"({"type":"sms.subscribed","timestamp":1632945178104,)"
+                             R"("company":{"company_id":"C"},"subscriber":{"phone":"2062010001"},)"
+                             R"("subscription":{"type":"MARKETING"}})";
+    const auto explained = [&] {
+        return run({GATEWAY_BINARY, "explain", "--config", config_.string()},
+                   {.input = body, .environment = {}})
+            .output;
+    };
+
+    EXPECT_THAT(explained(), HasSubstr("+12062010001"));
+    std::ofstream{config_, std::ios::app} << "[subscribers]\nphones_of_elsewhere = ['C']\n";
+    EXPECT_THAT(explained(), Not(HasSubstr("+12062010001")));
 }
 
 } // namespace
