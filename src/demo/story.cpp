@@ -64,16 +64,19 @@ public:
     void tell()
     {
         const timestamp first = settings_.until - days{settings_.days};
-        const timestamp joined = first + random_.within(days{settings_.days * 2 / 3});
+        const int span = turn_ < 8 ? settings_.days * 2 / 3 : 20;
+        const timestamp joined = first + days{turn_ == 9 ? 80 : 0} + random_.within(days{span});
         join(joined);
         if (random_.chance(30))
             add(story_kind::attribute_set, joined + random_.within(days{20}));
-        const auto weeks = static_cast<std::uint32_t>(settings_.days / 7 + 1);
+        const auto weeks = static_cast<std::uint32_t>(turn_ == 8 ? 4 : settings_.days / 7 + 1);
         for (std::uint32_t week = 0; week < weeks; ++week) {
             const timestamp monday = first + days{7 * week};
             text(monday + hours{10}, week, joined);
             mail(monday + days{2} + hours{9}, week, joined);
         }
+        if (turn_ == 8)
+            leave(story_kind::sms_unsubscribed, first + days{30});
     }
 
 private:
@@ -207,7 +210,8 @@ private:
     std::uint64_t serial_ = 0;
     bool texted_ = false;
     bool mailed_ = false;
-    bool shares_phone_ = settings_.shares_phones && person_ / settings_.companies % 5 == 4;
+    std::uint64_t turn_ = settings_.shares_phones ? person_ / settings_.companies % 10 : 0;
+    bool shares_phone_ = turn_ % 5 == 4; // the last of ten gets it, once it was given up
 };
 
 std::string_view type_of(story_kind kind)
@@ -224,12 +228,8 @@ std::string_view type_of(story_kind kind)
     case story_kind::email_clicked: return "email.message_link_click";
     case story_kind::replied: return "sms.inbound_message";
     case story_kind::attribute_set: return "custom_attribute.set";
-    case story_kind::page_viewed:
-    case story_kind::order_completed:
-    case story_kind::order_refunded:
-    case story_kind::order_cancelled: return {};
+    default: return {}; // the shop's
     }
-    return {};
 }
 
 // {"name":"value",...}; no value of the story has to be escaped.

@@ -5,6 +5,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+#include <vector>
+
 namespace gateway {
 namespace {
 
@@ -124,6 +128,102 @@ TEST(IdentityTest, ExplainsTheChainWithoutValuesInClear)
     EXPECT_EQ(chain.rows[2][2] + " " + chain.rows[2][3], "phone +4***67");
     EXPECT_EQ(chain.rows[2][4].back(), '2');
     EXPECT_TRUE(unknown.rows.empty());
+}
+
+// FCC, 47 CFR 52.15(f)(1)(ii): a number lies idle 45 days at least before it is given again.
+// Carriers tell senders of numbers that were given up, and Attentive opts those out.
+class RecycledNumberTest : public testing::Test {
+protected:
+    static constexpr const char* phone = "+12062010001";
+
+    // By `who`, of that external_id or (empty) of the number alone.
+    static event decides(const std::string& at, const std::string& action, const std::string& who,
+                         const std::string& external_id, const std::string& type = "MARKETING")
+    {
+        event e = decided(at, action, type, who);
+        e.more_columns += ", identifiers";
+        e.more_values +=
+            R"(, '{"phone": [")" + std::string{phone} + R"("])" +
+            (external_id.empty() ? ""
+                                 : R"(, "attentive_external_id": [")" + external_id + R"("])") +
+            "}'";
+        return e;
+    }
+
+    // Profiles of the events in this order, one step each, and once more all together; both alike.
+    static std::string profiles_of(std::vector<event> events)
+    {
+        const std::string url = fresh_database();
+        for (const event& e : events) {
+            append_event(url, e);
+            project_step_by_step(url);
+        }
+        const auto rebuilt = rebuild({.database_url = url});
+        EXPECT_TRUE(rebuilt);
+        for (const auto& row : rebuilt.value().rows)
+            EXPECT_EQ(row[2] + row[3], "00") << row[0];
+        return profiles(url);
+    }
+
+    // Ann has the number and gives it up; Bob gets it. 2 is whoever is known by it alone.
+    const event ann_joins_ = decides("2026-01-01", "subscribed", "1", "A");
+    const event ann_leaves_ = decides("2026-02-01", "unsubscribed", "1", "A");
+    const event text_ = identified("2026-01-15", "2", R"({"phone": ["+12062010001"]})");
+    const event bob_joins_ = decides("2026-03-18", "subscribed", "3", "B"); // 45 days later
+};
+
+TEST_F(RecycledNumberTest, JoinsTheOldOwnerToNobodyWhateverTheOrderOfArrival)
+{
+    std::vector<std::size_t> order = {0, 1, 2};
+    do {
+        std::vector<event> arriving = {text_};
+        for (const auto n : order)
+            arriving.push_back(std::array{ann_joins_, ann_leaves_, bob_joins_}.at(n));
+        EXPECT_EQ(profiles_of(arriving), "1=1 2=2 3=2") << testing::PrintToString(order);
+    } while (std::next_permutation(order.begin(), order.end()));
+}
+
+TEST_F(RecycledNumberTest, IsOnePersonsWhereNobodyCanTellThatItPassed)
+{
+    const auto same = "1=1 2=1 3=1";
+    const auto early = decides("2026-03-17", "subscribed", "3", "B");
+    EXPECT_EQ(profiles_of({ann_joins_, ann_leaves_, text_, early}), same);
+    // Nobody left; a number alone left; one of two types was left; both had it at a time.
+    EXPECT_EQ(profiles_of({ann_joins_, text_, bob_joins_}), same);
+    EXPECT_EQ(profiles_of(
+                  {ann_joins_, decides("2026-02-01", "unsubscribed", "2", ""), text_, bob_joins_}),
+              same);
+    EXPECT_EQ(profiles_of({ann_joins_, decides("2026-01-02", "subscribed", "1", "A", "OTHER"),
+                           ann_leaves_, text_, bob_joins_}),
+              same);
+    EXPECT_EQ(profiles_of({ann_joins_, ann_leaves_, text_, bob_joins_,
+                           decides("2026-01-20", "subscribed", "3", "B")}),
+              same);
+    // Ann says STOP with it once more: it is hers still, and nobody is written to there.
+    EXPECT_EQ(profiles_of({ann_joins_, ann_leaves_, text_, bob_joins_,
+                           decides("2026-05-01", "unsubscribed", "1", "A")}),
+              same);
+}
+
+TEST_F(RecycledNumberTest, PassesOnAgainAndIsExplained)
+{
+    const std::string url = fresh_database();
+    for (const event& e : {ann_joins_, ann_leaves_, text_, bob_joins_,
+                           decides("2026-04-01", "unsubscribed", "3", "B"),
+                           decides("2026-07-01", "subscribed", "4", "C")})
+        append_event(url, e);
+    project_step_by_step(url);
+
+    EXPECT_EQ(profiles(url), "1=1 2=2 3=3 4=2");
+    EXPECT_EQ(query(url, "SELECT right(subscriber_id::text, 1), decision FROM gateway.consent"
+                         " ORDER BY 1"),
+              (rows{{"1", "revoked"}, {"3", "revoked"}, {"4", "granted"}}));
+    const auto chain =
+        explain_identity(url, "C", *uuid_from_text("00000000-0000-0000-0000-000000000001")).value();
+    ASSERT_EQ(chain.rows.size(), 4U);
+    EXPECT_EQ(chain.rows[0][5], "");
+    EXPECT_EQ(chain.rows[1][2] + " " + chain.rows[1][3], "phone +1***01");
+    EXPECT_EQ(chain.rows[1][5].substr(0, 10), "2026-03-18");
 }
 
 TEST(IdentityTest, AKnownSubscriberWithKnownIdentifiersIsNotWrittenAgain)

@@ -16,6 +16,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 
 namespace gateway {
 namespace {
@@ -336,6 +337,46 @@ TEST_F(OperatorCommandsTest, ReplayStoresWhatTodaysMappingTakes)
     EXPECT_THAT(done.output, HasSubstr("type_unknown         1 still waiting\n"));
     EXPECT_EQ(value(url_, "SELECT event_name FROM gateway.source_event"), "sms.sent");
     EXPECT_THAT(command({"quarantine", "list"}).output, HasSubstr("1 of 1 waiting"));
+}
+
+// README: what waits in the spool of a stopped gateway is brought in first.
+TEST_F(OperatorCommandsTest, AnErasureReachesTheSpool)
+{
+    const auto body = unique_sample("sms.sent", 7, 0);
+    const auto event = std::get<source_event>(normalize(body));
+    {
+        auto s = open_spool();
+        const auto d = delivery_of(body);
+        ASSERT_TRUE(s.append({&d}));
+    }
+
+    const auto erased = command({"erase", "--company", event.company_id, "--external-id",
+                                 event.identifiers.at("attentive_external_id")[0]});
+
+    EXPECT_EQ(erased.exit_code, 0) << erased.errors;
+    EXPECT_THAT(erased.output, HasSubstr("subscribers            1\n  attentive_external_id "));
+    EXPECT_THAT(erased.output, HasSubstr(", phone +1***"));
+    EXPECT_THAT(erased.output, HasSubstr("events blanked         1\nraw bodies deleted     1\n"));
+    for (const auto& file : fs::directory_iterator{spool_})
+        EXPECT_THAT(read_file(file.path()), Not(HasSubstr(event.identifiers.at("phone")[0])))
+            << file.path();
+}
+
+// [subscribers] says how phone numbers without plus are taken.
+TEST_F(OperatorCommandsTest, ExplainTakesPhonesAsTheGatewayDoes)
+{
+    const std::string body = R"({"type":"sms.subscribed","timestamp":1632945178104,)"
+                             R"("company":{"company_id":"C"},"subscriber":{"phone":"2062010001"},)"
+                             R"("subscription":{"type":"MARKETING"}})";
+    const auto explained = [&] {
+        return run({GATEWAY_BINARY, "explain", "--config", config_.string()},
+                   {.input = body, .environment = {}})
+            .output;
+    };
+
+    EXPECT_THAT(explained(), HasSubstr("+12062010001"));
+    std::ofstream{config_, std::ios::app} << "[subscribers]\nphones_of_elsewhere = ['C']\n";
+    EXPECT_THAT(explained(), Not(HasSubstr("+12062010001")));
 }
 
 } // namespace

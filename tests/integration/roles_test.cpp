@@ -1,6 +1,7 @@
 // The roles with real members: what each may do, and above all what it may not.
 #include "support/cluster.hpp"
 #include "support/gateway_process.hpp"
+#include "support/servers.hpp"
 
 #include "app/commands/told_story.hpp"
 #include "gateway/store/migrations.hpp"
@@ -314,6 +315,65 @@ TEST_F(RolesTest, EachRunsItsOwnCommandsByUrlAlone)
     EXPECT_EQ(as("gateway_reader", {"report", "steps"}).exit_code, 0);
     EXPECT_EQ(as("gateway_privacy", {"report", "steps"}).exit_code, 1);
     EXPECT_EQ(as("gateway_writer", {"retention"}).exit_code, 2); // what it may drop is configured
+}
+
+// README's four: an analyst, one who may see people, a client kept to one company; and where
+// dashboards read, a hot standby, while either of two replicas applies.
+TEST(RolesOfReplicasTest, HoldOnAStandbyWhileTwoReplicasApply)
+{
+    const postgres_server primary;
+    test::query(primary.url("postgres"), "CREATE DATABASE gateway");
+    const auto url = primary.url("gateway");
+    ASSERT_TRUE(migrate(url));
+    test::query(url, "CREATE ROLE daemon_user LOGIN IN ROLE gateway_writer;"
+                     "CREATE ROLE ana LOGIN IN ROLE gateway_reader;"
+                     "CREATE ROLE per LOGIN IN ROLE gateway_reader, gateway_pii;"
+                     "CREATE ROLE cleo LOGIN IN ROLE gateway_reader, gateway_pii;"
+                     "SELECT gateway.grant_company('cleo', '" +
+                         story_company_id(0) + "')");
+    const postgres_server standby{primary.directory()};
+    const auto at = [&](const std::string& user) { return as_user(standby.url("gateway"), user); };
+    gateway_options options;
+    options.database_url = as_user(url, "daemon_user");
+    options.migrate = false;
+    const gateway_process one{options};
+    const gateway_process other{options};
+    const temporary_directory home;
+    int posted = 0;
+    for (std::uint64_t person = 0; person < 24; ++person, ++posted) {
+        const auto& gateway = person % 3 == 0 ? one : other;
+        write_file(home / "body.json", story_body({.at = now(),
+                                                   .kind = story_kind::sms_subscribed,
+                                                   .company = person % 2,
+                                                   .person = person,
+                                                   .serial = person,
+                                                   .phone_of = person}));
+        const auto sent = run({GATEWAY_BINARY, "send", "--url", gateway.url(), "--key-file",
+                               gateway.key_file().string(), "--ca", gateway.certificate().string(),
+                               "--body-file", (home / "body.json").string()});
+        ASSERT_EQ(sent.exit_code, 0) << sent.errors;
+    }
+    ASSERT_TRUE(is_in_step(url));
+    ASSERT_TRUE(becomes([&] {
+        return value(at("ana"), "SELECT coalesce(sum(opt_ins), 0)"
+                                " FROM report.consent_movement_daily") == std::to_string(posted);
+    }));
+
+    EXPECT_EQ(value(at("ana"), "SELECT count(*) FROM report.source_event"), "24");
+    for (const auto& view : views_of(url, "report")) {
+        EXPECT_FALSE(refused(at("ana"), "SELECT * FROM " + view + " LIMIT 100")) << view;
+        EXPECT_THAT(test::query(at("cleo"), "SELECT * FROM " + view + " v WHERE v::text ~ '" +
+                                                story_company_id(1) + "'"),
+                    IsEmpty())
+            << view;
+    }
+    for (const auto& view : views_of(url, "report_pii")) {
+        EXPECT_TRUE(refused(at("ana"), "SELECT * FROM " + view)) << view;
+        EXPECT_FALSE(refused(at("per"), "SELECT * FROM " + view)) << view;
+    }
+    const std::string people = "SELECT count(phone) FROM report_pii.subscriber";
+    EXPECT_EQ(value(at("per"), people), "24");
+    EXPECT_EQ(value(at("cleo"), people), "12");
 }
 
 } // namespace

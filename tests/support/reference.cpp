@@ -3,6 +3,7 @@
 
 #include "support/reference_words.hpp"
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <tuple>
@@ -19,26 +20,72 @@ milliseconds story_delay(const story_event& e)
     return milliseconds{static_cast<std::int64_t>(e.serial % 7) * 311 + 5};
 }
 
+namespace {
+
+// Since when a person's phone number is another's; whoever it is not anybody else's is missing.
+std::map<std::uint64_t, timestamp> passed_numbers(const std::vector<story_event>& story)
+{
+    struct owner {
+        timestamp first;
+        timestamp last;
+        bool began_out;
+        bool is_out;
+    };
+    std::map<std::uint64_t, std::map<std::uint64_t, owner>> owners; // by phone and person
+    for (const story_event& e : story) {
+        if (!decides(e) || !is_sms(e) || e.is_bare)
+            continue;
+        const bool out = !grants(e);
+        auto& o = owners[e.phone_of].emplace(e.person, owner{e.at, e.at, out, out}).first->second;
+        o.last = e.at;
+        o.is_out = out;
+    }
+    // FCC, 47 CFR 52.15(f)(1)(ii): at least so long a number lies idle before it is given again.
+    constexpr hours aging{45 * 24};
+    std::map<std::uint64_t, timestamp> passed;
+    for (const auto& [phone, all] : owners) {
+        for (const auto& [person, o] : all) {
+            for (const auto& [other, n] : all) {
+                if (other == person || !o.is_out || n.began_out || n.first < o.last + aging)
+                    continue;
+                auto& at = passed.emplace(person, n.first).first->second;
+                at = std::min(at, n.first);
+            }
+        }
+    }
+    return passed;
+}
+
+} // namespace
+
 reference::reference(const std::vector<story_event>& story, std::vector<int> zone_hours,
                      std::int64_t now_micros)
     : zone_hours_(std::move(zone_hours)), now_micros_(now_micros)
 {
-    std::map<std::uint64_t, uuid> first; // of those with a phone: the story is told oldest first
-    for (const story_event& e : story) {
-        const uuid subscriber = subscriber_of(e);
-        const uuid profile = first.emplace(e.phone_of, subscriber).first->second;
-        facts_.push_back({e, story_company_id(e.company), subscriber, profile});
-    }
+    const auto passed = passed_numbers(story);
+    // Who has a phone at the same time: a number, and the first seen of them, for the story is told
+    // oldest first.
+    std::map<std::pair<std::uint64_t, timestamp>, std::pair<std::uint64_t, uuid>> groups;
+    const auto group_of = [&](const story_event& e) {
+        const bool by_phone_alone = e.kind == kind::replied || (e.is_bare && is_sms(e));
+        const auto at = by_phone_alone ? passed.end() : passed.find(e.person);
+        const timestamp until = at == passed.end() ? timestamp{} : at->second;
+        return groups.try_emplace({e.phone_of, until}, groups.size(), subscriber_of(e))
+            .first->second;
+    };
+    for (const story_event& e : story)
+        facts_.push_back({e, story_company_id(e.company), subscriber_of(e), group_of(e).second});
     for (const story_fact& f : facts_) {
         const story_event& e = f.event;
         by_profile_[f.profile].push_back(&f);
         const bool bare_sms = e.kind == kind::replied || (e.is_bare && is_sms(e));
         if (is_attentives(e) && (!e.is_bare || is_sms(e)))
-            recipients_[{true, e.phone_of}].members.emplace(f.subscriber, &f);
+            recipients_[{true, group_of(e).first}].members.emplace(f.subscriber, &f);
         if (!bare_sms)
             recipients_[{false, e.person}].members.emplace(f.subscriber, &f);
         if (decides(e))
-            recipients_[{is_sms(e), is_sms(e) ? e.phone_of : e.person}].decisions.push_back(&f);
+            recipients_[{is_sms(e), is_sms(e) ? group_of(e).first : e.person}].decisions.push_back(
+                &f);
     }
 }
 

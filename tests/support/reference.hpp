@@ -96,7 +96,7 @@ private:
 
     std::vector<story_fact> facts_; // oldest first
     std::map<uuid, std::vector<const story_fact*>> by_profile_;
-    std::map<std::pair<bool, std::uint64_t>, recipient> recipients_; // SMS? and whose address
+    std::map<std::pair<bool, std::uint64_t>, recipient> recipients_; // SMS? and which address
     std::vector<int> zone_hours_;
     std::int64_t now_micros_;
 };

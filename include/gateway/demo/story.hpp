@@ -53,8 +53,9 @@ struct story_settings {
     std::uint64_t first_person = 0; // a long story can be told part by part
     int days = 90;
     timestamp until{}; // nothing happens later
-    // Every fifth shares the phone of another, half of the opt-outs give the address alone, and of
-    // some SMS a machine follows the link.
+    // Every fifth shares the phone of another, or gets it 45 days or more after that one left: of
+    // a hundred days or more. Half of the opt-outs give the address alone, and of some SMS a
+    // machine follows the link.
     bool shares_phones = false;
 };
 

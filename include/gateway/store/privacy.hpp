@@ -17,19 +17,24 @@ struct erase_request {
     std::string kind;  // "phone", "email", "attentive_external_id"
     std::string value; // as the person wrote it; brought into its normal form
     bool dry_run = false;
+    // Who has the identifier, not everybody who is one profile with it; and who is known by nothing
+    // but identifiers that are theirs alone.
+    bool only_this_subscriber = false;
 };
 
 // What an erasure reached, or would reach.
 struct erase_report {
-    std::uint64_t subscribers = 0; // that were the person
-    std::uint64_t events = 0;      // blanked; they still count
-    std::uint64_t deliveries = 0;  // raw bodies deleted
-    std::uint64_t quarantined = 0; // bodies blanked
+    std::vector<std::string> people; // of each subscriber the identifiers, masked
+    std::uint64_t subscribers = 0;   // that were the person
+    std::uint64_t events = 0;        // blanked; they still count
+    std::uint64_t deliveries = 0;    // raw bodies deleted
+    std::uint64_t quarantined = 0;   // bodies blanked
 };
 
-// Erases everybody who is one profile with the identifier. Waits for writers under way and holds
-// them up for as long as it takes. Fails with config_invalid when the value is no such identifier
-// or belongs to several profiles, database_unavailable or database_failed.
+// Erases everybody who is one profile with the identifier. Nothing is applied to the log for as
+// long as it takes. Fails with config_invalid when the value is no such identifier or belongs to
+// several profiles, or when others would be opted in again because the opt-out that reached them is
+// of whom alone is erased; with database_unavailable or database_failed.
 result<erase_report> erase(const std::string& database_url, const erase_request& request);
 
 struct retention_settings { // days; 0 keeps for ever

@@ -235,7 +235,8 @@ void check_writing(const config& c, database_trial& at, diagnosis& found)
         samples.push_back(stored_delivery::rebuild(
             {.endpoint = "doctor", .body = std::move(body), .signatures = {}, .received_at = now()},
             "doctor"));
-    if (const auto fault = at.write(samples, normalize_delivery, c.limits.batch_deadline))
+    if (const auto fault =
+            at.write(samples, normalizer_of(phone_rule_of(c.subscribers)), c.limits.batch_deadline))
         found.bad("writing", fault->what, fault->remedy);
     else
         found.good("writing", "deliveries were written, applied and projected, and rolled back");

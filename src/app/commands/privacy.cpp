@@ -54,6 +54,8 @@ struct erase_command {
              identifier("--email", "email", "E-mail address"),
              identifier("--external-id", "attentive_external_id", "Attentive's external_id")});
         options.heading(usual_heading);
+        options.flag("--only-this-subscriber", person.only_this_subscriber,
+                     "Leave others of the profile, who share a phone or address");
         options.flag("--dry-run", person.dry_run, "Say what would go, write nothing");
     }
 
@@ -67,6 +69,8 @@ struct erase_command {
         }
         BOOST_OUTCOME_TRY(const auto found, erase(at.database.url, person));
         print_out("subscribers            {}\n", found.subscribers);
+        for (const auto& who : found.people)
+            print_out("  {}\n", who);
         print_out("events blanked         {}\n", found.events);
         print_out("raw bodies deleted     {}\n", found.deliveries);
         print_out("in quarantine blanked  {}\n", found.quarantined);
@@ -110,12 +114,15 @@ std::vector<command> privacy_commands()
 {
     return {
         subcommand<erase_command>(
-            {"erase", "--company ID (--phone V | --email V | --external-id V) [--dry-run]",
+            {"erase",
+             "--company ID (--phone V | --email V | --external-id V) [--only-this-subscriber] "
+             "[--dry-run]",
              "Remove a person from everything that is stored",
              R"(
-Everybody who is one profile with the identifier. Counts in reports stay, nobody is behind
-them, and a delivery that comes again does not bring the person back. Needs the rights of
-gateway_privacy.
+Everybody who is one profile with the identifier; they are listed, masked. Where two share a
+phone number, --only-this-subscriber with what one of them has alone leaves the other. Counts in
+reports stay, nobody is behind them, and a delivery that comes again does not bring the person
+back. Needs the rights of gateway_privacy.
 
 Example:
   attentive-gateway erase --company MDc6Q29tcGFueTU \

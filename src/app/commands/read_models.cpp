@@ -6,6 +6,8 @@
 #include "app/console/print.hpp"
 #include "app/console/table.hpp"
 
+#include <algorithm>
+
 namespace gateway {
 namespace {
 
@@ -88,6 +90,12 @@ struct explain_identity_command {
                         fmt::format("no subscriber {} of company {} is known",
                                     to_string(subscriber), company));
         print_text(to_text(chain, terminal_width()));
+        const auto passed = [](const auto& row) { return !row.back().empty(); };
+        if (std::any_of(chain.rows.begin(), chain.rows.end(), passed))
+            print_out(
+                "passed_on_at: since then it joins these two no more. The one had opted out of "
+                "SMS with it, and after 45 days or more the other opted in: numbers are given "
+                "to others after that time\n");
         if (chain.rows.size() == 1)
             print_out("nothing joins this subscriber to another\n");
         return exit_ok;

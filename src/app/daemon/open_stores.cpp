@@ -3,7 +3,6 @@
 #include "app/config/installation.hpp"
 #include "app/config/secrets.hpp"
 #include "app/console/log.hpp"
-#include "gateway/attentive/normalizer.hpp"
 #include "gateway/store/applier.hpp"
 #include "gateway/store/migrations.hpp"
 

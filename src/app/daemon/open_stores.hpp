@@ -2,6 +2,7 @@
 #pragma once
 
 #include "app/config/config.hpp"
+#include "gateway/attentive/normalizer.hpp"
 #include "gateway/base/result.hpp"
 #include "gateway/store/batch_settings.hpp"
 #include "gateway/store/drain_by_hand.hpp"
@@ -50,6 +51,9 @@ result<configured> connect_to_database(const database_options& options);
 // The same, for commands that take the schema to be this binary's: schema_mismatch when it is not.
 result<configured> connect_to_current_schema(const database_options& options,
                                              database_role needed = database_role::writer);
+
+// How phone numbers without plus are taken.
+phone_rule phone_rule_of(const subscribers_section& s);
 
 // How events are written by whoever does it: with today's mapping, within the configured limits.
 batch_settings batch_settings_of(const config& c, std::string database_url);

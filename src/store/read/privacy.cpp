@@ -21,12 +21,21 @@ result<erase_report> erase(const std::string& database_url, const erase_request&
     try {
         database db{{.url = database_url, .application = "attentive-gateway erase"}};
         pqxx::work t{db.connection()};
-        const auto row =
-            t.exec_params("SELECT subscribers, events, deliveries, quarantined"
-                          " FROM gateway.erase($1, $2, $3, $4)",
-                          request.company_id, request.kind, request.value, request.dry_run)[0];
-        const erase_report report{row[0].as<std::uint64_t>(), row[1].as<std::uint64_t>(),
-                                  row[2].as<std::uint64_t>(), row[3].as<std::uint64_t>()};
+        const auto row = t.exec_params("SELECT subscribers, events, deliveries, quarantined, people"
+                                       " FROM gateway.erase($1, $2, $3, $4, p_only => $5)",
+                                       request.company_id, request.kind, request.value,
+                                       request.dry_run, request.only_this_subscriber)[0];
+        erase_report report{{},
+                            row[0].as<std::uint64_t>(),
+                            row[1].as<std::uint64_t>(),
+                            row[2].as<std::uint64_t>(),
+                            row[3].as<std::uint64_t>()};
+        auto people = row[4].as_array();
+        for (auto next = people.get_next(); next.first != pqxx::array_parser::done;
+             next = people.get_next()) {
+            if (next.first == pqxx::array_parser::string_value)
+                report.people.push_back(next.second);
+        }
         t.commit();
         return report;
     } catch (...) {
@@ -38,6 +47,11 @@ result<erase_report> erase(const std::string& database_url, const erase_request&
                         "the " + request.kind +
                             " belongs to several profiles: name the person by another identifier, "
                             "or see SELECT gateway.erase(..., p_profiles_max => n)");
+        if (f.sqlstate == "23001") // restrict_violation
+            return fail(
+                errc::config_invalid,
+                "an opt-out of theirs reaches others with the same phone or address, who "
+                "would be opted in again: opt those out first, or erase all of the profile");
         return to_error(f, database_url, database_role::privacy);
     }
 }

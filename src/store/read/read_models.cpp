@@ -95,7 +95,8 @@ result<query_table> explain_identity(const std::string& database_url, const std:
         pqxx::read_transaction t{db.connection()};
         return table_from(
             t.exec_params("SELECT subscriber_id, first_seen_at, kind AS shared, masked AS value,"
-                          " linked_to AS \"with\" FROM gateway.explain_identity($1, $2)"
+                          " linked_to AS \"with\", passed_at AS passed_on_at"
+                          " FROM gateway.explain_identity($1, $2)"
                           " ORDER BY step, first_seen_at, subscriber_id",
                           company, to_string(subscriber)));
     } catch (...) {

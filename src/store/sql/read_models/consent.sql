@@ -53,6 +53,14 @@ SELECT gateway.describe('gateway.consent_latest',
 -- A clock that runs more than a day ahead says nothing of when. Such an opt-in counts from a day
 -- before it was received, so that it loses to an opt-out dated within that day: which of the two
 -- came last is not known then, and in doubt nobody is written to.
+CREATE OR REPLACE FUNCTION gateway.decided_at(
+    p_action text, p_occurred_at timestamptz, p_received_at timestamptz)
+RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN NOT gateway.is_ahead(p_occurred_at, p_received_at) THEN p_occurred_at
+            WHEN p_action = 'subscribed' THEN p_received_at - interval '24 hours'
+            ELSE p_received_at END;
+COMMENT ON FUNCTION gateway.decided_at IS 'From when an opt-in or opt-out counts.';
+
 CREATE OR REPLACE FUNCTION gateway.given_consent(p_events gateway.projection_event[])
 RETURNS TABLE (
     company_id text, subscriber_id uuid, channel text, subscription_type text,
@@ -61,10 +69,8 @@ RETURNS TABLE (
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT e.company_id, e.subscriber_id, e.channel, coalesce(e.subscription_type, 'UNSPECIFIED'),
-           CASE WHEN NOT gateway.is_ahead(e.occurred_at, e.received_at) THEN e.occurred_at
-                WHEN e.action = 'subscribed' THEN e.received_at - interval '24 hours'
-                ELSE e.received_at END,
-           e.event_id, CASE e.action WHEN 'subscribed' THEN 'granted' ELSE 'revoked' END,
+           gateway.decided_at(e.action, e.occurred_at, e.received_at), e.event_id,
+           CASE e.action WHEN 'subscribed' THEN 'granted' ELSE 'revoked' END,
            e.creative_name, e.creative_type, e.creative_subtype
     FROM unnest(p_events) AS e
     WHERE e.action IN ('subscribed', 'unsubscribed') AND e.subscriber_id IS NOT NULL

@@ -24,7 +24,11 @@ SELECT gateway.describe('gateway.identity_rule',
     ['subscribers_max', 'A value shared by more subscribers is a hub (a shop''s phone, a '
         'family''s mailbox) and joins none of them.'],
     ['kind', 'Of identifiers: attentive_external_id, phone, email, client_user_id, klaviyo_id, '
-        'shopify_id, custom:<name>.']]);
+        'shopify_id, custom:<name>.'],
+    ['passes_after', 'A phone number is another person''s once it is opted in to SMS under another '
+        'external_id, this long or longer after it was opted out: it joins those before to nobody '
+        'after. 45 days is how long a number of North America lies idle at least before it is '
+        'given again (FCC, 47 CFR 52.15(f)(1)(ii)). Null: values of this kind pass to nobody.']]);
 
 SELECT gateway.describe('gateway.identity_block',
     'Values that never identify anybody: blanks, place-holders, values of documentation. After a '
@@ -44,41 +48,104 @@ RETURN hashtextextended(p_value, hashtextextended(p_company || chr(31) || p_kind
 COMMENT ON FUNCTION gateway.value_hash IS
     'Under which number gateway.identity_value has an identifier of a company.';
 
+-- Which of the subscribers with a number lost it to another. Only who opted out of all that was
+-- opted in to with it: else a STOP of the new owner would leave the old one opted in. Asked of the
+-- log, projected or not, and of those with an external_id, who are people of their own: whoever is
+-- known by the number alone goes with its newest owner.
+CREATE OR REPLACE FUNCTION gateway.passed_on(
+    p_company text, p_kind text, p_value text, p_subscribers uuid[], p_after interval)
+RETURNS TABLE (subscriber_id uuid, passed_at timestamptz)
+LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+DECLARE
+    v_subscribers uuid[];
+BEGIN
+    SELECT array_agg(i.subscriber_id) INTO v_subscribers
+    FROM unnest(array_fill(p_company, ARRAY[cardinality(p_subscribers)]), p_subscribers)
+        AS s (company_id, subscriber_id)
+    JOIN identity i ON i.company_id = s.company_id AND i.subscriber_id = s.subscriber_id
+    WHERE i.identifiers ?| '{attentive_external_id,erased:attentive_external_id}';
+    v_subscribers := v_subscribers || gateway.erased_with(p_company, p_kind, p_value);
+    IF cardinality(v_subscribers) < 2 THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
+    WITH decided AS (
+        SELECT s.id, d.*
+        FROM unnest(v_subscribers) AS s (id)
+        CROSS JOIN LATERAL (
+            SELECT e.action = 'unsubscribed' AS is_out,
+                   coalesce(e.subscription_type, 'UNSPECIFIED') AS type,
+                   gateway.decided_at(e.action, e.occurred_at, e.received_at) AS at
+            FROM gateway.source_event e
+            WHERE e.company_id = p_company AND e.subscriber_id = s.id AND e.channel = 'sms'
+                AND e.action IN ('subscribed', 'unsubscribed')
+                AND (e.identifiers -> p_kind ? p_value) IS NOT FALSE
+            OFFSET 0) d),
+    owner AS (
+        SELECT d.id, min(d.at) AS first_at, max(d.at) AS last_at,
+               (array_agg(d.is_out ORDER BY d.at, d.is_out DESC))[1] AS began_out,
+               bool_and(d.is_out OR EXISTS (
+                   SELECT FROM decided o WHERE o.id = d.id AND o.is_out AND o.at >= d.at
+                       AND gateway.decides_on(true, o.type, d.type))) AS is_out
+        FROM decided d GROUP BY d.id)
+    SELECT o.id, min(n.first_at)
+    FROM owner o JOIN owner n ON n.id <> o.id
+    WHERE o.is_out AND NOT n.began_out AND n.first_at >= o.last_at + p_after
+    GROUP BY o.id;
+END $$;
+COMMENT ON FUNCTION gateway.passed_on IS
+    'Whose number it is no more, and since when.';
+
 -- Subscribers one shared identifier away from any of p_from, and that identifier. A value of more
 -- subscribers than its rule allows joins nobody, also when a split took some of them out: a split
--- only ever divides. Patterns are asked here, where a value is shared, and not of each value.
-CREATE OR REPLACE FUNCTION gateway.identity_neighbours(p_company text, p_from uuid[])
-RETURNS TABLE (from_id uuid, kind text, value text, to_id uuid)
+-- only ever divides. Patterns are asked here, where a value is shared, and not of each value. With
+-- p_ended those whom it joins no more, because it passed from one to the other.
+DROP FUNCTION IF EXISTS gateway.identity_neighbours(text, uuid[]);
+CREATE OR REPLACE FUNCTION gateway.identity_neighbours(
+    p_company text, p_from uuid[], p_ended boolean DEFAULT false)
+RETURNS TABLE (from_id uuid, kind text, value text, to_id uuid, ended_at timestamptz)
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY
-    SELECT i.subscriber_id, r.kind, v.value, n.subscriber_id
-    FROM unnest(array_fill(p_company, ARRAY[cardinality(p_from)]), p_from)
-        AS f (company_id, subscriber_id)
-    JOIN identity i ON i.company_id = f.company_id AND i.subscriber_id = f.subscriber_id
-    JOIN gateway.identity_rule r ON i.identifiers ? r.kind
-    CROSS JOIN LATERAL jsonb_array_elements_text(i.identifiers -> r.kind) AS v (value)
-    CROSS JOIN LATERAL (
-        SELECT array_agg(x.subscriber_id) AS ids
-        FROM (SELECT o.subscriber_id FROM identity_value o
-              WHERE o.value_hash = gateway.value_hash(p_company, r.kind, v.value)
-              LIMIT r.subscribers_max + 1) x) s
-    CROSS JOIN LATERAL unnest(s.ids) AS u (subscriber_id)
-    JOIN identity n ON n.company_id = p_company AND n.subscriber_id = u.subscriber_id
-        AND n.identifiers -> r.kind ? v.value -- a hash alone proves nothing
-    WHERE cardinality(s.ids) BETWEEN 2 AND r.subscribers_max
-        AND n.subscriber_id <> i.subscriber_id
-        AND cardinality(s.ids) + gateway.erased_with(p_company, r.kind, v.value)
-            <= r.subscribers_max
-        AND NOT EXISTS (SELECT FROM gateway.identity_block b
-                        WHERE b.kind IN ('*', r.kind) AND v.value ~* b.pattern)
-        AND NOT EXISTS (SELECT FROM gateway.identity_split t
-                        WHERE t.company_id = p_company
-                            AND t.subscriber_id IN (i.subscriber_id, n.subscriber_id)
-                            AND t.kind IN ('*', r.kind));
+    SELECT l.from_id, l.kind, l.value, l.to_id, l.ended_at
+    FROM (SELECT i.subscriber_id AS from_id, r.kind, v.value, n.subscriber_id AS to_id,
+                 CASE WHEN r.passes_after IS NOT NULL THEN (
+                     SELECT CASE WHEN count(*) = 1 OR min(p.passed_at) <> max(p.passed_at)
+                                 THEN min(p.passed_at) END
+                     FROM gateway.passed_on(p_company, r.kind, v.value, s.ids, r.passes_after) p
+                     WHERE p.subscriber_id IN (i.subscriber_id, n.subscriber_id))
+                 END AS ended_at
+          FROM unnest(array_fill(p_company, ARRAY[cardinality(p_from)]), p_from)
+              AS f (company_id, subscriber_id)
+          JOIN identity i ON i.company_id = f.company_id AND i.subscriber_id = f.subscriber_id
+          JOIN gateway.identity_rule r ON i.identifiers ? r.kind
+          CROSS JOIN LATERAL jsonb_array_elements_text(i.identifiers -> r.kind) AS v (value)
+          CROSS JOIN LATERAL (
+              SELECT array_agg(x.subscriber_id) AS ids
+              FROM (SELECT o.subscriber_id FROM identity_value o
+                    WHERE o.value_hash = gateway.value_hash(p_company, r.kind, v.value)
+                    LIMIT r.subscribers_max + 1) x) s
+          CROSS JOIN LATERAL unnest(s.ids) AS u (subscriber_id)
+          JOIN identity n ON n.company_id = p_company AND n.subscriber_id = u.subscriber_id
+              AND n.identifiers -> r.kind ? v.value -- a hash alone proves nothing
+          WHERE cardinality(s.ids) BETWEEN 2 AND r.subscribers_max
+              AND n.subscriber_id <> i.subscriber_id
+              AND cardinality(s.ids)
+                  + cardinality(gateway.erased_with(p_company, r.kind, v.value))
+                  <= r.subscribers_max
+              AND NOT EXISTS (SELECT FROM gateway.identity_block b
+                              WHERE b.kind IN ('*', r.kind) AND v.value ~* b.pattern)
+              AND NOT EXISTS (SELECT FROM gateway.identity_split t
+                              WHERE t.company_id = p_company
+                                  AND t.subscriber_id IN (i.subscriber_id, n.subscriber_id)
+                                  AND t.kind IN ('*', r.kind))
+          OFFSET 0) l
+    WHERE (l.ended_at IS NOT NULL) = p_ended;
 END $$;
 COMMENT ON FUNCTION gateway.identity_neighbours IS
-    'Subscribers that share a linking identifier with one of the given ones, and which.';
+    'Subscribers that share a linking identifier with one of the given ones, and which; with '
+    'p_ended those that share one which passed from one to the other, and when.';
 
 -- Who of a profile is one recipient of a channel: those who share an address of its kind, and whom
 -- that joins through others. Null: nobody else.
@@ -182,9 +249,51 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION gateway.merged_identifiers IS 'The union of identifiers.';
 
+-- Who decided on SMS and has a number together with others who have an external_id: those whom it
+-- joins no more, or may join again.
+CREATE OR REPLACE FUNCTION gateway.sharing_owners(p_events gateway.projection_event[])
+RETURNS TABLE (company_id text, ids uuid[])
+LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+DECLARE
+    v_rules gateway.identity_rule[] := ARRAY(SELECT r FROM gateway.identity_rule r
+                                             WHERE r.passes_after IS NOT NULL);
+BEGIN
+    RETURN QUERY
+    SELECT g.company_id, g.ids
+    FROM (SELECT d.company_id, k.kind, k.passes_after, v.value,
+                 array_agg(o.subscriber_id) AS ids
+          FROM (SELECT e.company_id, e.subscriber_id FROM unnest(p_events) AS e
+                WHERE e.channel = 'sms' AND e.action IN ('subscribed', 'unsubscribed')
+                GROUP BY 1, 2) d
+          JOIN identity i ON i.company_id = d.company_id AND i.subscriber_id = d.subscriber_id
+              AND i.identifiers ?| '{attentive_external_id,erased:attentive_external_id}'
+          CROSS JOIN LATERAL unnest(v_rules) AS k
+          CROSS JOIN LATERAL jsonb_array_elements_text(i.identifiers -> k.kind) AS v (value)
+          JOIN identity_value o
+              ON o.value_hash = gateway.value_hash(d.company_id, k.kind, v.value)
+          GROUP BY d.company_id, d.subscriber_id, k.kind, k.passes_after, k.subscribers_max,
+              v.value
+          HAVING count(*) BETWEEN 2 AND k.subscribers_max
+          OFFSET 0) g
+    CROSS JOIN LATERAL (
+        SELECT count(DISTINCT n.profile_id) AS profiles,
+               count(*) FILTER (WHERE n.identifiers
+                   ?| '{attentive_external_id,erased:attentive_external_id}') AS owners
+        FROM unnest(array_fill(g.company_id, ARRAY[cardinality(g.ids)]), g.ids)
+            AS u (company_id, subscriber_id)
+        JOIN identity n ON n.company_id = u.company_id AND n.subscriber_id = u.subscriber_id
+        OFFSET 0) m
+    WHERE m.owners > 1 AND (m.profiles > 1 OR EXISTS (
+        SELECT FROM gateway.passed_on(g.company_id, g.kind, g.value, g.ids, g.passes_after)));
+END $$;
+COMMENT ON FUNCTION gateway.sharing_owners IS
+    'Groups of subscribers who share a number that a decision of these events may pass on.';
+
 -- A known subscriber with known identifiers costs one look at its row. Components change where a
--- fresh value is shared (those who had it are left alone where too many share it), and where
--- somebody who is not the survivor turns out to be older. Returns all of these components.
+-- fresh value is shared (those who had it are left alone where too many share it), where an opt-in
+-- or opt-out may have passed a shared number on, and where somebody who is not the survivor turns
+-- out to be older. Returns all of these components.
 DROP FUNCTION IF EXISTS gateway.project_identity(gateway.projection_event[]);
 CREATE FUNCTION gateway.project_identity(
     p_events gateway.projection_event[], OUT companies text[], OUT subscribers uuid[])
@@ -248,7 +357,9 @@ BEGIN
                   LIMIT r.subscribers_max + 1) x) o
         UNION ALL
         SELECT company_id, subscriber_id FROM merged
-        WHERE at < known_at AND profile_id <> subscriber_id)
+        WHERE at < known_at AND profile_id <> subscriber_id
+        UNION ALL
+        SELECT o.company_id, unnest(o.ids) FROM gateway.sharing_owners(p_events) o)
     SELECT array_agg(company_id), array_agg(subscriber_id)
     INTO v_companies, v_subscribers FROM concerned;
     IF v_companies IS NOT NULL THEN

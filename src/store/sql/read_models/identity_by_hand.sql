@@ -12,6 +12,27 @@ END;
 COMMENT ON FUNCTION gateway.subscribers_with IS
     'The subscribers that were seen with an identifier, which is in its normal form.';
 
+-- Gives these subscribers, and whoever is joined to them, their profiles anew, and consent and
+-- messages what follows of that. Returns all whom it concerned.
+CREATE OR REPLACE FUNCTION gateway.join_anew(p_company text, p_subscribers uuid[]) RETURNS uuid[]
+LANGUAGE plpgsql SET search_path = gateway, pg_temp SET enable_seqscan = off
+AS $$
+DECLARE
+    v_joined record;
+    v_asked  gateway.asked_recipient[];
+BEGIN
+    SELECT * INTO v_joined FROM gateway.resolve_identities(
+        array_fill(p_company, ARRAY[cardinality(p_subscribers)]), p_subscribers);
+    v_asked := gateway.asked_recipients('{}', v_joined.companies, v_joined.subscribers);
+    PERFORM gateway.project_consent('{}', v_asked);
+    PERFORM gateway.project_consent_latest(v_asked);
+    PERFORM gateway.project_last_send('{}', v_asked);
+    RETURN v_joined.subscribers;
+END $$;
+COMMENT ON FUNCTION gateway.join_anew IS
+    'Makes profiles, consent and messages of the given subscribers again, and of whoever is joined '
+    'to them.';
+
 -- Takes a subscriber out of its profile: identifiers of this kind (*: of any) join it to nobody
 -- from now on. p_undo takes that back. Returns the profiles of all who were together with it.
 CREATE OR REPLACE FUNCTION gateway.split_identity(
@@ -21,9 +42,7 @@ LANGUAGE plpgsql SET search_path = gateway, pg_temp SET enable_seqscan = off
 AS $$
 #variable_conflict use_column
 DECLARE
-    v_mates     uuid[];
-    v_companies text[];
-    v_asked     gateway.asked_recipient[];
+    v_mates uuid[];
 BEGIN
     PERFORM pg_advisory_xact_lock(gateway.projection_lock());
     IF NOT EXISTS (SELECT FROM identity i WHERE i.company_id = p_company
@@ -44,13 +63,7 @@ BEGIN
         INSERT INTO identity_split (company_id, subscriber_id, kind)
         VALUES (p_company, p_subscriber, p_kind) ON CONFLICT DO NOTHING;
     END IF;
-    SELECT r.companies, r.subscribers INTO v_companies, v_mates
-    FROM gateway.resolve_identities(
-        array_fill(p_company, ARRAY[cardinality(v_mates)]), v_mates) r;
-    v_asked := gateway.asked_recipients('{}', v_companies, v_mates);
-    PERFORM gateway.project_consent('{}', v_asked);
-    PERFORM gateway.project_consent_latest(v_asked);
-    PERFORM gateway.project_last_send('{}', v_asked);
+    v_mates := gateway.join_anew(p_company, v_mates);
     RETURN QUERY SELECT i.subscriber_id, i.profile_id FROM identity i
     WHERE i.company_id = p_company AND i.subscriber_id = ANY (v_mates)
     ORDER BY i.profile_id, i.subscriber_id;
@@ -67,12 +80,25 @@ RETURN CASE
     ELSE '***' END;
 COMMENT ON FUNCTION gateway.mask IS 'An identifier''s value as it may be shown to an operator.';
 
+CREATE OR REPLACE FUNCTION gateway.masked_identifiers(p_identifiers jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT coalesce(string_agg(j.key || ' ' || gateway.mask(j.key, v.value), ', '
+                               ORDER BY j.key, v.value), 'no identifier')
+    FROM jsonb_each(p_identifiers) AS j
+    CROSS JOIN LATERAL jsonb_array_elements_text(j.value) AS v (value)
+$$;
+COMMENT ON FUNCTION gateway.masked_identifiers IS
+    'Identifiers in a line for an operator, masked.';
+
 -- The chain of shared identifiers that joins a profile: each row joins one more subscriber to one
 -- that was there before, nearest to the survivor first. One row without linked_to for the survivor.
-CREATE OR REPLACE FUNCTION gateway.explain_identity(p_company text, p_subscriber uuid)
+-- Last, without a step, those who shared a number with one of them that passed on since.
+DROP FUNCTION IF EXISTS gateway.explain_identity(text, uuid);
+CREATE FUNCTION gateway.explain_identity(p_company text, p_subscriber uuid)
 RETURNS TABLE (
     step integer, subscriber_id uuid, first_seen_at timestamptz, kind text, masked text,
-    linked_to uuid)
+    linked_to uuid, passed_at timestamptz)
 LANGUAGE plpgsql STABLE SET search_path = gateway, pg_temp SET enable_seqscan = off
 AS $$
 #variable_conflict use_column
@@ -87,14 +113,14 @@ BEGIN
         RETURN;
     END IF;
     RETURN QUERY SELECT 0, i.subscriber_id, i.first_seen_at::timestamptz, NULL::text, NULL::text,
-                        NULL::uuid
+                        NULL::uuid, NULL::timestamptz
     FROM identity i WHERE i.company_id = p_company AND i.subscriber_id = v_members[1];
     v_frontier := v_members;
     LOOP
         step := step + 1;
         RETURN QUERY
         SELECT step, l.to_id, i.first_seen_at::timestamptz, l.kind,
-               gateway.mask(l.kind, l.value), l.from_id
+               gateway.mask(l.kind, l.value), l.from_id, NULL::timestamptz
         FROM (SELECT DISTINCT ON (n.to_id) n.* FROM
                   gateway.identity_neighbours(p_company, v_frontier) n
               WHERE n.to_id <> ALL (v_members)
@@ -107,6 +133,14 @@ BEGIN
         EXIT WHEN v_frontier IS NULL;
         v_members := v_members || v_frontier;
     END LOOP;
+    RETURN QUERY
+    SELECT NULL::integer, n.to_id, i.first_seen_at::timestamptz, n.kind,
+           gateway.mask(n.kind, n.value), n.from_id, n.ended_at
+    FROM gateway.identity_neighbours(p_company, v_members, true) n
+    JOIN identity i ON i.company_id = p_company AND i.subscriber_id = n.to_id
+    WHERE n.to_id <> ALL (v_members)
+    ORDER BY n.ended_at, n.to_id, n.kind, n.value, n.from_id;
 END $$;
 COMMENT ON FUNCTION gateway.explain_identity IS
-    'Why the subscribers of a profile are one: the shared identifier (masked) that joined each.';
+    'Why the subscribers of a profile are one: the shared identifier (masked) that joined each; '
+    'and whom one joins to it no more, because it passed on.';

@@ -4,13 +4,15 @@
 -- What may join subscribers. These three are settings, not derived: rebuild keeps and obeys them.
 CREATE TABLE gateway.identity_rule (
     kind            text    PRIMARY KEY,
-    subscribers_max integer NOT NULL CHECK (subscribers_max >= 1)
+    subscribers_max integer NOT NULL CHECK (subscribers_max >= 1),
+    passes_after    interval
 );
 INSERT INTO gateway.identity_rule (kind, subscribers_max) VALUES
     ('attentive_external_id', 5), ('client_user_id', 5), ('shopify_id', 5), ('klaviyo_id', 5),
     ('email', 5), ('phone', 5),
     ('erased:attentive_external_id', 5), ('erased:client_user_id', 5), ('erased:shopify_id', 5),
     ('erased:klaviyo_id', 5), ('erased:email', 5), ('erased:phone', 5);
+UPDATE gateway.identity_rule SET passes_after = '45 days' WHERE kind IN ('phone', 'erased:phone');
 
 CREATE TABLE gateway.identity_block (
     kind    text NOT NULL,
