@@ -82,6 +82,23 @@ TEST(ProjectorTest, OneSessionProjectsAtATime)
     EXPECT_EQ(value(url, "SELECT events FROM gateway.project()"), "1");
 }
 
+TEST(ProjectorTest, HoldsNoNewPartitionUp)
+{
+    const std::string url = fresh_database();
+    std::thread step{[&url] {
+        query(url, "BEGIN; SELECT pg_advisory_xact_lock(gateway.projection_lock());"
+                   " SELECT count(*) FROM gateway.source_event; SELECT pg_sleep(1); COMMIT");
+    }};
+    EXPECT_TRUE(becomes([&] {
+        return value(url, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") != "0";
+    }));
+
+    EXPECT_EQ(value(url, "SELECT complete FROM gateway.ensure_partitions('source_event',"
+                         " '{2020-01-01}')"),
+              "t");
+    step.join();
+}
+
 TEST(ProjectorTest, TheThreadKeepsUpSurvivesALostConnectionAndStopsAtOnce)
 {
     const std::string url = fresh_database();
