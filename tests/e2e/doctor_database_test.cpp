@@ -92,13 +92,13 @@ const std::vector<breakage>& admissions()
          "(database|configuration) "},
         {"NoPlaceForTheRole",
          [](auto& s) { s.sql("ALTER ROLE " + s.role() + " CONNECTION LIMIT 0"); },
-         "database .*too many connections.* -> .*ALTER ROLE \"served_[0-9]+\" CONNECTION LIMIT 8;"},
+         "database .*too many connections.* -> .*ALTER ROLE \"served_[0-9]+\" CONNECTION LIMIT 9;"},
         {"TooFewPlacesForTheRole",
          [](auto& s) {
              s.sql("ALTER ROLE " + s.role() + " CONNECTION LIMIT 1");
              s.before_serve = [&s] { session(s, as_user(s.superuser_url(), s.role())); };
          },
-         "connections .*may have 1 .* up to 6 -> .*ALTER ROLE \"served_[0-9]+\" CONNECTION LIMIT"},
+         "connections .*may have 1 .* up to 7 -> .*ALTER ROLE \"served_[0-9]+\" CONNECTION LIMIT"},
         {"TooFewPlacesInTheDatabase",
          [](auto& s) {
              as_postgres(s, "ALTER DATABASE " + database_of(s.superuser_url()) +
@@ -108,7 +108,7 @@ const std::vector<breakage>& admissions()
                  session(s, as_user(s.superuser_url(), s.role()));
              };
          },
-         "connections .*may have 2 .* -> .*ALTER DATABASE \"test_[0-9]+\" CONNECTION LIMIT 8;"},
+         "connections .*may have 2 .* -> .*ALTER DATABASE \"test_[0-9]+\" CONNECTION LIMIT 9;"},
     };
     return all;
 }

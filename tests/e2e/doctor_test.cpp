@@ -75,8 +75,8 @@ TEST_F(DoctorTest, SaysWhatARunningGatewaySaysOfItself)
     change("address = '127.0.0.1:0'\ntls", "address = '" + listener + "'\ntls");
     change("address = '127.0.0.1:0'", "address = '" + admin + "'");
     ASSERT_TRUE(becomes([&] { // the writers connect a moment later
-        return run({"curl", "-sS", gateway_.admin_url() + "/readyz"}).output.find("degraded") ==
-               std::string::npos;
+        return run({"curl", "-sS", gateway_.admin_url() + "/metrics"})
+                   .output.find("attentive_gateway_database_taking_events 1") != std::string::npos;
     }));
 
     const auto said = doctor(gateway_.config_file());

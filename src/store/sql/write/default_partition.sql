@@ -81,7 +81,7 @@ BEGIN
                 sum(count(*)) OVER () <= $2 AS is_few
             FROM gateway.%3$I GROUP BY 1) w
         WHERE w.is_few AND gateway.has_partition(w.starts) AND (w.becomes OR w.rows <= $1)
-        ORDER BY w.becomes DESC, w.rows LIMIT 1', v.unit, v.key, p_table || '_default')
+        ORDER BY w.becomes DESC, w.rows, w.starts LIMIT 1', v.unit, v.key, p_table || '_default')
     INTO starts, becomes USING p_moved_max, p_scanned_max;
     IF starts IS NOT NULL THEN
         EXECUTE format('SELECT coalesce(array_agg(ctid), ''{}'') FROM gateway.%I
