@@ -266,8 +266,11 @@ BEGIN
           FROM (SELECT e.company_id, e.subscriber_id FROM unnest(p_events) AS e
                 WHERE e.channel = 'sms' AND e.action IN ('subscribed', 'unsubscribed')
                 GROUP BY 1, 2) d
-          JOIN identity i ON i.company_id = d.company_id AND i.subscriber_id = d.subscriber_id
-              AND i.identifiers ?| '{attentive_external_id,erased:attentive_external_id}'
+          CROSS JOIN LATERAL ( -- OFFSET: a join would walk the company
+              SELECT o.identifiers FROM identity o
+              WHERE o.company_id = d.company_id AND o.subscriber_id = d.subscriber_id
+                  AND o.identifiers ?| '{attentive_external_id,erased:attentive_external_id}'
+              OFFSET 0) i
           CROSS JOIN LATERAL unnest(v_rules) AS k
           CROSS JOIN LATERAL jsonb_array_elements_text(i.identifiers -> k.kind) AS v (value)
           JOIN identity_value o
