@@ -1,5 +1,5 @@
-// Makes events of what was acknowledged: one thread that applies the intake to the log and then the
-// log to the read models, a step at a time. Any replica may run one; they take turns. The merges
+// Makes events of what was acknowledged: one thread applies the intake to the log, another the log
+// to the read models, a step at a time. Any replica may run them; they take turns. The merges
 // themselves are SQL, so that a step is one round trip.
 #pragma once
 
@@ -34,12 +34,12 @@ result<std::uint64_t> await_applied(const std::string& database_url);
 
 class applier {
 public:
-    // Starts the thread, which connects by itself, with back-off, for as long as it takes. A value
-    // that PostgreSQL refuses goes to quarantine; an event that a read model refuses is set aside
-    // in gateway.set_aside and logged as an error; what the database refuses for another reason
-    // while it takes others is put off. Any other failure is logged, and tried again.
+    // Starts the threads, which connect by themselves, with back-off, for as long as it takes. A
+    // value that PostgreSQL refuses goes to quarantine; an event that a read model refuses is set
+    // aside in gateway.set_aside and logged as an error; what the database refuses for another
+    // reason while it takes others is put off. Any other failure is logged, and tried again.
     explicit applier(applier_settings settings);
-    // Cuts the step under way, which is rolled back.
+    // Cuts the steps under way, which are rolled back.
     ~applier();
     applier(const applier&) = delete;
     applier& operator=(const applier&) = delete;
