@@ -251,7 +251,11 @@ void define_messages(const std::string& url)
         "  WHERE s.company_id = e.company_id AND s.channel = 'sms' AND s.key = e.key"
         "   AND s.subscriber_id = e.subscriber_id AND s.action = 'sent');"
         "CREATE VIEW joined AS SELECT e.*, coalesce(b.message_key, e.key) AS message FROM e"
-        " LEFT JOIN gateway.subject_bridge b ON e.key = 'subject:' || b.message_subject"
+        " LEFT JOIN gateway.subject_line l ON l.company_id = e.company_id"
+        "  AND l.channel = e.channel AND l.stat_key = e.key"
+        " LEFT JOIN gateway.subject_bridge b ON 'subject:' || b.message_subject"
+        "  = CASE WHEN e.key LIKE 'subject:%' AND l.stat_key IS NULL THEN 'subject:*' ELSE e.key "
+        "END"
         "  AND b.company_id = e.company_id AND e.channel = 'email'");
 }
 

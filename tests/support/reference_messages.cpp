@@ -52,25 +52,28 @@ std::set<std::string> reference::rare_subjects() const
     return out;
 }
 
-// What opens and clicks within 3 days say: 3 of them, and 75 %. Company and subject to message.
+// What opens and clicks within 3 days say: 3 of them, and 75 %. Company and subject to message;
+// rare lines are one, "*".
 std::map<std::string, std::string> reference::messages_of_subjects() const
 {
     std::map<std::string, std::map<std::string, int>> votes;
+    const auto rare = rare_subjects();
     for (const auto& f : facts_) {
         if (f.event.kind != kind::email_opened && f.event.kind != kind::email_clicked)
             continue;
         const auto* sent = last_send_before(f, f.subscriber);
-        if (sent != nullptr && f.event.at - sent->event.at <= hours{3 * 24})
-            ++votes[f.company + story_subject(sent->event.message)][message_key(f.event)];
+        if (sent == nullptr || f.event.at - sent->event.at > hours{3 * 24})
+            continue;
+        const std::string line = f.company + story_subject(sent->event.message);
+        ++votes[rare.count(line) != 0 ? f.company + "*" : line][message_key(f.event)];
     }
     std::map<std::string, std::string> out;
-    const auto rare = rare_subjects();
     for (const auto& [subject, messages] : votes) {
         int all = 0;
         for (const auto& [message, n] : messages)
             all += n;
         for (const auto& [message, n] : messages) {
-            if (n >= 3 && n * 4 >= all * 3 && rare.count(subject) == 0)
+            if (n >= 3 && n * 4 >= all * 3)
                 out[subject] = message;
         }
     }
@@ -119,8 +122,8 @@ reference::performances reference::events_of_messages() const
         if (f.event.kind != kind::email_sent)
             return out[{f.company, channel(f.event), message_key(f.event)}];
         const std::string subject = story_subject(f.event.message);
-        const auto known = joined.find(f.company + subject);
         const bool is_rare = rare.count(f.company + subject) != 0;
+        const auto known = joined.find(f.company + (is_rare ? "*" : subject));
         auto& p = out[{f.company, channel(f.event),
                        known != joined.end() ? known->second
                        : is_rare             ? "subject:*"

@@ -33,19 +33,24 @@ SELECT gateway.describe('gateway.subject_vote',
     ['message_key', 'The message opened or clicked.'],
     ['votes', 'Number of opens and clicks.']]);
 
--- A line that comes again each week is of no one message; and of one with few recipients, who react
--- or do not, a vote would take the former and leave the latter.
+-- A line that comes again each week is of no one message. Lines of one person each, who reacts or
+-- does not, vote together and go together: alone, a vote would take the former only.
 CREATE OR REPLACE VIEW gateway.subject_bridge WITH (security_invoker = true) AS
 SELECT v.company_id, v.message_subject, v.message_key, v.votes, v.share
 FROM (SELECT t.company_id, t.message_subject, t.message_key, t.votes,
              t.votes / sum(t.votes) OVER (PARTITION BY t.company_id, t.message_subject) AS share
-      FROM gateway.subject_vote t) v
-JOIN gateway.subject_line l ON l.company_id = v.company_id AND l.channel = 'email'
-    AND l.stat_key = 'subject:' || v.message_subject
+      FROM (SELECT n.company_id, n.message_key, sum(n.votes) AS votes,
+                   CASE WHEN l.stat_key IS NULL THEN '*' ELSE n.message_subject END
+                       AS message_subject
+            FROM gateway.subject_vote n
+            LEFT JOIN gateway.subject_line l ON l.company_id = n.company_id
+                AND l.channel = 'email' AND l.stat_key = 'subject:' || n.message_subject
+            GROUP BY 1, 2, 4) t) v
 WHERE v.votes >= 3 AND v.share >= 0.75;
 SELECT gateway.describe('gateway.subject_bridge',
-    'Subject lines whose message is known by strong evidence: 3 recipients and 3 votes or more, '
-    'and 75 % of all. An inference: e-mail sends carry no message id.', ARRAY[
+    'Subject lines whose message is known by strong evidence: 3 votes or more, and 75 % of all. '
+    'Those of less than 3 recipients are *, one line. An inference: e-mail sends carry no message '
+    'id.', ARRAY[
     ['message_key', 'The message they belong to.'],
     ['votes', 'Opens and clicks that say so.'],
     ['share', 'Their share of all votes of the subject line.']]);

@@ -78,7 +78,9 @@ FROM (SELECT s.company_id, s.channel,
       LEFT JOIN gateway.subject_line l ON l.company_id = s.company_id
           AND l.channel = s.channel AND l.stat_key = s.stat_key
       LEFT JOIN gateway.subject_bridge b ON s.channel = 'email'
-          AND b.company_id = s.company_id AND s.stat_key = 'subject:' || b.message_subject
+          AND b.company_id = s.company_id AND 'subject:' || b.message_subject
+              = CASE WHEN s.stat_key LIKE 'subject:%' AND l.stat_key IS NULL THEN 'subject:*'
+                     ELSE s.stat_key END
       GROUP BY 1, 2, 3) g
 LEFT JOIN gateway.message m
     ON m.company_id = g.company_id AND m.message_key = g.message_key
