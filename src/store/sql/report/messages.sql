@@ -49,10 +49,8 @@ SELECT g.company_id, g.channel, g.message_key, m.message_type, m.message_name,
        u.people_opened AS unsuspected_recipients_opened,
        u.people_clicked AS unsuspected_recipients_clicked
 FROM (SELECT s.company_id, s.channel,
-             CASE WHEN b.message_key IS NOT NULL THEN b.message_key
-                  WHEN s.stat_key LIKE 'subject:%' AND l.stat_key IS NULL THEN 'subject:*'
-                  ELSE s.stat_key END AS message_key,
-             max(l.message_subject) AS subject,
+             CASE WHEN b.message_key IS NOT NULL THEN b.message_key ELSE s.line END AS message_key,
+             max(s.message_subject) AS subject,
              bool_or(b.message_key IS NOT NULL) AS is_inferred,
              array_agg(s.stat_key) AS stat_keys,
              min(s.first_sent_at) AS first_sent_at, max(s.last_sent_at) AS last_sent_at,
@@ -74,13 +72,14 @@ FROM (SELECT s.company_id, s.channel,
              greatest(count(*) FILTER (WHERE s.recipients > 0),
                       count(*) FILTER (WHERE s.unique_openers > 0),
                       count(*) FILTER (WHERE s.unique_clickers > 0)) > 1 AS overlaps
-      FROM gateway.message_stats s
-      LEFT JOIN gateway.subject_line l ON l.company_id = s.company_id
-          AND l.channel = s.channel AND l.stat_key = s.stat_key
+      FROM (SELECT n.*, l.message_subject,
+                   CASE WHEN n.stat_key LIKE 'subject:%' AND l.stat_key IS NULL THEN 'subject:*'
+                        ELSE n.stat_key END AS line
+            FROM gateway.message_stats n
+            LEFT JOIN gateway.subject_line l ON l.company_id = n.company_id
+                AND l.channel = n.channel AND l.stat_key = n.stat_key) s
       LEFT JOIN gateway.subject_bridge b ON s.channel = 'email'
-          AND b.company_id = s.company_id AND 'subject:' || b.message_subject
-              = CASE WHEN s.stat_key LIKE 'subject:%' AND l.stat_key IS NULL THEN 'subject:*'
-                     ELSE s.stat_key END
+          AND b.company_id = s.company_id AND s.line = 'subject:' || b.message_subject
       GROUP BY 1, 2, 3) g
 LEFT JOIN gateway.message m
     ON m.company_id = g.company_id AND m.message_key = g.message_key
