@@ -1,9 +1,11 @@
 // The projector at work: what it sets aside, one at a time, through lost connections, with the
 // rights of the writer, beside the commands.
 #include "gateway/store/applier.hpp"
+#include "gateway/store/database_trial.hpp"
 #include "gateway/store/read_models.hpp"
 #include "integration/projected_log.hpp"
 #include "support/cluster.hpp"
+#include "support/events.hpp"
 #include "support/gateway_process.hpp"
 #include "support/waiting.hpp"
 
@@ -80,6 +82,24 @@ TEST(ProjectorTest, OneSessionProjectsAtATime)
 
     EXPECT_EQ(beside, (rows{{"f", "0"}}));
     EXPECT_EQ(value(url, "SELECT events FROM gateway.project()"), "1");
+}
+
+// `doctor` says that deliveries were projected: a step that did not take place proves nothing.
+TEST(ProjectorTest, IsTriedByATrialOrTheTrialSaysThatItWasNot)
+{
+    const std::string url = fresh_database();
+    std::thread holder{[&url] {
+        query(url, "BEGIN; SELECT pg_advisory_xact_lock(gateway.projection_lock());"
+                   " SELECT pg_sleep(2); COMMIT");
+    }};
+    EXPECT_TRUE(becomes([&] {
+        return value(url, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") != "0";
+    }));
+    database_trial trial{url};
+
+    EXPECT_TRUE(trial.write({click(1).delivery}, as_known, std::chrono::milliseconds{200}));
+    holder.join();
+    EXPECT_FALSE(trial.write({click(1).delivery}, as_known, std::chrono::seconds{5}));
 }
 
 TEST(ProjectorTest, HoldsNoNewPartitionUp)

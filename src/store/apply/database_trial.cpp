@@ -149,7 +149,7 @@ database_trial::write(const std::vector<verified_delivery>& deliveries, const ma
             t.exec("SELECT coalesce(max(intake_id), 0) FROM gateway.intake_waiting");
         append_deliveries(t, types.intake, "doctor", all);
         doing = "deliveries were written, but not applied: ";
-        t.exec("SELECT pg_advisory_xact_lock(gateway.log_lock())");
+        t.exec("SELECT gateway.hold_still()"); // else the step below is none
         const auto rows = read_intake(t, {.after = before[0][0].as<std::int64_t>()}, map);
         apply_units(t, types, rows, rows.units);
         doing = "deliveries were applied, but not projected: ";

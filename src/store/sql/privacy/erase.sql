@@ -150,7 +150,6 @@ COMMENT ON FUNCTION gateway.blank_deliveries IS 'Takes deliveries'' bodies out o
 CREATE OR REPLACE FUNCTION gateway.blank_erased(p_company_id text, p_at timestamptz)
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-    v_part text;
     v_salt text := gen_random_uuid(); -- kept nowhere: an order stays one, under no number known
 BEGIN
     PERFORM gateway.blank_deliveries(array_agg(b.intake_id), array_agg(b.ordinal))
@@ -342,8 +341,7 @@ BEGIN
             SELECT FROM gateway.intake_waiting w WHERE w.tries = 0 AND w.appended_at <= v_at) LOOP
         PERFORM pg_sleep(0.05);
     END LOOP;
-    PERFORM pg_advisory_xact_lock(gateway.log_lock()); -- log and read models hold still
-    PERFORM pg_advisory_xact_lock(gateway.projection_lock());
+    PERFORM gateway.hold_still();
     v_at := clock_timestamp();
 
     PERFORM gateway.find_erased(p_company_id, p_kind, v_value, p_only);

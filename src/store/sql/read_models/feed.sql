@@ -108,9 +108,7 @@ CREATE OR REPLACE FUNCTION gateway.projected_until() RETURNS timestamptz
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT least(now(), (SELECT min(w.appended_at) FROM gateway.intake_waiting w),
-        (SELECT n.applied_at FROM gateway.step n
-         WHERE n.events > 0 AND n.position > (SELECT s.projected FROM gateway.projection_state s)
-         ORDER BY n.position LIMIT 1));
+        gateway.unprojected_since());
 END;
 COMMENT ON FUNCTION gateway.projected_until IS
     'Up to when the read models know what came: when the oldest delivery was appended that waits, '

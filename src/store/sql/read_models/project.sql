@@ -10,7 +10,7 @@ CREATE OR REPLACE FUNCTION gateway.projection_lock() RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN 4702111234474983746;
 COMMENT ON FUNCTION gateway.projection_lock IS
     'Number of the advisory lock (of a transaction, so that poolers do not matter) that whoever '
-    'writes the read models holds. Who needs both takes gateway.log_lock first.';
+    'writes the read models holds. Who needs both: gateway.hold_still.';
 
 CREATE OR REPLACE FUNCTION gateway.project_events(
     p_first bigint, p_last bigint, p_models text[])
@@ -160,10 +160,7 @@ BEGIN ATOMIC
            (SELECT l.position FROM gateway.log_state l)
                - (SELECT p.projected FROM gateway.projection_state p),
            greatest(interval '0', clock_timestamp() - least(clock_timestamp(), w.oldest,
-               (SELECT n.applied_at FROM gateway.step n
-                WHERE n.events > 0
-                    AND n.position > (SELECT p.projected FROM gateway.projection_state p)
-                ORDER BY n.position LIMIT 1))),
+               gateway.unprojected_since())),
            (SELECT count(*) FROM gateway.set_aside), w.refused, w.refusal
     FROM (SELECT coalesce(sum(i.deliveries), 0)::bigint AS deliveries,
                  min(i.appended_at) AS oldest,

@@ -27,8 +27,7 @@ DECLARE
     v_before text[];
     v_after  text[];
 BEGIN
-    PERFORM pg_advisory_xact_lock(gateway.log_lock());
-    PERFORM pg_advisory_xact_lock(gateway.projection_lock());
+    PERFORM gateway.hold_still();
     EXECUTE v_holders INTO v_before
     USING 'gateway.' || p_table, 'gateway.' || p_table || '_default';
     IF v_before <> '{}' THEN

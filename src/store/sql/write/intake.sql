@@ -57,18 +57,15 @@ BEGIN
     RETURN 7 * greatest(0, 1 - extract(epoch FROM v_now - least(v_now,
         (SELECT w.appended_at FROM gateway.intake_waiting w
          WHERE w.tries = 0 ORDER BY w.intake_id LIMIT 1),
-        (SELECT s.applied_at FROM gateway.step s
-         WHERE s.events > 0
-             AND s.position > (SELECT p.projected FROM gateway.projection_state p)
-         ORDER BY s.position LIMIT 1))) / 10);
+        gateway.unprojected_since())) / 10);
 END $$;
 COMMENT ON FUNCTION gateway.rest_factor IS
     'How many times as long as it took a step is to rest behind it: 0, but while 3000 deliveries a '
     'second arrive 7, and less the longer something waits, down to 0 at 10 seconds.';
 
 -- The oldest rows that are to be applied, one at least, with about so many deliveries and bytes.
--- Nothing while somebody else writes the log, which is_active says. What was refused
--- waits for its time, and others go past it.
+-- Nothing while somebody else writes the log, which is_active says. What was refused waits for its
+-- time, and others go past it.
 CREATE OR REPLACE FUNCTION gateway.next_intakes(
     p_deliveries_max integer, p_bytes_max bigint, p_after bigint, OUT is_active boolean,
     OUT intake_id bigint, OUT appended_at timestamptz, OUT tries integer, OUT endpoint text,

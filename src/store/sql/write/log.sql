@@ -12,6 +12,28 @@ COMMENT ON FUNCTION gateway.log_lock IS
     'Number of the advisory lock (of a transaction, so that poolers do not matter) that whoever '
     'writes the log holds.';
 
+-- In this order, so that no two wait for each other.
+CREATE OR REPLACE FUNCTION gateway.hold_still() RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(gateway.log_lock());
+    PERFORM pg_advisory_xact_lock(gateway.projection_lock());
+END $$;
+COMMENT ON FUNCTION gateway.hold_still IS
+    'Until the end of the transaction nobody else writes log or read models.';
+
+-- In plpgsql, which keeps its plan.
+CREATE OR REPLACE FUNCTION gateway.unprojected_since() RETURNS timestamptz
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT s.applied_at FROM gateway.step s
+            WHERE s.events > 0
+                AND s.position > (SELECT p.projected FROM gateway.projection_state p)
+            ORDER BY s.position LIMIT 1);
+END $$;
+COMMENT ON FUNCTION gateway.unprojected_since IS
+    'When the oldest event was applied to the log that the read models do not know; null: none.';
+
 SELECT gateway.describe('gateway.schema_migration',
     'The steps applied to this database, each once, in order.', ARRAY[
     ['version', 'Number of the step.'],
