@@ -77,11 +77,10 @@ BEGIN
             SELECT e.action = 'unsubscribed' AS is_out,
                    coalesce(e.subscription_type, 'UNSPECIFIED') AS type,
                    gateway.decided_at(e.action, e.occurred_at, e.received_at) AS at
-            FROM gateway.source_event e
+            FROM gateway.subscriber_event e
             WHERE e.company_id = p_company AND e.subscriber_id = s.id AND e.channel = 'sms'
                 AND e.action IN ('subscribed', 'unsubscribed')
-                AND (e.identifiers -> p_kind ? p_value) IS NOT FALSE
-            OFFSET 0) d),
+                AND (e.identifiers -> p_kind ? p_value) IS NOT FALSE) d),
     owner AS (
         SELECT d.id, min(d.at) AS first_at, max(d.at) AS last_at,
                (array_agg(d.is_out ORDER BY d.at, d.is_out DESC))[1] AS began_out,

@@ -67,28 +67,20 @@ LANGUAGE sql STABLE COST 1
 BEGIN ATOMIC
     SELECT p.action = 'unsubscribed'
     FROM gateway.source_event o
+    CROSS JOIN LATERAL unnest(p_mates || p_subscriber) AS m (subscriber_id)
     CROSS JOIN LATERAL (
-        (SELECT x.action, x.subscription_type, x.occurred_at, x.event_id
-         FROM gateway.source_event x
-         WHERE x.company_id = p_company AND x.subscriber_id = p_subscriber
-             AND x.occurred_at <= p_at AND x.channel = p_channel
-             AND x.action IN ('subscribed', 'unsubscribed')
-         OFFSET 0)
-        UNION ALL -- each asked alone: a join would walk the company
-        SELECT y.*
-        FROM unnest(p_mates) AS m (subscriber_id)
-        CROSS JOIN LATERAL (
-            SELECT x.action, x.subscription_type, x.occurred_at, x.event_id
-            FROM gateway.source_event x
-            WHERE x.company_id = p_company AND x.subscriber_id = m.subscriber_id
-                AND x.occurred_at <= p_at AND x.channel = p_channel
-                AND x.action = 'unsubscribed'
-            OFFSET 0) y) p
+        SELECT x.action, x.occurred_at, x.event_id
+        FROM gateway.subscriber_event x
+        WHERE x.company_id = p_company AND x.subscriber_id = m.subscriber_id
+            AND x.occurred_at <= p_at AND x.channel = p_channel
+            AND (x.action = 'unsubscribed'
+                OR x.action = 'subscribed' AND x.subscriber_id = p_subscriber)
+            AND (x.occurred_at, x.action, x.event_id) < (p_at, 'unsubscribed', p_event)
+            AND gateway.decides_on(x.action = 'unsubscribed',
+                                   coalesce(x.subscription_type, 'UNSPECIFIED'),
+                                   coalesce(o.subscription_type, 'UNSPECIFIED'))
+        ORDER BY x.occurred_at DESC, x.action DESC, x.event_id DESC LIMIT 1) p
     WHERE o.company_id = p_company AND o.occurred_at = p_at AND o.event_id = p_event
-        AND (p.occurred_at, p.action, p.event_id) < (p_at, 'unsubscribed', p_event)
-        AND gateway.decides_on(p.action = 'unsubscribed',
-                               coalesce(p.subscription_type, 'UNSPECIFIED'),
-                               coalesce(o.subscription_type, 'UNSPECIFIED'))
     ORDER BY p.occurred_at DESC, p.action DESC, p.event_id DESC LIMIT 1;
 END;
 COMMENT ON FUNCTION gateway.is_repeated_opt_out IS
@@ -119,7 +111,7 @@ BEGIN
         SELECT a.company_id, a.subscriber_id, a.channel, x.occurred_at, x.event_id
         FROM (SELECT u.*, m.mate FROM unnest(p_asked) AS u
               CROSS JOIN LATERAL unnest(u.mates) AS m (mate) OFFSET 0) a
-        JOIN gateway.source_event x ON x.company_id = a.company_id AND x.subscriber_id = a.mate
+        JOIN gateway.subscriber_event x ON x.company_id = a.company_id AND x.subscriber_id = a.mate
             AND x.channel = a.channel AND x.action = 'unsubscribed')
     SELECT r.company_id, r.subscriber_id, r.channel, r.occurred_at::timestamptz, r.event_id,
            NULL::tid
@@ -244,27 +236,22 @@ BEGIN
                           FROM unnest(p_asked) AS m) w) n
               WHERE n.event_id IS NOT NULL OFFSET 0) a
         LEFT JOIN LATERAL (
-            -- OFFSET: the primary key has this order, and would be walked through the company.
-            SELECT gateway.stat_key(e.message_key, e.message_subject) AS key, e.occurred_at
-            FROM (SELECT x.message_key, x.message_subject, x.occurred_at, x.event_id
-                  FROM gateway.source_event x
-                  WHERE x.company_id = a.company_id AND x.subscriber_id = a.subscriber_id
-                      AND x.occurred_at <= a.occurred_at
-                      AND x.occurred_at >= a.occurred_at - interval '168 hours'
-                      AND x.channel = a.channel AND x.action = 'sent'
-                  OFFSET 0) e
-            ORDER BY e.occurred_at DESC, e.event_id DESC LIMIT 1) s
+            SELECT gateway.stat_key(x.message_key, x.message_subject) AS key, x.occurred_at
+            FROM gateway.subscriber_event x
+            WHERE x.company_id = a.company_id AND x.subscriber_id = a.subscriber_id
+                AND x.occurred_at <= a.occurred_at
+                AND x.occurred_at >= a.occurred_at - interval '168 hours'
+                AND x.channel = a.channel AND x.action = 'sent'
+            ORDER BY x.occurred_at DESC, x.event_id DESC LIMIT 1) s
             ON NOT a.is_repeated AND NOT a.is_gone
         LEFT JOIN gateway.suspect_rule r ON r.for_company = a.company_id
         LEFT JOIN LATERAL (
             SELECT count(*) AS clicks
-            FROM (SELECT x.channel, x.action
-                  FROM gateway.source_event x
-                  WHERE x.company_id = a.company_id AND x.subscriber_id = a.subscriber_id
-                      AND x.occurred_at >= a.occurred_at - interval '1 second'
-                      AND x.occurred_at <= a.occurred_at + interval '1 second'
-                      AND x.channel = a.channel AND x.action = 'link_clicked'
-                  OFFSET 0) e) c ON a.action = 'link_clicked' AND a.has_click_beside) n
+            FROM gateway.subscriber_event x
+            WHERE x.company_id = a.company_id AND x.subscriber_id = a.subscriber_id
+                AND x.occurred_at >= a.occurred_at - interval '1 second'
+                AND x.occurred_at <= a.occurred_at + interval '1 second'
+                AND x.channel = a.channel AND x.action = 'link_clicked') c ON a.action = 'link_clicked' AND a.has_click_beside) n
     WHERE n.row_id IS NULL OR n.is_gone OR (n.sent_key, n.sent_at, n.is_suspect)
         IS DISTINCT FROM (n.now_key, n.now_at, n.now_suspect);
 END $$;

@@ -120,6 +120,17 @@ SELECT gateway.describe('gateway.source_event',
 COMMENT ON TABLE gateway.source_event_default IS
     'Net for months without a partition; gateway.empty_default takes the rows out.';
 
+-- The planner may take any index that begins with company_id for what is asked of one subscriber,
+-- and then walks what the company did meanwhile: so it cannot see the company here.
+CREATE OR REPLACE VIEW gateway.subscriber_event AS
+SELECT e.company_id || '' AS company_id, e.subscriber_id, e.occurred_at, e.event_id, e.channel,
+       e.action, e.identifiers, e.subscription_type, e.message_key, e.message_subject,
+       e.received_at
+FROM gateway.source_event e;
+SELECT gateway.describe('gateway.subscriber_event',
+    'gateway.source_event, to be asked for one subscriber: by source_event_subscriber alone.', '{}',
+    '{gateway.source_event}');
+
 SELECT gateway.describe('gateway.dropped_month',
     'The months of source_event that retention has dropped: an event of theirs that comes again '
     'is a duplicate. Whoever restores a month deletes its row.', ARRAY[
