@@ -65,7 +65,7 @@ BEGIN
         gateway.without_erased, gateway.is_erased, gateway.erased_with,
         gateway.projected_until, gateway.apply_retention TO gateway_writer;
     GRANT INSERT, SELECT, UPDATE (lengths, bodies), DELETE ON gateway.intake TO gateway_writer;
-    GRANT SELECT ON gateway.delivery TO gateway_writer;
+    GRANT SELECT ON gateway.delivery, gateway.subscriber_event TO gateway_writer;
     GRANT INSERT, SELECT, UPDATE, DELETE ON gateway.intake_waiting, gateway.set_aside
         TO gateway_writer;
     GRANT INSERT ON gateway.source_event TO gateway_writer;
