@@ -32,7 +32,7 @@ BEGIN
         SELECT p.oid::regprocedure AS name,
                p.proname IN ('subscribers_of', 'touch_before', 'sentence', 'value_hash',
                              'subscribers_with', 'normal_identifier', 'newest_identifier',
-                             'text_array', 'order_now', 'order_number',
+                             'text_array', 'order_now', 'order_number', 'is_ahead',
                              'allowed_companies') AS is_of_views,
                NOT p.prosecdef AND p.proname <> 'describe'
                    AND p.proname !~ '^(grant|revoke)_'
@@ -105,14 +105,15 @@ BEGIN
     GRANT SELECT ON ALL TABLES IN SCHEMA report TO gateway_reader;
     -- security_invoker needs what is below; schema gateway itself stays closed to readers.
     PERFORM gateway.grant_shown('gateway.source_event', 'report.source_event', 'gateway_reader');
-    GRANT SELECT (business_address) ON gateway.source_event TO gateway_reader;
+    GRANT SELECT (business_address, attribute_value) ON gateway.source_event TO gateway_reader;
     PERFORM gateway.grant_shown('gateway.quarantine', 'report.quarantine', 'gateway_reader');
     PERFORM gateway.grant_shown('gateway.step', 'report.steps', 'gateway_reader');
     GRANT SELECT (company_id, subscriber_id, profile_id, first_seen_at, sms_to, email_to)
         ON gateway.identity TO gateway_reader;
     GRANT SELECT (company_id, subscriber_id, channel, occurred_at, event_id, action, is_suspect)
         ON gateway.last_send TO gateway_reader;
-    GRANT SELECT ON gateway.company, gateway.consent_decision,
+    GRANT SELECT ON gateway.company, gateway.attribute_history, gateway.shown_attribute,
+        gateway.consent_decision,
         gateway.consent, gateway.consent_daily, gateway.consent_latest, gateway.message,
         gateway.message_member, gateway.message_stats, gateway.subject_vote,
         gateway.subject_bridge, gateway.subject_line, gateway.engagement, gateway.feed_day,
@@ -130,8 +131,7 @@ BEGIN
     GRANT USAGE ON SCHEMA report_pii TO gateway_pii;
     GRANT SELECT ON ALL TABLES IN SCHEMA report_pii TO gateway_pii;
     GRANT SELECT ON gateway.identity, gateway.identity_value TO gateway_pii;
-    GRANT SELECT (identifiers, message_text, link_url, attribute_value) ON gateway.source_event
-        TO gateway_pii;
+    GRANT SELECT (identifiers, message_text, link_url) ON gateway.source_event TO gateway_pii;
 END $$;
 COMMENT ON FUNCTION gateway.grant_pii IS
     'Grants the role of those who may see phone, e-mail and texts what it needs.';

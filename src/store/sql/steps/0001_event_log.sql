@@ -141,6 +141,8 @@ CREATE INDEX source_event_position ON gateway.source_event (position);
 -- Clicks, replies and orders are rare among sends: without this index a report of them reads all.
 CREATE INDEX source_event_response ON gateway.source_event (company_id, action, occurred_at)
     WHERE action IN ('link_clicked', 'inbound_received', 'completed');
+CREATE INDEX source_event_attribute ON gateway.source_event (company_id, attribute_name)
+    WHERE action = 'attribute_set';
 -- Opt-outs whose person is not known are few, and somebody has to see each.
 CREATE INDEX source_event_nobody ON gateway.source_event (company_id, occurred_at)
     WHERE action = 'unsubscribed' AND subscriber_id IS NULL;

@@ -54,6 +54,14 @@ CREATE TABLE gateway.suspect_rule (
 );
 INSERT INTO gateway.suspect_rule VALUES ('*', 5, 3);
 
+-- Whose values analysts may see.
+CREATE TABLE gateway.shown_attribute (
+    company_id     text        NOT NULL,
+    attribute_name text        NOT NULL,
+    shown_at       timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (company_id, attribute_name)
+);
+
 -- Which companies a role may see; a role without a row sees all.
 CREATE TABLE gateway.company_access (
     role_name  text        NOT NULL,
