@@ -4,6 +4,7 @@
 
 #include "app/commands/command.hpp"
 #include "app/console/columns.hpp"
+#include "app/console/csv.hpp"
 #include "app/console/did_you_mean.hpp"
 #include "app/console/print.hpp"
 #include "app/console/table.hpp"
@@ -13,36 +14,6 @@
 
 namespace gateway {
 namespace {
-
-// RFC 4180: quoted only where it has to be, so that NULL and values look alike in a spreadsheet.
-std::string csv_cell(const std::string& text)
-{
-    if (text.find_first_of(",\"\r\n") == std::string::npos)
-        return text;
-    std::string out = "\"";
-    for (const char c : text) {
-        out += c;
-        if (c == '"')
-            out += c;
-    }
-    return out + "\"";
-}
-
-std::string csv_line(const std::vector<std::string>& cells)
-{
-    std::string out;
-    for (std::size_t i = 0; i < cells.size(); ++i)
-        out += (i == 0 ? "" : ",") + csv_cell(cells[i]);
-    return out + "\r\n";
-}
-
-std::string csv_of(const query_table& table)
-{
-    std::string out = csv_line(table.columns);
-    for (const auto& row : table.rows)
-        out += csv_line(row);
-    return out;
-}
 
 // One object a line, all in one array.
 std::string json_of(const query_table& table)
@@ -155,7 +126,7 @@ struct report_command {
         if (more)
             table.rows.resize(wanted.limit);
         if (format == "csv")
-            print_text(csv_of(table));
+            print_text(to_csv(table));
         else if (format == "json")
             print_text(json_of(table));
         else if (table.rows.empty())

@@ -18,6 +18,7 @@ const char* name_of(database_role role)
     case database_role::reader: return "gateway_reader";
     case database_role::source: return "gateway_source";
     case database_role::privacy: return "gateway_privacy";
+    case database_role::audience: return "gateway_audience";
     case database_role::owner: return "";
     }
     return "";

@@ -1,8 +1,9 @@
 -- Who may do what. The daemon runs as a member of gateway_writer and needs nothing else; analysts
 -- are members of gateway_reader, and of gateway_pii to see people, a shop's own pipeline of
--- gateway_source, whoever erases people of gateway_privacy. Roles belong to the whole cluster and
--- need CREATEROLE, which not everybody who migrates has: what can be granted is granted, and
--- `migrate` calls gateway.grant_roles() each time, so that roles made later get theirs.
+-- gateway_source, whoever erases people of gateway_privacy, whoever exports audiences of
+-- gateway_audience. Roles belong to the whole cluster and need CREATEROLE, which not everybody who
+-- migrates has: what can be granted is granted, and `migrate` calls gateway.grant_roles() each
+-- time, so that roles made later get theirs.
 
 -- The columns that a table has in common with a view or row type: what that shows may be read.
 CREATE OR REPLACE FUNCTION gateway.grant_shown(p_table regclass, p_shown regclass, p_role regrole)
@@ -113,6 +114,7 @@ BEGIN
     GRANT SELECT (company_id, subscriber_id, channel, occurred_at, event_id, action, is_suspect)
         ON gateway.last_send TO gateway_reader;
     GRANT SELECT ON gateway.company, gateway.attribute_history, gateway.shown_attribute,
+        gateway.audience, gateway.audience_export,
         gateway.consent_decision,
         gateway.consent, gateway.consent_daily, gateway.consent_latest, gateway.message,
         gateway.message_member, gateway.message_stats, gateway.subject_vote,
@@ -144,7 +146,7 @@ DECLARE
     v_role    text;
 BEGIN
     FOREACH v_role IN ARRAY ARRAY['gateway_writer', 'gateway_reader', 'gateway_pii',
-                                  'gateway_source', 'gateway_privacy'] LOOP
+                                  'gateway_source', 'gateway_privacy', 'gateway_audience'] LOOP
         IF to_regrole(v_role) IS NULL THEN
             BEGIN
                 EXECUTE format('CREATE ROLE %I NOLOGIN', v_role);
@@ -170,6 +172,12 @@ BEGIN
         GRANT SELECT ON gateway.schema_migration, gateway.schema_file, gateway.erasure
             TO gateway_privacy;
         GRANT EXECUTE ON FUNCTION gateway.erase TO gateway_privacy;
+    END IF;
+    IF to_regrole('gateway_audience') IS NOT NULL THEN
+        GRANT USAGE ON SCHEMA gateway, report TO gateway_audience;
+        GRANT SELECT ON gateway.schema_migration, gateway.schema_file, gateway.audience,
+            report.audiences TO gateway_audience;
+        GRANT EXECUTE ON FUNCTION gateway.export_audience TO gateway_audience;
     END IF;
     IF to_regrole('gateway_source') IS NOT NULL THEN
         GRANT USAGE ON SCHEMA gateway TO gateway_source;

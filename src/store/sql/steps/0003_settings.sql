@@ -54,6 +54,34 @@ CREATE TABLE gateway.suspect_rule (
 );
 INSERT INTO gateway.suspect_rule VALUES ('*', 5, 3);
 
+-- Whom to export: the row of a company, else that of '*'.
+CREATE TABLE gateway.audience (
+    for_company         text    NOT NULL,
+    name                text    NOT NULL CHECK (name ~ '^[a-z][a-z0-9_]*$'),
+    meaning             text    NOT NULL,
+    segments            text[],
+    orders_min          integer,
+    orders_max          integer,
+    last_order_days_min integer,
+    last_order_days_max integer,
+    value_min           numeric,
+    currency            text,
+    PRIMARY KEY (for_company, name),
+    CHECK ((value_min IS NULL) = (currency IS NULL))
+);
+INSERT INTO gateway.audience (for_company, name, meaning, segments, orders_min, orders_max,
+    last_order_days_min, last_order_days_max) VALUES
+    ('*', 'everybody', 'All who may be written to.', NULL, NULL, NULL, NULL, NULL),
+    ('*', 'engaged', 'Replied or clicked within 30 days.', '{active,loyal}', NULL, NULL, NULL,
+        NULL),
+    ('*', 'cooling', 'Engaged within 90 days, not within 30.', '{cooling}', NULL, NULL, NULL, NULL),
+    ('*', 'never_engaged', 'Was written to within 90 days and never replied, clicked or opened.',
+        '{never_engaged}', NULL, NULL, NULL, NULL),
+    ('*', 'never_bought', 'Has no order.', NULL, NULL, 0, NULL, NULL),
+    ('*', 'customers', 'Has an order.', NULL, 1, NULL, NULL, NULL),
+    ('*', 'vip', 'Has three orders or more, the last within a year.', NULL, 3, NULL, NULL, 365),
+    ('*', 'lapsed', 'Has an order, but none within 180 days.', NULL, 1, NULL, 180, NULL);
+
 -- Whose values analysts may see.
 CREATE TABLE gateway.shown_attribute (
     company_id     text        NOT NULL,

@@ -23,6 +23,20 @@ CREATE TABLE gateway.erasure (
     quarantined  bigint      NOT NULL
 );
 
+CREATE TABLE gateway.audience_export (
+    export_id         bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    exported_at       timestamptz NOT NULL DEFAULT clock_timestamp(),
+    exported_by       text        NOT NULL,
+    company_id        text        NOT NULL,
+    audience          text        NOT NULL,
+    rule              jsonb       NOT NULL,
+    channel           text        NOT NULL,
+    subscription_type text        NOT NULL,
+    hashed_for        text,
+    people            bigint      NOT NULL,
+    projected         bigint      NOT NULL
+);
+
 CREATE TABLE gateway.tombstone (
     company_id    text        NOT NULL,
     digest        bytea       NOT NULL,
