@@ -72,7 +72,7 @@ TEST_F(CommandsUnderLoadTest, DoWhatTheySay)
     int rounds = 0;
     std::optional<int> sent;
     for (; !sent; sent = load.wait(seconds{0}), ++rounds) {
-        for (const char* model : {"identity", "consent", "message", "engagement", "feed"})
+        for (const char* model : {"identity", "consent", "message", "order", "engagement", "feed"})
             expect_rebuild_finds_nothing(model);
         const auto doctor = command({"doctor"});
         EXPECT_THAT(doctor, Not(HasSubstr("FAIL")));
@@ -100,7 +100,8 @@ TEST_F(CommandsUnderLoadTest, DoWhatTheySay)
     }));
     EXPECT_EQ(gateway_.value("SELECT sum(events + duplicates + quarantined) FROM gateway.step"),
               std::to_string(load_count));
-    for (const char* model : {"company", "identity", "consent", "message", "engagement", "feed"})
+    for (const char* model :
+         {"company", "identity", "consent", "message", "order", "engagement", "feed"})
         expect_rebuild_finds_nothing(model);
     EXPECT_THAT(gateway_.child().errors(), Not(HasSubstr("error")));
 }

@@ -28,6 +28,7 @@ const std::vector<command_case>& commands_with_rights()
     static const std::vector<command_case> all = {
         {"Report", {"report", "source_event"}},
         {"Erase", {"erase", "--company", "C", "--phone", "+12065550100", "--dry-run"}},
+        {"Audience", {"audience", "vip", "--company", "C", "--channel", "sms"}},
         {"Retention", {"retention"}},
         {"QuarantineList", {"quarantine", "list"}},
         {"QuarantineReplay", {"quarantine", "replay"}},

@@ -76,7 +76,7 @@ protected:
             if (!std::regex_search(line, first, std::regex{"^ *(?:[0-9]+ )?([^ ]+)"}))
                 continue;
             const auto word = first[1].str();
-            const std::regex of_that_day{"[0-9a-f]{8}-.*|spool-[0-9].*"};
+            const std::regex of_that_day{"[0-9a-f]{8}-.*|[0-9a-f]{64}|spool-[0-9].*"};
             if (!std::regex_match(word, of_that_day)) {
                 EXPECT_THAT(output, HasSubstr(word)) << text;
             }
@@ -137,6 +137,7 @@ TEST_F(ReadmeDemoTest, EveryQuestionHasAnAnswerAsItIsShown)
 TEST_F(ReadmeDemoTest, CommandsOnTheDatabaseSayWhatIsShown)
 {
     type(block_of("attentive-gateway explain-identity"));
+    follow(block_of("$ attentive-gateway audience"));
     follow(block_of("$ attentive-gateway erase"));
     spool_settings settings;
     settings.directory = demo_->path() / "spool";

@@ -61,6 +61,7 @@ const std::map<std::string, std::string> treatment = {
     {"ssh -L", "needs another host"},
     {"sudo -u postgres pg_dump", "ADeployment"},
     {"sudo -u postgres createdb restored", "ADeployment"},
+    {"$ attentive-gateway audience", "TheDemosDatabase"},
     {"attentive-gateway explain-identity", "TheDemosDatabase"},
     {"$ attentive-gateway erase", "TheDemosDatabase"},
     {"$ attentive-gateway spool status", "TheDemosDatabase"},

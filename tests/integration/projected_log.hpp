@@ -43,7 +43,20 @@ inline void make_story(const std::string& url, int seed)
               "  (ARRAY['sms', 'email'])[1 + (random() * 0.999 * 2)::integer % 2] AS channel,"
               "  (ARRAY['subscribed', 'unsubscribed', 'sent', 'sent', 'opened', 'link_clicked',"
               "   'inbound_received'])[1 + floor(random() * 7)::integer] AS action"
-              "  FROM generate_series(1, 700) i) e");
+              "  FROM generate_series(1, 700) i) e;"
+              // Orders of a dozen numbers, told again, given back in parts, cancelled.
+              "INSERT INTO story (company_id, occurred_at, event_id, event_name, action, source,"
+              " source_event_type, subscriber_id, order_id, order_value, currency, received_at,"
+              " position, mapping_version, quality_flags)"
+              "SELECT 'C' || i % 2, timestamptz '2026-02-01' + r * interval '3 hours',"
+              " md5('order ' || i)::uuid, 'order.' || action, action, 'shop', 'order.' || action,"
+              " md5('C' || i % 2 || n)::uuid, 'A-' || n, i % 7 + 1,"
+              " CASE WHEN i % 10 > 0 THEN 'USD' ELSE 'EUR' END,"
+              " timestamptz '2026-02-01' + i * 37 % 80 * interval '1 day', 0, 1, '{}' "
+              "FROM (SELECT i, (random() * 11)::integer AS n, (random() * 5)::integer AS r,"
+              "  (ARRAY['completed', 'completed', 'completed', 'refunded', 'refunded',"
+              "   'cancelled'])[1 + floor(random() * 5.2)::integer] AS action"
+              "  FROM generate_series(1, 80) i) o");
 }
 
 inline std::string count(const std::string& url, const std::string& what)

@@ -32,6 +32,7 @@ std::string touch_of(const std::string& clicked, const std::string& ordered)
                        .channel = "order",
                        .more_columns = ", order_id",
                        .more_values = ", 'A-1'"});
+    project_step_by_step(url);
     return everywhere(url, "SELECT coalesce(touch, 'none') FROM report.attributed_orders");
 }
 

@@ -312,6 +312,14 @@ TEST_F(RolesTest, EachRunsItsOwnCommandsByUrlAlone)
     EXPECT_EQ(erased.exit_code, 0) << erased.errors;
     EXPECT_THAT(erased.errors, HasSubstr("no spool was looked into"));
     EXPECT_EQ(as("gateway_writer", erase).exit_code, 1);
+    const auto listed = as("gateway_audience", {"audience"});
+    EXPECT_THAT(listed.output, HasSubstr("never_engaged")) << listed.errors;
+    const std::vector<std::string> audience = {"audience", "everybody", "--company",
+                                               company,    "--channel", "sms"};
+    const auto phones = as("gateway_audience", audience);
+    EXPECT_THAT(phones.output, HasSubstr("Phone Number,consented_at,evidence_event_id"));
+    EXPECT_THAT(phones.errors, HasSubstr("recorded in report.audience_exports"));
+    EXPECT_EQ(as("gateway_reader", audience).exit_code, 1);
     EXPECT_EQ(as("gateway_reader", {"report", "steps"}).exit_code, 0);
     EXPECT_EQ(as("gateway_privacy", {"report", "steps"}).exit_code, 1);
     EXPECT_EQ(as("gateway_writer", {"retention"}).exit_code, 2); // what it may drop is configured

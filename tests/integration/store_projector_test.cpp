@@ -22,7 +22,7 @@ using testing::HasSubstr;
 const std::vector<std::string> tables = {
     "company",       "identity",       "identity_value", "consent_decision", "consent",
     "consent_daily", "consent_latest", "message",        "message_member",   "message_stats",
-    "last_send",     "subject_vote",   "engagement",     "feed_day"};
+    "last_send",     "subject_vote",   "current_order",  "engagement",       "feed_day"};
 
 rows contents(const std::string& url, const std::string& table)
 {

@@ -20,7 +20,8 @@ struct rebuild_command {
         declare_database(options, database);
         options
             .value("--model", model, "MODEL",
-                   "Only this one: company, identity, consent, message, engagement, feed")
+                   "Only this one: company, identity, consent, message, order, "
+                   "engagement, feed")
             .one_of(read_models());
     }
 

@@ -33,8 +33,8 @@ std::uint64_t project_rest(pqxx::transaction_base& t, const std::string& models,
 
 const std::vector<std::string>& read_models()
 {
-    static const std::vector<std::string> names = {"company", "identity",   "consent",
-                                                   "message", "engagement", "feed"};
+    static const std::vector<std::string> names = {"company", "identity",   "consent", "message",
+                                                   "order",   "engagement", "feed"};
     return names;
 }
 

@@ -81,6 +81,7 @@ BEGIN
     -- The applier, and the operator's rebuild.
     PERFORM gateway.grant_shown('gateway.source_event', 'gateway.projection_event',
         'gateway_writer');
+    PERFORM gateway.grant_shown('gateway.source_event', 'gateway.current_order', 'gateway_writer');
     GRANT SELECT (event_name, message_subject, position, intake_id, ordinal)
         ON gateway.source_event TO gateway_writer;
     FOR v_table IN SELECT t FROM unnest(gateway.read_models()) AS m (model),
@@ -119,7 +120,7 @@ BEGIN
         gateway.consent, gateway.consent_daily, gateway.consent_latest, gateway.message,
         gateway.message_member, gateway.message_stats, gateway.subject_vote,
         gateway.subject_bridge, gateway.subject_line, gateway.engagement, gateway.feed_day,
-        gateway.local_day, gateway.current_order, gateway.timeline, gateway.attribution_rule,
+        gateway.current_order, gateway.local_day, gateway.timeline, gateway.attribution_rule,
         gateway.suspect_rule TO gateway_reader;
     GRANT EXECUTE ON FUNCTION gateway.count_members, gateway.projected_until TO gateway_reader;
 END $$;

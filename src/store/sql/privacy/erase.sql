@@ -185,6 +185,14 @@ BEGIN
     JOIN gateway.identity i ON i.company_id = p_company_id AND i.subscriber_id = s.old_id
     CROSS JOIN LATERAL jsonb_each(i.identifiers) AS j
     CROSS JOIN LATERAL jsonb_array_elements_text(j.value) AS v (value);
+    CREATE TEMP TABLE erased_order ON COMMIT DROP AS -- under their old numbers, then the new ones
+    SELECT e.company_id, e.source, e.order_id
+    FROM pg_temp.erased_event x
+    JOIN gateway.source_event e ON e.company_id = p_company_id AND e.occurred_at = x.occurred_at
+        AND e.event_id = x.event_id
+    WHERE e.order_id IS NOT NULL;
+    INSERT INTO pg_temp.erased_order
+    SELECT o.company_id, o.source, md5(v_salt || o.order_id) FROM pg_temp.erased_order o;
     UPDATE gateway.source_event e SET
         identifiers = gateway.erased_identifiers(e.identifiers, v_salt || s.profile_id),
         message_text = NULL, recipient_address = NULL, link_id = NULL, link_url = NULL,
@@ -238,28 +246,6 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION gateway.blank_words IS
     'Blanks what names the person in any other column of the log.';
-
--- Read models that hold words of the person as a key, which is rare, are made again from the log.
-CREATE OR REPLACE FUNCTION gateway.forget_words() RETURNS void
-LANGUAGE plpgsql AS $$
-DECLARE
-    v_models text[] := gateway.made_with('{company,consent,message}');
-    v_model  text;
-    v_table  text;
-BEGIN
-    PERFORM gateway.rebuild_begin(v_models);
-    WHILE gateway.rebuild_step(v_models, 5000) > 0 LOOP
-    END LOOP;
-    PERFORM gateway.rebuild_end(v_models);
-    FOREACH v_model IN ARRAY v_models LOOP
-        FOREACH v_table IN ARRAY gateway.read_model_tables(v_model) LOOP
-            EXECUTE format('DROP TABLE pg_temp.%I', v_table);
-        END LOOP;
-    END LOOP;
-    DROP TABLE pg_temp.rebuilt;
-END $$;
-COMMENT ON FUNCTION gateway.forget_words IS
-    'Makes those read models again that are keyed by words of events.';
 
 -- Whatever is kept by subscriber or profile, in the log and in every read model.
 CREATE OR REPLACE FUNCTION gateway.rename_erased(p_company_id text) RETURNS void
@@ -385,6 +371,7 @@ BEGIN
     IF v_words THEN
         PERFORM gateway.forget_words();
     END IF;
+    PERFORM gateway.renumber_orders();
     PERFORM gateway.forget_samples();
     INSERT INTO gateway.erasure VALUES (v_id, p_company_id, v_at, session_user, p_kind,
         subscribers, events, deliveries, quarantined);

@@ -52,6 +52,9 @@ BEGIN
         PERFORM gateway.project_message_stats(v_events);
         PERFORM gateway.project_last_send(v_events, v_asked);
     END IF;
+    IF 'order' = ANY (p_models) THEN
+        PERFORM gateway.project_order(p_first, p_last);
+    END IF;
     IF 'engagement' = ANY (p_models) THEN
         PERFORM gateway.project_engagement(v_events);
     END IF;
@@ -95,7 +98,7 @@ COMMENT ON FUNCTION gateway.project_or_set_aside IS
 
 CREATE OR REPLACE FUNCTION gateway.read_models() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN ARRAY['company', 'identity', 'consent', 'message', 'engagement', 'feed'];
+RETURN ARRAY['company', 'identity', 'consent', 'message', 'order', 'engagement', 'feed'];
 COMMENT ON FUNCTION gateway.read_models IS 'The names of all read models.';
 
 -- What to project next: what was set aside and is due, then what the read models do not know.

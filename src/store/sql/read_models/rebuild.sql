@@ -9,6 +9,7 @@ RETURN CASE p_model
     WHEN 'consent' THEN ARRAY['consent_decision', 'consent', 'consent_daily', 'consent_latest']
     WHEN 'message' THEN ARRAY['message', 'message_member', 'message_stats', 'last_send',
                               'subject_vote']
+    WHEN 'order' THEN ARRAY['current_order']
     WHEN 'engagement' THEN ARRAY['engagement']
     WHEN 'feed' THEN ARRAY['feed_day'] END;
 COMMENT ON FUNCTION gateway.read_model_tables IS 'The tables of a read model.';

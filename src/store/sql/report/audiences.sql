@@ -149,7 +149,7 @@ BEGIN
     GET DIAGNOSTICS v_people = ROW_COUNT;
     INSERT INTO gateway.audience_export (exported_by, company_id, audience, rule, channel,
         subscription_type, hashed_for, people, projected)
-    SELECT session_user, p_company, v_rule.name, to_jsonb(v_rule), p_channel,
+    SELECT session_user, p_company, v_rule.name, jsonb_strip_nulls(to_jsonb(v_rule)), p_channel,
            p_subscription_type, p_hash, v_people, s.projected
     FROM gateway.projection_state s;
 END $$;

@@ -240,9 +240,27 @@ COMMENT ON TYPE gateway.asked_recipient IS
     'A subscriber whose consent is worked out anew, and the others who share its address of the '
     'channel: together they are one recipient.';
 
--- Orders are rare in the log, and what is asked of one, or of all of a person, is asked over all of
--- its months.
+-- Orders are rare in the log, and what is asked of one is asked over all of its months.
 CREATE INDEX source_event_order ON gateway.source_event (company_id, order_id)
     WHERE order_id IS NOT NULL;
-CREATE INDEX source_event_buyer ON gateway.source_event (company_id, subscriber_id)
-    WHERE action = 'completed';
+CREATE INDEX source_event_ordered ON gateway.source_event (position) WHERE order_id IS NOT NULL;
+
+CREATE TABLE gateway.current_order (
+    company_id    text           NOT NULL,
+    occurred_at   timestamptz(3) NOT NULL,
+    event_id      uuid           NOT NULL,
+    source        text           NOT NULL,
+    order_id      text           NOT NULL,
+    subscriber_id uuid,
+    order_value   numeric,
+    currency      text,
+    refunds       numeric,
+    net_value     numeric,
+    is_cancelled  boolean        NOT NULL,
+    discount_code text,
+    items_count   integer,
+    PRIMARY KEY (company_id, source, order_id)
+) WITH (fillfactor = 85);
+
+CREATE INDEX current_order_time ON gateway.current_order (company_id, occurred_at);
+CREATE INDEX current_order_subscriber ON gateway.current_order (company_id, subscriber_id);
