@@ -1,5 +1,6 @@
 // What every report has: comments, seconds, plans that read no more than is asked for, and events
 // that no read model has seen yet.
+#include "projected_log.hpp"
 #include "support/cluster.hpp"
 #include "support/story_store.hpp"
 
@@ -31,6 +32,26 @@ TEST(ReportTest, ShowEventsThatAreNotProjectedYet)
               "0");
     EXPECT_NE(value(url, "SELECT count(*) FROM report.inbound_messages"), "0");
     EXPECT_NE(value(url, "SELECT count(*) FROM report.attributed_orders"), "0");
+}
+
+// TCPA, 47 CFR 64.1200(a)(10): who is out is out, whatever the opt-out named.
+TEST(ReportTest, NobodyWhoIsOutHasToBeLookedInto)
+{
+    const std::string url = fresh_database();
+    append_event(url, decided("2026-01-01 10:00", "unsubscribed", "", "1"));
+    append_event(url, decided("2026-01-01 10:00", "unsubscribed", "MARKETING", "2"));
+    append_event(url, decided("2026-01-01 10:00", "subscribed", "MARKETING", "3"));
+    for (const std::string who : {"1", "2", "3"})
+        append_event(url, {.at = "2026-03-01 10:00",
+                           .action = "inbound_received",
+                           .subscriber = who,
+                           .more_columns = ", keyword_class",
+                           .more_values = ", 'stop'"});
+    project_all(url);
+
+    EXPECT_EQ(value(url, "SELECT string_agg(stop_without_optout::text, ' ' ORDER BY subscriber_id)"
+                         " FROM report.inbound_messages"),
+              "false false true");
 }
 
 TEST(ReportTest, ExplainThemselves)
