@@ -17,7 +17,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cctype>
-#include <regex>
+#include <charconv>
 
 namespace gateway {
 namespace {
@@ -101,30 +101,55 @@ char lower(char c)
     return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
 }
 
-// What stands in a row, without escapes, in lower case: that of URLs and of JSON, bytes in hex.
-std::string reading_of(std::string row)
+// The byte that two hexadecimal digits at `at` are, or -1.
+int byte_at(const std::string& text, std::size_t at)
 {
-    static const std::regex bytes{R"(\\x([0-9a-f]{4,}))"};
-    static const std::regex escape{R"(%([0-7][0-9a-fA-F])|\\+u00([0-7][0-9a-fA-F]))"};
-    std::string text;
-    for (std::sregex_iterator m{row.begin(), row.end(), bytes}, end; m != end; ++m) {
-        const auto hex = (*m)[1].str();
-        for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
-            text += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+    if (at + 2 > text.size())
+        return -1;
+    int byte = 0;
+    const auto* const end = text.data() + at + 2;
+    return std::from_chars(end - 2, end, byte, 16).ptr == end ? byte : -1;
+}
+
+// What is written in hexadecimal behind a \\x, as bytea is.
+std::string bytes_in(const std::string& row)
+{
+    std::string bytes;
+    for (auto at = row.find("\\x"); at != std::string::npos; at = row.find("\\x", at)) {
+        for (at += 2; byte_at(row, at) >= 0; at += 2)
+            bytes += static_cast<char>(byte_at(row, at));
     }
-    text = row + " " + text;
-    for (int layer = 0; layer < 3; ++layer) {
-        std::string plain;
-        auto rest = text.cbegin();
-        for (std::sregex_iterator m{text.begin(), text.end(), escape}, end; m != end; ++m) {
-            plain.append(rest, (*m)[0].first);
-            plain += static_cast<char>(
-                std::stoi((*m)[1].matched ? (*m)[1].str() : (*m)[2].str(), nullptr, 16));
-            rest = (*m)[0].second;
+    return bytes;
+}
+
+// Without one layer of %40 and \\u0040, however many backslashes stand before it.
+std::string unescaped(const std::string& text)
+{
+    std::string plain;
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        auto code = at;
+        while (code < text.size() && text[code] == '\\')
+            ++code;
+        const bool json = code > at && text.compare(code, 3, "u00") == 0;
+        const bool url = text[at] == '%';
+        const auto digits = json ? code + 3 : at + 1;
+        const int byte = json || url ? byte_at(text, digits) : -1;
+        if (byte < 0 || byte > 127) {
+            plain += text[at];
+            continue;
         }
-        plain.append(rest, text.cend());
-        text = plain;
+        plain += static_cast<char>(byte);
+        at = digits + 1;
     }
+    return plain;
+}
+
+// What stands in a row, without escapes, in lower case: that of URLs and of JSON, bytes in hex.
+std::string reading_of(const std::string& row)
+{
+    std::string text = row + " " + bytes_in(row);
+    for (int layer = 0; layer < 3; ++layer)
+        text = unescaped(text);
     std::transform(text.begin(), text.end(), text.begin(), lower);
     return text;
 }
