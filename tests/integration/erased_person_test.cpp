@@ -8,6 +8,7 @@
 #include "gateway/store/stored_delivery.hpp"
 #include "support/cluster.hpp"
 #include "support/events.hpp"
+#include "support/reading.hpp"
 #include "support/story_store.hpp"
 
 #include <gmock/gmock.h>
@@ -17,7 +18,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cctype>
-#include <charconv>
 
 namespace gateway {
 namespace {
@@ -51,6 +51,13 @@ const std::vector<std::string>& spellings()
         "KL90017735ab",
     };
     return all;
+}
+
+// What sanitizers look at is the same for each of them.
+std::vector<std::string> planted_spellings()
+{
+    const auto& all = spellings();
+    return GATEWAY_SANITIZED == 0 ? all : std::vector{all[0], all[4], all[9]};
 }
 
 const std::vector<std::string> identifiers = {"jane.roe+shop@lindenpost.net",
@@ -96,64 +103,6 @@ std::string planted(std::string_view type, const std::string& company, const std
     return replaced(body, "TEXT", "to " + spelling + ", by us");
 }
 
-char lower(char c)
-{
-    return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-}
-
-// The byte that two hexadecimal digits at `at` are, or -1.
-int byte_at(const std::string& text, std::size_t at)
-{
-    if (at + 2 > text.size())
-        return -1;
-    int byte = 0;
-    const auto* const end = text.data() + at + 2;
-    return std::from_chars(end - 2, end, byte, 16).ptr == end ? byte : -1;
-}
-
-// What is written in hexadecimal behind a \\x, as bytea is.
-std::string bytes_in(const std::string& row)
-{
-    std::string bytes;
-    for (auto at = row.find("\\x"); at != std::string::npos; at = row.find("\\x", at)) {
-        for (at += 2; byte_at(row, at) >= 0; at += 2)
-            bytes += static_cast<char>(byte_at(row, at));
-    }
-    return bytes;
-}
-
-// Without one layer of %40 and \\u0040, however many backslashes stand before it.
-std::string unescaped(const std::string& text)
-{
-    std::string plain;
-    for (std::size_t at = 0; at < text.size(); ++at) {
-        auto code = at;
-        while (code < text.size() && text[code] == '\\')
-            ++code;
-        const bool json = code > at && text.compare(code, 3, "u00") == 0;
-        const bool url = text[at] == '%';
-        const auto digits = json ? code + 3 : at + 1;
-        const int byte = json || url ? byte_at(text, digits) : -1;
-        if (byte < 0 || byte > 127) {
-            plain += text[at];
-            continue;
-        }
-        plain += static_cast<char>(byte);
-        at = digits + 1;
-    }
-    return plain;
-}
-
-// What stands in a row, without escapes, in lower case: that of URLs and of JSON, bytes in hex.
-std::string reading_of(const std::string& row)
-{
-    std::string text = row + " " + bytes_in(row);
-    for (int layer = 0; layer < 3; ++layer)
-        text = unescaped(text);
-    std::transform(text.begin(), text.end(), text.begin(), lower);
-    return text;
-}
-
 bool names_the_person(const std::string& reading)
 {
     std::string digits = reading;
@@ -180,10 +129,11 @@ std::vector<std::string> everything(const std::string& url)
     return rows;
 }
 
-bool is_of(const std::string& row, std::string company)
+bool is_of(const std::string& reading, std::string company)
 {
-    std::transform(company.begin(), company.end(), company.begin(), lower);
-    return row.find(company) != std::string::npos;
+    std::transform(company.begin(), company.end(), company.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return reading.find(company) != std::string::npos;
 }
 
 std::vector<std::string> of_bystander(std::vector<std::string> rows)
@@ -213,7 +163,7 @@ protected:
                 test::query(url_, "SELECT gateway.record_event('shop', '" + event + "', '" +
                                       company + "', now(), '" + who + "', " + more + ")");
             };
-            for (const auto& s : spellings()) {
+            for (const auto& s : planted_spellings()) {
                 const auto url =
                     "p_page_url => 'https://s.example.com/u/" + replaced(s, " ", "%20") + "/x'";
                 record("page.viewed", R"({"email":"jane.roe+shop@lindenpost.net"})", url);
@@ -243,7 +193,7 @@ protected:
     void plant(const std::string& company, writer& w)
     {
         std::size_t number = 0;
-        for (const auto& s : spellings()) {
+        for (const auto& s : planted_spellings()) {
             for (const auto& type : event_catalog) {
                 submit(w, planted(type.type, company, s, ++number, false));
                 submit(w, planted(type.type, company, s, ++number, true));
@@ -282,7 +232,7 @@ protected:
 TEST_F(ErasedPersonTest, IsInNoFieldAndNoSpellingLeftAndUntouchedElsewhere)
 {
     const auto before = everything(url_);
-    ASSERT_THAT(of_person(before), testing::SizeIs(testing::Gt(1'000U)));
+    ASSERT_THAT(of_person(before), testing::SizeIs(testing::Gt(200U)));
     const auto subscribers = test::query(url_, "SELECT subscriber_id FROM gateway.identity"
                                                " WHERE company_id = '" +
                                                    std::string{eraser} + "'");

@@ -384,7 +384,9 @@ TEST_P(ReportViewsTest, SayWhatTheStoryTellsOfThoseWhoWereErased)
     expect_what_the_story_tells("erased and rebuilt");
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, ReportViewsTest, testing::Values(1, 2, 3));
+// What sanitizers look at is the same in each.
+constexpr std::uint64_t seeds = GATEWAY_SANITIZED == 0 ? 3 : 1;
+INSTANTIATE_TEST_SUITE_P(Seeds, ReportViewsTest, testing::Range<std::uint64_t>(1, seeds + 1));
 
 } // namespace
 } // namespace gateway
