@@ -159,6 +159,37 @@ TEST(ConsentTest, AnOptOutReachesWhoeverOfTheProfileHasTheAddress)
               "sms1=false sms2=true sms3=false | +12065550111=true | sms 1 0 | sms2 not_messaged");
 }
 
+// CTIA, Messaging Principles and Best Practices: an opt-in is one number's, neither transferable
+// nor assignable.
+TEST(ConsentTest, AnOptInWithASecondPhoneIsNoneOfTheFirst)
+{
+    const std::string old_phone = R"({"attentive_external_id": ["1"], "phone": ["+12065550111"]})";
+    const std::string new_phone = R"({"attentive_external_id": ["1"], "phone": ["+12065550222"]})";
+    const std::string no_phone = R"({"attentive_external_id": ["1"]})";
+
+    EXPECT_EQ(
+        told_of_all_orders({known_decision("2026-01-01", "sms", "subscribed", "1", old_phone),
+                            known_decision("2026-01-02", "sms", "unsubscribed", "1", old_phone),
+                            known_decision("2026-01-03", "sms", "subscribed", "1", new_phone)}),
+        "sms1=true | +12065550111=false +12065550222=true | sms 1 0 | sms1 not_messaged");
+    // Never decided on; and an opt-in that names no number is one of all.
+    EXPECT_EQ(
+        told_of_all_orders({identified("2026-01-01", "1", old_phone),
+                            known_decision("2026-01-03", "sms", "subscribed", "1", new_phone)}),
+        "sms1=true | +12065550222=true | sms 1 0 | sms1 not_messaged");
+    EXPECT_EQ(told_of_all_orders({identified("2026-01-01", "1", old_phone),
+                                  known_decision("2026-01-02", "sms", "subscribed", "1", no_phone),
+                                  identified("2026-01-03", "1", new_phone)}),
+              "sms1=true | +12065550111=true +12065550222=true | sms 1 0 | sms1 not_messaged");
+    // An opt-out by the one number ends both.
+    EXPECT_EQ(told_of_all_orders({known_decision("2026-01-01", "sms", "subscribed", "1", old_phone),
+                                  known_decision("2026-01-02", "sms", "subscribed", "1", new_phone),
+                                  known_decision("2026-01-03", "sms", "unsubscribed", "2",
+                                                 R"({"phone": ["+12065550222"]})")}),
+              "sms1=false sms2=false | +12065550111=false +12065550222=false | sms 0 1 |"
+              " sms1 opted_out");
+}
+
 // As above; and what is opted out by e-mail is one address of the two.
 TEST(ConsentTest, WhoSharesAPhoneKeepsAnEmailConsentOfTheirOwn)
 {

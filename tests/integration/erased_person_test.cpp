@@ -8,6 +8,7 @@
 #include "gateway/store/stored_delivery.hpp"
 #include "support/cluster.hpp"
 #include "support/events.hpp"
+#include "support/reading.hpp"
 #include "support/story_store.hpp"
 
 #include <gmock/gmock.h>
@@ -17,7 +18,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cctype>
-#include <regex>
 
 namespace gateway {
 namespace {
@@ -51,6 +51,13 @@ const std::vector<std::string>& spellings()
         "KL90017735ab",
     };
     return all;
+}
+
+// What sanitizers look at is the same for each of them.
+std::vector<std::string> planted_spellings()
+{
+    const auto& all = spellings();
+    return GATEWAY_SANITIZED == 0 ? all : std::vector{all[0], all[4], all[9]};
 }
 
 const std::vector<std::string> identifiers = {"jane.roe+shop@lindenpost.net",
@@ -96,39 +103,6 @@ std::string planted(std::string_view type, const std::string& company, const std
     return replaced(body, "TEXT", "to " + spelling + ", by us");
 }
 
-char lower(char c)
-{
-    return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-}
-
-// What stands in a row, without escapes, in lower case: that of URLs and of JSON, bytes in hex.
-std::string reading_of(std::string row)
-{
-    static const std::regex bytes{R"(\\x([0-9a-f]{4,}))"};
-    static const std::regex escape{R"(%([0-7][0-9a-fA-F])|\\+u00([0-7][0-9a-fA-F]))"};
-    std::string text;
-    for (std::sregex_iterator m{row.begin(), row.end(), bytes}, end; m != end; ++m) {
-        const auto hex = (*m)[1].str();
-        for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
-            text += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
-    }
-    text = row + " " + text;
-    for (int layer = 0; layer < 3; ++layer) {
-        std::string plain;
-        auto rest = text.cbegin();
-        for (std::sregex_iterator m{text.begin(), text.end(), escape}, end; m != end; ++m) {
-            plain.append(rest, (*m)[0].first);
-            plain += static_cast<char>(
-                std::stoi((*m)[1].matched ? (*m)[1].str() : (*m)[2].str(), nullptr, 16));
-            rest = (*m)[0].second;
-        }
-        plain.append(rest, text.cend());
-        text = plain;
-    }
-    std::transform(text.begin(), text.end(), text.begin(), lower);
-    return text;
-}
-
 bool names_the_person(const std::string& reading)
 {
     std::string digits = reading;
@@ -155,10 +129,11 @@ std::vector<std::string> everything(const std::string& url)
     return rows;
 }
 
-bool is_of(const std::string& row, std::string company)
+bool is_of(const std::string& reading, std::string company)
 {
-    std::transform(company.begin(), company.end(), company.begin(), lower);
-    return row.find(company) != std::string::npos;
+    std::transform(company.begin(), company.end(), company.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return reading.find(company) != std::string::npos;
 }
 
 std::vector<std::string> of_bystander(std::vector<std::string> rows)
@@ -188,7 +163,7 @@ protected:
                 test::query(url_, "SELECT gateway.record_event('shop', '" + event + "', '" +
                                       company + "', now(), '" + who + "', " + more + ")");
             };
-            for (const auto& s : spellings()) {
+            for (const auto& s : planted_spellings()) {
                 const auto url =
                     "p_page_url => 'https://s.example.com/u/" + replaced(s, " ", "%20") + "/x'";
                 record("page.viewed", R"({"email":"jane.roe+shop@lindenpost.net"})", url);
@@ -218,7 +193,7 @@ protected:
     void plant(const std::string& company, writer& w)
     {
         std::size_t number = 0;
-        for (const auto& s : spellings()) {
+        for (const auto& s : planted_spellings()) {
             for (const auto& type : event_catalog) {
                 submit(w, planted(type.type, company, s, ++number, false));
                 submit(w, planted(type.type, company, s, ++number, true));
@@ -257,7 +232,7 @@ protected:
 TEST_F(ErasedPersonTest, IsInNoFieldAndNoSpellingLeftAndUntouchedElsewhere)
 {
     const auto before = everything(url_);
-    ASSERT_THAT(of_person(before), testing::SizeIs(testing::Gt(1'000U)));
+    ASSERT_THAT(of_person(before), testing::SizeIs(testing::Gt(200U)));
     const auto subscribers = test::query(url_, "SELECT subscriber_id FROM gateway.identity"
                                                " WHERE company_id = '" +
                                                    std::string{eraser} + "'");

@@ -204,13 +204,14 @@ TEST(MessageTest, AnOptOutIsChargedToTheLastMessageBeforeItAlsoWhenThatComesLate
               (rows{{"Message:1", "0", "0", "0"}, {"Message:2", "0", "1", "1"}}));
 }
 
-event of_message(const std::string& at, const std::string& action, const std::string& who)
+event of_message(const std::string& at, const std::string& action, const std::string& who,
+                 const std::string& message = "1")
 {
     return {.at = at,
             .action = action,
             .subscriber = who,
             .more_columns = ", message_key",
-            .more_values = ", 'Message:1'"};
+            .more_values = ", 'Message:" + message + "'"};
 }
 
 // Attentive, "Campaign performance and metrics": clicks "are not unique; one subscriber clicking
@@ -261,6 +262,24 @@ TEST(MessageTest, AnUnsubscribeRateCountsPeopleOnceAndNobodyWhoHadLeft)
 
     EXPECT_EQ(before, (rows{{"3", "2", "0.6667"}}));
     EXPECT_EQ(query(url, report), (rows{{"3", "1", "0.3333"}}));
+}
+
+// As above: what ends is what they are subscribed to, whatever the opt-out names of it.
+TEST(MessageTest, WhoCameBackAndOptsOutWithoutATypeLeavesAgain)
+{
+    const std::string url = fresh_database();
+    append_event(url, decided("2026-02-01 10:00", "subscribed", "MARKETING", "1"));
+    append_event(url, decided("2026-02-02 10:00", "unsubscribed", "MARKETING", "1"));
+    append_event(url, decided("2026-02-03 10:00", "subscribed", "MARKETING", "1"));
+    append_event(url, of_message("2026-03-01 10:00", "sent", "1"));
+    append_event(url, decided("2026-03-01 11:00", "unsubscribed", "", "1"));
+    append_event(url, of_message("2026-03-01 12:00", "sent", "1", "2"));
+    append_event(url, decided("2026-03-01 13:00", "unsubscribed", "MARKETING", "1")); // is out
+    project_step_by_step(url);
+
+    EXPECT_EQ(query(url, "SELECT message_key, unsubscribed_7d FROM report.message_performance"
+                         " ORDER BY 1"),
+              (rows{{"Message:1", "1"}, {"Message:2", "0"}}));
 }
 
 // Whatever is called a rate is a share of people, or null where nobody is known to share; and what

@@ -1,6 +1,7 @@
 // Servers beside others: a standby takes nothing, and one that is away holds up the commits of its
 // primary, and no more.
 #include "gateway/store/applier.hpp"
+#include "gateway/store/event_tail.hpp"
 #include "gateway/store/log_keeper.hpp"
 #include "gateway/store/migrations.hpp"
 #include "gateway/store/observer.hpp"
@@ -8,8 +9,10 @@
 #include "support/cluster.hpp"
 #include "support/events.hpp"
 #include "support/gateway_process.hpp"
+#include "support/process.hpp"
 #include "support/servers.hpp"
 #include "support/spool_events.hpp"
+#include "support/story_store.hpp"
 #include "support/waiting.hpp"
 
 #include <gmock/gmock.h>
@@ -56,6 +59,52 @@ TEST(StandbyTest, IsPassedByUntilItIsPromoted)
     after.submit(w, click(2));
     EXPECT_EQ(after.count(disposition::accepted), 1U);
     EXPECT_EQ(value(standby_url, "SELECT count(*) FROM gateway.source_event"), "2");
+}
+
+// The commands themselves, alone and where the primary is gone; what writes goes on refusing.
+TEST(StandbyTest, IsReadByWhatOnlyReads)
+{
+    const temporary_directory home;
+    auto primary = embedded_cluster::start(home / "primary").value();
+    ASSERT_TRUE(migrate(primary.url()).has_value());
+    {
+        answers kept;
+        writer w{settings_for(primary.url())};
+        kept.submit(w, click(1));
+        kept.submit(w, refused(R"({"type":"new"})"));
+    }
+    apply_all(primary.url());
+    project_all(primary.url());
+    const auto subscriber = value(primary.url(), "SELECT subscriber_id FROM gateway.identity");
+    const auto company = value(primary.url(), "SELECT company_id FROM gateway.identity");
+    const postgres_server standby{socket_directory(primary.url())};
+    const auto alone = standby.url("gateway");
+    ASSERT_TRUE(
+        becomes([&] { return value(alone, "SELECT count(*) FROM gateway.quarantine") == "1"; }));
+    const auto both = alone + "," + socket_directory(primary.url()).string();
+    const auto says = [](const std::string& url, std::vector<std::string> command) {
+        command.insert(command.begin(), GATEWAY_BINARY);
+        command.insert(command.end(), {"--url", url});
+        const auto done = run(command);
+        return done.exit_code == 0 ? done.output : "failed: " + done.errors;
+    };
+
+    for (const bool primary_is_there : {true, false}) {
+        const auto& url = primary_is_there ? alone : both;
+        if (!primary_is_there)
+            primary.stop();
+        EXPECT_THAT(says(url, {"report"}), HasSubstr("message_performance"));
+        EXPECT_THAT(says(url, {"report", "source_event"}), HasSubstr("sms.link_clicked"));
+        const auto newest = event_tail{{.database_url = url, .company = {}, .type = {}}}.from_last(
+            5); // `tail` has no end
+        ASSERT_TRUE(newest) << newest.error().detail;
+        EXPECT_EQ(newest.value().size(), 1U);
+        EXPECT_THAT(
+            says(url, {"explain-identity", "--company", company, "--subscriber", subscriber}),
+            HasSubstr(subscriber));
+        EXPECT_THAT(says(url, {"quarantine", "list"}), HasSubstr("type_unknown"));
+        EXPECT_THAT(says(url, {"rebuild"}), HasSubstr("failed: "));
+    }
 }
 
 // Whoever runs it so may have chosen it; nobody is to find out by a failover.

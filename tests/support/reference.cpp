@@ -20,78 +20,20 @@ milliseconds story_delay(const story_event& e)
     return milliseconds{static_cast<std::int64_t>(e.serial % 7) * 311 + 5};
 }
 
-namespace {
-
-// Since when a person's phone number is another's; whoever it is not anybody else's is missing.
-std::map<std::uint64_t, timestamp> passed_numbers(const std::vector<story_event>& story)
+reference::reference(const std::vector<story_event>& story, std::vector<story_zone> zones,
+                     std::int64_t now_micros, std::set<uuid> erased)
+    : zones_(std::move(zones)), now_micros_(now_micros), erased_(std::move(erased))
 {
-    struct owner {
-        timestamp first;
-        timestamp last;
-        bool began_out;
-        bool is_out;
-    };
-    std::map<std::uint64_t, std::map<std::uint64_t, owner>> owners; // by phone and person
-    for (const story_event& e : story) {
-        if (!decides(e) || !is_sms(e) || e.is_bare)
-            continue;
-        const bool out = !grants(e);
-        auto& o = owners[e.phone_of].emplace(e.person, owner{e.at, e.at, out, out}).first->second;
-        o.last = e.at;
-        o.is_out = out;
-    }
-    // FCC, 47 CFR 52.15(f)(1)(ii): at least so long a number lies idle before it is given again.
-    constexpr hours aging{45 * 24};
-    std::map<std::uint64_t, timestamp> passed;
-    for (const auto& [phone, all] : owners) {
-        for (const auto& [person, o] : all) {
-            for (const auto& [other, n] : all) {
-                if (other == person || !o.is_out || n.began_out || n.first < o.last + aging)
-                    continue;
-                auto& at = passed.emplace(person, n.first).first->second;
-                at = std::min(at, n.first);
-            }
-        }
-    }
-    return passed;
-}
-
-} // namespace
-
-reference::reference(const std::vector<story_event>& story, std::vector<int> zone_hours,
-                     std::int64_t now_micros)
-    : zone_hours_(std::move(zone_hours)), now_micros_(now_micros)
-{
-    const auto passed = passed_numbers(story);
-    // Who has a phone at the same time: a number, and the first seen of them, for the story is told
-    // oldest first.
-    std::map<std::pair<std::uint64_t, timestamp>, std::pair<std::uint64_t, uuid>> groups;
-    const auto group_of = [&](const story_event& e) {
-        const bool by_phone_alone = e.kind == kind::replied || (e.is_bare && is_sms(e));
-        const auto at = by_phone_alone ? passed.end() : passed.find(e.person);
-        const timestamp until = at == passed.end() ? timestamp{} : at->second;
-        return groups.try_emplace({e.phone_of, until}, groups.size(), subscriber_of(e))
-            .first->second;
-    };
     for (const story_event& e : story)
-        facts_.push_back({e, story_company_id(e.company), subscriber_of(e), group_of(e).second});
-    for (const story_fact& f : facts_) {
-        const story_event& e = f.event;
-        by_profile_[f.profile].push_back(&f);
-        const bool bare_sms = e.kind == kind::replied || (e.is_bare && is_sms(e));
-        if (is_attentives(e) && (!e.is_bare || is_sms(e)))
-            recipients_[{true, group_of(e).first}].members.emplace(f.subscriber, &f);
-        if (!bare_sms)
-            recipients_[{false, e.person}].members.emplace(f.subscriber, &f);
-        if (decides(e))
-            recipients_[{is_sms(e), is_sms(e) ? group_of(e).first : e.person}].decisions.push_back(
-                &f);
-    }
+        facts_.push_back({e, story_company_id(e.company), subscriber_of(e), {}});
+    find_people();
+    for (story_fact& f : facts_)
+        f.is_suspect = is_machines(f);
 }
 
 std::string reference::day(const story_fact& f) const
 {
-    return date(f.event.at + hours{zone_hours_[f.event.company]});
+    return date(f.event.at + ahead_of_utc(zones_[f.event.company], f.event.at));
 }
 
 std::vector<const story_fact*> reference::of_same_profile(const story_fact& f) const
@@ -121,7 +63,7 @@ text_rows reference::link_clicks() const
                             std::string{story_page(f.event.choice)}, "attentive",
                             is_sms(f.event) ? "sms" : "email", campaign(f.event),
                             to_string(f.profile), to_string(f.subscriber),
-                            is_suspect(f) ? "t" : "f"});
+                            f.is_suspect ? "t" : "f"});
     }
     return rows;
 }
@@ -133,7 +75,7 @@ text_rows reference::link_clicks_daily() const
         if (is_click(f.event))
             groups[{f.company, day(f), channel(f.event), "attentive",
                     is_sms(f.event) ? "sms" : "email", campaign(f.event), std::string{story_host},
-                    std::string{story_page(f.event.choice)}}]
+                    std::string{story_page(f.event.choice)}, message_key(f.event)}]
                 .push_back(&f);
     }
     text_rows rows;
@@ -143,7 +85,7 @@ text_rows reference::link_clicks_daily() const
         int suspects = 0;
         for (const auto* f : clickers) {
             all.insert(f->profile);
-            if (is_suspect(*f))
+            if (f->is_suspect)
                 ++suspects;
             else
                 people.insert(f->profile);
@@ -195,11 +137,24 @@ text_rows reference::subscriber_timeline() const
     text_rows rows;
     const auto rare = rare_subjects();
     for (const auto& f : facts_) {
-        const bool is_hidden = f.event.kind == kind::email_sent &&
-                               rare.count(f.company + story_subject(f.event.message)) != 0;
+        const bool is_hidden =
+            f.event.kind == kind::email_sent && rare.count(f.company + story_subject(f.event)) != 0;
         rows.push_back({f.company, to_string(f.profile), text(millis(f.event.at)),
                         is_hidden ? "Was sent an e-mail" : sentence(f.event)});
     }
+    return rows;
+}
+
+text_rows reference::company() const
+{
+    std::map<std::size_t, std::pair<timestamp, timestamp>> seen;
+    for (const auto& f : facts_)
+        seen.emplace(f.event.company, std::pair{f.event.at, f.event.at}).first->second.second =
+            f.event.at;
+    text_rows rows;
+    for (const auto& [n, times] : seen)
+        rows.push_back({story_company_id(n), story_company_name(n), text(millis(times.first)),
+                        text(millis(times.second))});
     return rows;
 }
 

@@ -16,19 +16,27 @@ namespace gateway::test {
 
 using text_rows = std::vector<std::vector<std::string>>;
 
+enum class story_zone { utc, new_york, lord_howe };
+
+// How far its clocks are ahead of UTC.
+std::chrono::minutes ahead_of_utc(story_zone zone, timestamp t);
+
 struct story_fact {
     story_event event;
     std::string company;
-    uuid subscriber; // by the strongest identifier that the event gave
-    uuid profile;    // the subscriber that was seen first of those that are the person
+    uuid subscriber;         // by the strongest identifier that the event gave
+    uuid profile;            // the subscriber that was seen first of those that are the person
+    bool is_suspect = false; // a machine opened or clicked
 };
 
 class reference {
 public:
-    // `zone_hours[n]`: how far the clock of company n is ahead of UTC. `now_micros`: now(), in
-    // microseconds since 1970.
-    reference(const std::vector<story_event>& story, std::vector<int> zone_hours,
-              std::int64_t now_micros);
+    // `zones[n]`: whose clock company n has. `now_micros`: now(), in microseconds since 1970.
+    // `erased`: subscribers who have no address any more.
+    reference(const std::vector<story_event>& story, std::vector<story_zone> zones,
+              std::int64_t now_micros, std::set<uuid> erased = {});
+    reference(const reference&) = delete;
+    reference& operator=(const reference&) = delete;
 
     text_rows source_event() const; // day, event_name, profile, count
     text_rows link_clicks() const;
@@ -46,10 +54,16 @@ public:
     text_rows current_subscribers() const;
     text_rows subscriber_consent() const;
     text_rows message_performance() const;
+    text_rows company() const;
+    // Everybody who is one person with the subscriber.
+    std::set<uuid> same_person(const uuid& subscriber) const;
+    text_rows pii_subscriber() const;
+    text_rows address_consent() const;
 
 private:
-    // An opt-in or opt-out, with what was decided before it.
+    // An opt-in or opt-out as one of a type, with what was decided on that before it.
     struct consent_step {
+        std::string type;
         const story_fact* fact;
         const story_fact* first_grant; // so far; null when there was none
         const story_fact* last_grant;
@@ -62,7 +76,8 @@ private:
     // An order as it was told last, and what became of it.
     struct placed_order {
         const story_fact* fact = nullptr;
-        std::int64_t refunds = 0; // cents
+        std::map<std::uint32_t, std::int64_t> refunds; // cents by currency
+        std::int64_t given_back = 0;                   // of its own currency, or all of it
         bool is_cancelled = false;
         int number = 0; // of the customer's
     };
@@ -75,7 +90,12 @@ private:
     using performances =
         std::map<std::vector<std::string>, performance>; // of company, channel, key
     // One decision after the others of its kind.
-    static void decide(std::vector<consent_step>& out, const story_fact& f);
+    static void decide(std::vector<consent_step>& out, const story_fact& f,
+                       const std::string& type);
+    static std::set<std::string> named_types(const std::vector<const story_fact*>& decisions);
+    // For each type that any of them names those that concern it, one after the other.
+    static std::vector<std::vector<consent_step>>
+    by_type(const std::vector<const story_fact*>& decisions);
     std::vector<consent_step> decisions() const; // of each recipient, in order
     std::set<std::string> rare_subjects() const;
     std::map<std::string, std::string> messages_of_subjects() const;
@@ -89,16 +109,20 @@ private:
     const story_fact* last_send_before(const story_fact& f, const uuid& subscriber) const;
     const story_fact* send_of(const story_fact& f) const;
     std::string day(const story_fact& f) const;
-    bool is_suspect(const story_fact& f) const;
+    void find_people();
+    bool is_machines(const story_fact& f) const;
     const story_fact* credited(const story_fact& order) const;
     std::vector<placed_order> orders() const;
+    std::vector<std::string> audience_row(const consent_step& last) const;
     std::vector<const story_fact*> of_same_profile(const story_fact& f) const;
 
     std::vector<story_fact> facts_; // oldest first
     std::map<uuid, std::vector<const story_fact*>> by_profile_;
-    std::map<std::pair<bool, std::uint64_t>, recipient> recipients_; // SMS? and which address
-    std::vector<int> zone_hours_;
+    std::map<uuid, std::vector<const story_fact*>> by_subscriber_;
+    std::map<std::pair<bool, uuid>, recipient> recipients_; // SMS? and one of its members
+    std::vector<story_zone> zones_;
     std::int64_t now_micros_;
+    std::set<uuid> erased_;
 };
 
 // How long after it happened the tests let Attentive's event `e` come in.

@@ -99,10 +99,10 @@ text_rows reference::feed_health() const
     return rows;
 }
 
-void reference::decide(std::vector<consent_step>& out, const story_fact& f)
+void reference::decide(std::vector<consent_step>& out, const story_fact& f, const std::string& type)
 {
     const bool grant = grants(f.event);
-    consent_step d{&f, nullptr, nullptr, nullptr, nullptr, grant, grant, true};
+    consent_step d{type, &f, nullptr, nullptr, nullptr, nullptr, grant, grant, true};
     if (!out.empty()) {
         d = out.back();
         d.fact = &f;
@@ -118,14 +118,34 @@ void reference::decide(std::vector<consent_step>& out, const story_fact& f)
     out.push_back(d);
 }
 
+std::set<std::string> reference::named_types(const std::vector<const story_fact*>& decisions)
+{
+    std::set<std::string> types;
+    for (const auto* f : decisions)
+        types.insert(named_type(f->event));
+    return types;
+}
+
+std::vector<std::vector<reference::consent_step>>
+reference::by_type(const std::vector<const story_fact*>& decisions)
+{
+    std::vector<std::vector<consent_step>> out;
+    for (const auto& type : named_types(decisions)) {
+        out.emplace_back();
+        for (const auto* f : decisions) {
+            if (concerns(f->event, type))
+                decide(out.back(), *f, type);
+        }
+    }
+    return out;
+}
+
 std::vector<reference::consent_step> reference::decisions() const
 {
     std::vector<consent_step> out;
     for (const auto& [key, r] : recipients_) {
-        std::vector<consent_step> of_one;
-        for (const auto* f : r.decisions)
-            decide(of_one, *f);
-        out.insert(out.end(), of_one.begin(), of_one.end());
+        for (const auto& of_type : by_type(r.decisions))
+            out.insert(out.end(), of_type.begin(), of_type.end());
     }
     return out;
 }
@@ -137,7 +157,7 @@ text_rows reference::consent_movement_daily() const
         const auto& f = *d.fact;
         const auto* source = d.grants ? d.fact : d.source;
         auto& counts =
-            groups[{f.company, day(f), channel(f.event), "MARKETING",
+            groups[{f.company, day(f), channel(f.event), d.type,
                     source == nullptr ? null : std::string{story_creative(source->event.choice)}}];
         ++counts[d.grants ? 0 : 1];
         if (d.changes)
@@ -154,17 +174,18 @@ text_rows reference::consent_movement_daily() const
 
 text_rows reference::audience_size_daily() const
 {
-    std::map<std::pair<std::string, std::string>, std::map<std::string, int>> changes;
+    std::map<std::vector<std::string>, std::map<std::string, int>> changes;
     for (const auto& d : decisions()) {
         if (d.changes)
-            changes[{d.fact->company, channel(d.fact->event)}][day(*d.fact)] += d.grants ? 1 : -1;
+            changes[{d.fact->company, channel(d.fact->event), d.type}][day(*d.fact)] +=
+                d.grants ? 1 : -1;
     }
     text_rows rows;
     for (const auto& [key, days] : changes) {
         int size = 0;
         for (const auto& [date, change] : days) {
             size += change;
-            rows.push_back({key.first, date, key.second, "MARKETING", text(change), text(size)});
+            rows.push_back({key[0], date, key[1], key[2], text(change), text(size)});
         }
     }
     return rows;
@@ -178,22 +199,22 @@ text_rows reference::current_subscribers() const
         int lately = 0;
         timestamp newest{};
     };
-    std::map<std::pair<std::string, std::string>, sums> groups;
+    std::map<std::vector<std::string>, sums> groups;
     const timestamp now{milliseconds{now_micros_ / 1'000}};
     for (const auto& d : decisions()) {
         const auto& f = *d.fact;
-        sums& s = groups[{f.company, channel(f.event)}];
+        sums& s = groups[{f.company, channel(f.event), d.type}];
         s.newest = std::max(s.newest, f.event.at);
         if (!d.stands)
             continue;
-        const hours zone{zone_hours_[f.event.company]};
+        const auto zone = ahead_of_utc(zones_[f.event.company], now);
         ++(d.grants ? s.subscribed : s.unsubscribed);
         s.lately += d.grants && day(f) > date(now + zone - hours{30 * 24}) ? 1 : 0;
     }
     text_rows rows;
     for (const auto& [key, s] : groups)
-        rows.push_back({key.first, key.second, "MARKETING", text(s.subscribed),
-                        text(s.unsubscribed), text(s.lately), text(millis(s.newest))});
+        rows.push_back({key[0], key[1], key[2], text(s.subscribed), text(s.unsubscribed),
+                        text(s.lately), text(millis(s.newest))});
     return rows;
 }
 
@@ -205,19 +226,23 @@ text_rows reference::subscriber_consent() const
     text_rows rows;
     for (const auto& [key, r] : recipients_) {
         for (const auto& [subscriber, known] : r.members) {
-            std::vector<consent_step> heard; // every opt-out, but no opt-in of another
-            for (const auto* f : r.decisions) {
-                if (f->subscriber == subscriber || !grants(f->event))
-                    decide(heard, *f);
+            for (const auto& type : named_types(r.decisions)) {
+                std::vector<consent_step> heard; // every opt-out, but no opt-in of another
+                for (const auto* f : r.decisions) {
+                    if (concerns(f->event, type) &&
+                        (f->subscriber == subscriber || !grants(f->event)))
+                        decide(heard, *f, type);
+                }
+                if (heard.empty())
+                    continue;
+                const consent_step& d = heard.back();
+                rows.push_back({known->company, to_string(known->profile), to_string(subscriber),
+                                channel(d.fact->event), d.type, d.grants ? "t" : "f", time(d.fact),
+                                time(d.first_grant), time(d.last_grant), time(d.last_revocation),
+                                d.source == nullptr
+                                    ? null
+                                    : std::string{story_creative(d.source->event.choice)}});
             }
-            if (heard.empty())
-                continue;
-            const consent_step& d = heard.back();
-            rows.push_back(
-                {known->company, to_string(known->profile), to_string(subscriber),
-                 channel(d.fact->event), "MARKETING", d.grants ? "t" : "f", time(d.fact),
-                 time(d.first_grant), time(d.last_grant), time(d.last_revocation),
-                 d.source == nullptr ? null : std::string{story_creative(d.source->event.choice)}});
         }
     }
     return rows;

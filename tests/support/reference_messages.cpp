@@ -17,9 +17,9 @@ const story_fact* reference::last_send_before(const story_fact& f, const uuid& s
 {
     const kind sent = is_sms(f.event) ? kind::sms_sent : kind::email_sent;
     const story_fact* last = nullptr;
-    for (const auto* other : of_same_profile(f)) {
-        if (other->event.kind == sent && other->subscriber == subscriber &&
-            other->event.at <= f.event.at && other->event.at >= f.event.at - hours{7 * 24})
+    for (const auto* other : by_subscriber_.at(subscriber)) {
+        if (other->event.kind == sent && other->event.at <= f.event.at &&
+            other->event.at >= f.event.at - hours{7 * 24})
             last = other;
     }
     return last;
@@ -28,9 +28,8 @@ const story_fact* reference::last_send_before(const story_fact& f, const uuid& s
 // The send of the message that was clicked, at whatever time, to the same subscriber.
 const story_fact* reference::send_of(const story_fact& f) const
 {
-    for (const auto* other : of_same_profile(f)) {
-        if (other->event.kind == kind::sms_sent && other->subscriber == f.subscriber &&
-            other->event.message == f.event.message)
+    for (const auto* other : by_subscriber_.at(f.subscriber)) {
+        if (other->event.kind == kind::sms_sent && other->event.message == f.event.message)
             return other;
     }
     return nullptr;
@@ -42,7 +41,7 @@ std::set<std::string> reference::rare_subjects() const
     std::map<std::string, std::set<uuid>> recipients;
     for (const auto& f : facts_) {
         if (f.event.kind == kind::email_sent)
-            recipients[f.company + story_subject(f.event.message)].insert(f.subscriber);
+            recipients[f.company + story_subject(f.event)].insert(f.subscriber);
     }
     std::set<std::string> out;
     for (const auto& [subject, people] : recipients) {
@@ -64,7 +63,7 @@ std::map<std::string, std::string> reference::messages_of_subjects() const
         const auto* sent = last_send_before(f, f.subscriber);
         if (sent == nullptr || f.event.at - sent->event.at > hours{3 * 24})
             continue;
-        const std::string line = f.company + story_subject(sent->event.message);
+        const std::string line = f.company + story_subject(sent->event);
         ++votes[rare.count(line) != 0 ? f.company + "*" : line][message_key(f.event)];
     }
     std::map<std::string, std::string> out;
@@ -121,7 +120,7 @@ reference::performances reference::events_of_messages() const
     const auto at = [&](const story_fact& f) -> performance& {
         if (f.event.kind != kind::email_sent)
             return out[{f.company, channel(f.event), message_key(f.event)}];
-        const std::string subject = story_subject(f.event.message);
+        const std::string subject = story_subject(f.event);
         const bool is_rare = rare.count(f.company + subject) != 0;
         const auto known = joined.find(f.company + (is_rare ? "*" : subject));
         auto& p = out[{f.company, channel(f.event),
@@ -130,7 +129,7 @@ reference::performances reference::events_of_messages() const
                                              : "subject:" + subject}];
         if (!is_rare)
             p.subjects.insert(subject);
-        p.is_inferred = known != joined.end();
+        p.is_inferred = p.is_inferred || known != joined.end();
         return p;
     };
     for (const auto& f : facts_) {
@@ -146,23 +145,23 @@ reference::performances reference::events_of_messages() const
             performance& p = at(f);
             ++p.opens;
             p.openers.insert(f.subscriber);
-            p.names.insert(story_subject(f.event.message));
-            p.suspect_opens += is_suspect(f) ? 1 : 0;
+            p.names.insert(story_title(f.event.message));
+            p.suspect_opens += f.is_suspect ? 1 : 0;
             if (sent != nullptr) {
                 at(*sent).readers.insert(f.subscriber);
-                if (!is_suspect(f))
+                if (!f.is_suspect)
                     at(*sent).reading_people.insert(f.subscriber);
             }
         } else if (is_click(f.event)) {
             performance& p = at(f);
             ++p.clicks;
             p.clickers.insert(f.subscriber);
-            p.suspect_clicks += is_suspect(f) ? 1 : 0;
+            p.suspect_clicks += f.is_suspect ? 1 : 0;
             if (sent != nullptr) {
                 performance& followed = at(*sent);
                 followed.followers.insert(f.subscriber);
                 ++followed.followed;
-                if (!is_suspect(f)) {
+                if (!f.is_suspect) {
                     followed.following_people.insert(f.subscriber);
                     ++followed.followed_by_people;
                 }
@@ -200,7 +199,7 @@ text_rows reference::message_performance() const
         rows.back().insert(rows.back().end(),
                            {known ? "ONE_TIME" : null,
                             first(p.names),
-                            first(p.subjects),
+                            p.subjects.empty() ? null : *p.subjects.rbegin(),
                             p.sent == 0 ? null : text(millis(p.first_sent)),
                             p.sent == 0 ? null : text(millis(p.last_sent)),
                             text(p.sent),

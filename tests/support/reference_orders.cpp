@@ -15,12 +15,13 @@ using std::chrono::milliseconds;
 using std::chrono::minutes;
 
 // Five seconds after a send to the same subscriber, or one of more than three clicks of a second.
-bool reference::is_suspect(const story_fact& f) const
+bool reference::is_machines(const story_fact& f) const
 {
+    const bool opens = f.event.kind == kind::email_opened;
     int clicks = 0;
-    for (const auto* other : of_same_profile(f)) {
+    for (const auto* other : by_subscriber_.at(f.subscriber)) {
         const story_event& o = other->event;
-        if (other->subscriber != f.subscriber || is_sms(o) != is_sms(f.event))
+        if (is_sms(o) != is_sms(f.event) || (!opens && !is_click(f.event)))
             continue;
         const milliseconds before = f.event.at - o.at;
         const bool sent = o.kind == kind::sms_sent || o.kind == kind::email_sent;
@@ -41,9 +42,9 @@ const story_fact* reference::credited(const story_fact& order) const
         const milliseconds before = order.event.at - o.at;
         if (before < milliseconds{0} || before > hours{5 * 24})
             continue;
-        if (is_click(o) && !is_suspect(*other))
+        if (is_click(o) && !other->is_suspect)
             click = other;
-        if ((o.kind == kind::email_opened && !is_suspect(*other)) ||
+        if ((o.kind == kind::email_opened && !other->is_suspect) ||
             (o.kind == kind::sms_sent && before <= hours{24}))
             view = other;
     }
@@ -54,14 +55,13 @@ std::vector<reference::placed_order> reference::orders() const
 {
     std::map<std::uint64_t, placed_order> by_number;
     for (const auto& f : facts_) {
-        placed_order order = by_number[f.event.order];
+        placed_order& order = by_number[f.event.order];
         if (f.event.kind == kind::order_completed)
             order.fact = &f;
         else if (f.event.kind == kind::order_refunded)
-            order.refunds += f.event.cents;
+            order.refunds[f.event.currency] += f.event.cents;
         else if (f.event.kind == kind::order_cancelled)
             order.is_cancelled = true;
-        by_number[f.event.order] = order;
     }
     by_number.erase(0); // of whatever is no order
     std::vector<placed_order> out;
@@ -72,8 +72,8 @@ std::vector<reference::placed_order> reference::orders() const
     for (auto& [time, orders] : by_time) {
         for (placed_order* order : orders) {
             order->number = ++counts[order->fact->profile];
-            if (order->is_cancelled)
-                order->refunds = order->fact->event.cents;
+            const story_event& e = order->fact->event;
+            order->given_back = order->is_cancelled ? e.cents : order->refunds[e.currency];
             out.push_back(*order);
         }
     }
@@ -90,13 +90,14 @@ text_rows reference::attributed_orders() const
             return touch == nullptr ? null : std::move(value);
         };
         rows.push_back({f.company, text(millis(f.event.at)), day(f), story_order_id(f.event),
-                        money(f.event.cents), "USD", to_string(f.profile),
+                        money(f.event.cents), std::string{story_currency(f.event.currency)},
+                        to_string(f.profile),
                         of_touch(touch != nullptr && is_click(touch->event) ? "click" : "view"),
                         touch == nullptr ? null : channel(touch->event),
                         touch == nullptr ? null : message_key(touch->event), of_touch("ONE_TIME"),
                         touch == nullptr ? null : campaign(touch->event),
                         touch == nullptr ? null : text(millis(touch->event.at)),
-                        money(order.refunds), money(f.event.cents - order.refunds),
+                        money(order.given_back), money(f.event.cents - order.given_back),
                         order.is_cancelled ? "t" : "f", text(order.number),
                         order.number == 1 ? "t" : "f"});
     }
@@ -116,23 +117,23 @@ text_rows reference::revenue_by_message() const
     for (const auto& order : orders()) {
         const story_fact& f = *order.fact;
         const auto* touch = credited(f);
-        auto& group =
-            groups[touch == nullptr
-                       ? std::vector<std::string>{f.company, day(f), null, null, null, null}
-                       : std::vector<std::string>{f.company, day(f), channel(touch->event),
-                                                  is_click(touch->event) ? "click" : "view",
-                                                  message_key(touch->event),
-                                                  campaign(touch->event)}];
+        auto& group = groups[{f.company, day(f), touch == nullptr ? null : channel(touch->event),
+                              touch == nullptr         ? null
+                              : is_click(touch->event) ? "click"
+                                                       : "view",
+                              touch == nullptr ? null : message_key(touch->event),
+                              touch == nullptr ? null : campaign(touch->event),
+                              std::string{story_currency(f.event.currency)}}];
         ++group.orders;
         group.cancelled += order.is_cancelled ? 1 : 0;
         group.cents += f.event.cents;
-        group.refunds += order.refunds;
+        group.refunds += order.given_back;
         group.buyers.insert(f.profile);
     }
     text_rows rows;
     for (const auto& [key, s] : groups) {
         rows.push_back(key);
-        rows.back().insert(rows.back().end(), {"USD", text(s.orders), money(s.cents - s.refunds),
+        rows.back().insert(rows.back().end(), {text(s.orders), money(s.cents - s.refunds),
                                                std::to_string(s.buyers.size()), money(s.cents),
                                                money(s.refunds), text(s.cancelled)});
     }
@@ -159,66 +160,74 @@ text_rows reference::click_to_site() const
     return rows;
 }
 
-text_rows reference::audience_quality() const
+// Of who made the last decision of a recipient on a type.
+std::vector<std::string> reference::audience_row(const consent_step& last) const
 {
     const auto age = [this](const story_event& e) { return now_micros_ - millis(e.at) * 1'000; };
     constexpr std::int64_t a_day = 86'400'000'000;
+    const story_fact& decision = *last.fact;
+    const bool sms = is_sms(decision.event);
+    std::optional<std::int64_t> active;
+    std::optional<std::int64_t> opened;
+    int clicks = 0;
+    int opens = 0;
+    int replies = 0;
+    int sent = 0;
+    int suspect_clicks = 0;
+    int suspect_opens = 0;
+    for (const auto* f : by_profile_.at(decision.profile)) {
+        const story_event& e = f->event;
+        if (!is_attentives(e) || e.kind == kind::attribute_set || is_sms(e) != sms)
+            continue;
+        const bool recent = age(e) < 90 * a_day;
+        const bool reacts = is_click(e) || e.kind == kind::email_opened;
+        const bool suspect = reacts && f->is_suspect;
+        if ((is_click(e) && !suspect) || e.kind == kind::replied)
+            active = age(e);
+        suspect_clicks += recent && suspect && is_click(e) ? 1 : 0;
+        suspect_opens += recent && suspect && !is_click(e) ? 1 : 0;
+        if (e.kind == kind::email_opened)
+            opened = age(e);
+        clicks += recent && is_click(e) ? 1 : 0;
+        opens += recent && e.kind == kind::email_opened ? 1 : 0;
+        replies += recent && e.kind == kind::replied ? 1 : 0;
+        sent += recent && (e.kind == kind::sms_sent || e.kind == kind::email_sent) ? 1 : 0;
+    }
+    const bool in = last.grants;
+    const std::string segment =
+        !in                                                                       ? "opted_out"
+        : age(decision.event) < 14 * a_day && !active                             ? "new"
+        : active && *active < 30 * a_day && clicks + replies - suspect_clicks > 2 ? "loyal"
+        : active && *active < 30 * a_day                                          ? "active"
+        : active && *active < 90 * a_day                                          ? "cooling"
+        : active                                                                  ? "dormant"
+        : opened && *opened < 90 * a_day                                          ? "opens_only"
+        : sent > 0                                                                ? "never_engaged"
+                                                                                  : "not_messaged";
+    return {decision.company,
+            to_string(decision.profile),
+            sms ? "sms" : "email",
+            last.type,
+            in ? "t" : "f",
+            active ? text(*active / a_day) : null,
+            text(clicks),
+            text(opens),
+            text(replies),
+            text(sent),
+            segment,
+            text(suspect_clicks),
+            text(suspect_opens)};
+}
+
+text_rows reference::audience_quality() const
+{
     text_rows rows;
     for (const auto& [key, r] : recipients_) {
-        const bool sms = key.first;
-        const story_fact* decision = nullptr;
-        const story_fact* granted = nullptr; // by whoever decided last, as what is told of them
-        for (const auto* f : r.decisions)
-            decision = f;
-        if (decision == nullptr)
-            continue;
-        if (grants(decision->event))
-            granted = decision;
-        std::optional<std::int64_t> active;
-        std::optional<std::int64_t> opened;
-        int clicks = 0;
-        int opens = 0;
-        int replies = 0;
-        int sent = 0;
-        int suspect_clicks = 0;
-        int suspect_opens = 0;
-        for (const auto* f : by_profile_.at(decision->profile)) {
-            const story_event& e = f->event;
-            if (!is_attentives(e) || e.kind == kind::attribute_set || is_sms(e) != sms)
-                continue;
-            const bool recent = age(e) < 90 * a_day;
-            const bool reacts = is_click(e) || e.kind == kind::email_opened;
-            const bool suspect = reacts && is_suspect(*f);
-            if ((is_click(e) && !suspect) || e.kind == kind::replied)
-                active = age(e);
-            suspect_clicks += recent && suspect && is_click(e) ? 1 : 0;
-            suspect_opens += recent && suspect && !is_click(e) ? 1 : 0;
-            if (e.kind == kind::email_opened)
-                opened = age(e);
-            clicks += recent && is_click(e) ? 1 : 0;
-            opens += recent && e.kind == kind::email_opened ? 1 : 0;
-            replies += recent && e.kind == kind::replied ? 1 : 0;
-            sent += recent && (e.kind == kind::sms_sent || e.kind == kind::email_sent) ? 1 : 0;
-        }
-        const bool in = granted != nullptr;
-        const std::string segment =
-            !in                                                                       ? "opted_out"
-            : age(granted->event) < 14 * a_day && !active                             ? "new"
-            : active && *active < 30 * a_day && clicks + replies - suspect_clicks > 2 ? "loyal"
-            : active && *active < 30 * a_day                                          ? "active"
-            : active && *active < 90 * a_day                                          ? "cooling"
-            : active                                                                  ? "dormant"
-            : opened && *opened < 90 * a_day                                          ? "opens_only"
-            : sent > 0 ? "never_engaged"
-                       : "not_messaged";
-        rows.push_back({decision->company, to_string(decision->profile), sms ? "sms" : "email",
-                        "MARKETING", in ? "t" : "f", active ? text(*active / a_day) : null,
-                        text(clicks), text(opens), text(replies), text(sent), segment,
-                        text(suspect_clicks), text(suspect_opens)});
+        for (const auto& of_type : by_type(r.decisions))
+            rows.push_back(audience_row(of_type.back()));
     }
     return rows;
 }
-
 text_rows reference::audience_quality_summary() const
 {
     std::map<std::vector<std::string>, std::vector<std::vector<std::string>>> groups;

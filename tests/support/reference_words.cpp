@@ -81,6 +81,31 @@ bool is_sms(const story_event& e)
            e.kind == kind::sms_sent || e.kind == kind::sms_clicked || e.kind == kind::replied;
 }
 
+bool gives_phone(const story_event& e)
+{
+    return is_attentives(e) && (!e.is_bare || is_sms(e));
+}
+
+bool gives_email(const story_event& e)
+{
+    return e.kind != kind::replied && (!e.is_bare || !is_sms(e));
+}
+
+bool gives_external_id(const story_event& e)
+{
+    return is_attentives(e) && !e.is_bare && e.kind != kind::replied;
+}
+
+std::string named_type(const story_event& e)
+{
+    return e.is_untyped ? "UNSPECIFIED" : "MARKETING";
+}
+
+bool concerns(const story_event& e, const std::string& type)
+{
+    return !grants(e) || named_type(e) == type;
+}
+
 std::string channel(const story_event& e)
 {
     if (e.kind == kind::attribute_set)
@@ -135,10 +160,11 @@ std::string sentence(const story_event& e)
         return "Opted in to MARKETING " + medium + " through \"" +
                std::string{story_creative(e.choice)} + "\"";
     case kind::sms_unsubscribed:
-    case kind::email_unsubscribed: return "Opted out of MARKETING " + medium;
+    case kind::email_unsubscribed:
+        return (e.is_untyped ? "Opted out of " : "Opted out of MARKETING ") + medium;
     case kind::sms_sent: return "Was sent an SMS " + message_key(e);
-    case kind::email_sent: return "Was sent an e-mail \"" + story_subject(e.message) + "\"";
-    case kind::email_opened: return "Opened an e-mail \"" + story_subject(e.message) + "\"";
+    case kind::email_sent: return "Was sent an e-mail \"" + story_subject(e) + "\"";
+    case kind::email_opened: return "Opened an e-mail \"" + story_title(e.message) + "\"";
     case kind::sms_clicked:
     case kind::email_clicked:
         return "Clicked " + page + " in an " + medium + " (campaign " + campaign(e) + ")";
@@ -152,9 +178,11 @@ std::string sentence(const story_event& e)
     case kind::attribute_set: return "Was given the attribute \"Favorite Color\"";
     case kind::page_viewed: return "Viewed " + page;
     case kind::order_completed:
-        return "Ordered " + story_order_id(e) + " for " + plain(e.cents) + " USD";
+        return "Ordered " + story_order_id(e) + " for " + plain(e.cents) + " " +
+               std::string{story_currency(e.currency)};
     case kind::order_refunded:
-        return "Was given back " + plain(e.cents) + " USD of order " + story_order_id(e);
+        return "Was given back " + plain(e.cents) + " " + std::string{story_currency(e.currency)} +
+               " of order " + story_order_id(e);
     case kind::order_cancelled: return "Cancelled order " + story_order_id(e);
     }
     return {};

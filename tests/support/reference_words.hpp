@@ -28,6 +28,14 @@ bool is_click(const story_event& e);
 bool is_sms(const story_event& e);
 bool grants(const story_event& e);
 bool decides(const story_event& e); // an opt-in or opt-out
+bool gives_phone(const story_event& e);
+bool gives_email(const story_event& e);
+bool gives_external_id(const story_event& e);
+// Of a decision: UNSPECIFIED when it names none.
+std::string named_type(const story_event& e);
+// Whether a decision is one on a type: an opt-out without type ends them all, and one of MARKETING
+// what was given without a type, for in doubt nobody is written to.
+bool concerns(const story_event& e, const std::string& type);
 std::string channel(const story_event& e);
 std::string name_of(const story_event& e);
 std::string message_key(const story_event& e);

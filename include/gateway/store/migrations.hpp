@@ -22,9 +22,10 @@ result<std::vector<std::string>> migrate(const std::string& database_url);
 
 // Success when the schema is this binary's, or a newer one that serves it; schema_mismatch in plain
 // words, with what to do, when it is not; database_unavailable or database_failed when nobody can
-// tell. A user that may not look is told which grant of `needed` it lacks.
+// tell. A user that may not look is told which grant of `needed` it lacks. With `on_standby` it is
+// asked of one where no server takes writes.
 result<void> check_schema(const std::string& database_url,
-                          database_role needed = database_role::writer);
+                          database_role needed = database_role::writer, bool on_standby = false);
 
 // Calls migrate() on a thread of its own until it succeeds: for a daemon that was told to migrate
 // and has to serve while its database is away. Logs what it applied, and each reason that keeps it.

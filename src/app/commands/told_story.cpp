@@ -27,7 +27,7 @@ recorded_event recorded(const story_event& e)
     if (e.kind == story_kind::order_cancelled)
         return out;
     out.order_value = fmt::format("{}.{:02}", e.cents / 100, e.cents % 100);
-    out.currency = "USD";
+    out.currency = story_currency(e.currency);
     return out;
 }
 

@@ -50,7 +50,7 @@ result<configured> connect_to_database(const database_options& options)
 result<configured> connect_to_current_schema(const database_options& options, database_role needed)
 {
     BOOST_OUTCOME_TRY(auto at, connect_to_database(options));
-    BOOST_OUTCOME_TRY(check_schema(at.database.url, needed));
+    BOOST_OUTCOME_TRY(check_schema(at.database.url, needed, true));
     return at;
 }
 

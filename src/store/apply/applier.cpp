@@ -183,7 +183,10 @@ result<void> apply_waiting(const std::string& database_url, const mapping_functi
 result<std::uint64_t> await_applied(const std::string& database_url)
 {
     try {
-        database db{{.url = database_url, .application = "attentive-gateway"}};
+        database db{{.url = database_url,
+                     .application = "attentive-gateway",
+                     .statement_timeout = {},
+                     .only_reads = true}};
         pqxx::nontransaction t{db.connection()};
         const auto last = t.exec("SELECT coalesce(max(intake_id), 0) FROM gateway.intake_waiting"
                                  " WHERE tries = 0")[0][0]

@@ -112,7 +112,7 @@ std::unique_ptr<pqxx::connection> connected_to(const std::string& url)
 
 } // namespace
 
-std::string complete_url(const database_settings& settings, bool with_options)
+std::string complete_url(const database_settings& settings, bool with_options, bool to_any)
 {
     std::string server_options;
     if (with_options && settings.statement_timeout.count() > 0) {
@@ -127,7 +127,7 @@ std::string complete_url(const database_settings& settings, bool with_options)
                                          {"tcp_user_timeout", "3000"},
                                          {"client_encoding", "UTF8"},
                                          {"application_name", settings.application},
-                                         {"target_session_attrs", "read-write"}}};
+                                         {"target_session_attrs", to_any ? "any" : "read-write"}}};
     const parsed_options given{settings.url};
     std::string out;
     for (const PQconninfoOption* o = given.options; o->keyword != nullptr; ++o) {
@@ -148,14 +148,31 @@ std::string complete_url(const database_settings& settings, bool with_options)
     return out;
 }
 
-database::database(const database_settings& settings)
+namespace {
+
+std::unique_ptr<pqxx::connection> connected_by(const database_settings& settings, bool to_any)
 {
     try {
-        connection_ = connected_to(complete_url(settings, true));
+        return connected_to(complete_url(settings, true, to_any));
     } catch (const pqxx::broken_connection& e) {
         if (!pooler_refused_options(e.what()))
             throw;
-        connection_ = connected_to(complete_url(settings, false));
+        return connected_to(complete_url(settings, false, to_any));
+    }
+}
+
+} // namespace
+
+database::database(const database_settings& settings)
+{
+    try {
+        connection_ = connected_by(settings, false);
+    } catch (const login_refused&) {
+        throw;
+    } catch (const pqxx::broken_connection&) {
+        if (!settings.only_reads)
+            throw;
+        connection_ = connected_by(settings, true);
     }
     notices_ = std::make_unique<notice_counter>(*connection_);
 }

@@ -21,6 +21,7 @@ struct database_settings {
     std::string url;         // libpq connection string or URI; what it says wins over ours
     std::string application; // application_name
     std::chrono::milliseconds statement_timeout{0}; // zero: none
+    bool only_reads = false; // where no server takes writes, one that does not will do
 };
 
 // A connection whose server notices are counted and go nowhere: libpqxx would print them to stderr.
@@ -97,7 +98,8 @@ error to_error(const failure& f);
 // A whole result as text.
 query_table table_from(const pqxx::result& rows);
 
-// The connection string with our time-outs for everything it leaves open.
-std::string complete_url(const database_settings& settings, bool with_options);
+// The connection string with our time-outs for everything it leaves open, to a server that takes
+// writes; with `to_any` also to a standby.
+std::string complete_url(const database_settings& settings, bool with_options, bool to_any = false);
 
 } // namespace gateway

@@ -269,10 +269,12 @@ result<std::vector<std::string>> migrate(const std::string& database_url)
     }
 }
 
-result<void> check_schema(const std::string& database_url, database_role needed)
+result<void> check_schema(const std::string& database_url, database_role needed, bool on_standby)
 {
     try {
-        database db{settings_for(database_url)};
+        auto settings = settings_for(database_url);
+        settings.only_reads = on_standby;
+        database db{settings};
         pqxx::nontransaction t{db.connection()};
         BOOST_OUTCOME_TRY(check_encoding(t));
         if (!history_exists(t))

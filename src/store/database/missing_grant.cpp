@@ -68,7 +68,8 @@ failure with_missing_grant(failure f, const std::string& database_url, database_
     try {
         database db{{.url = database_url,
                      .application = "attentive-gateway rights",
-                     .statement_timeout = catalogue_timeout}};
+                     .statement_timeout = catalogue_timeout,
+                     .only_reads = true}};
         pqxx::nontransaction t{db.connection()};
         const std::string role = name_of(needed);
         f.message =

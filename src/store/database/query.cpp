@@ -22,7 +22,7 @@ result<query_table> query(const std::string& database_url, const std::string& sq
                           const std::vector<std::string>& parameters)
 {
     try {
-        database db{{.url = database_url, .application = "attentive-gateway"}};
+        database db{{.url = database_url, .application = "attentive-gateway", .only_reads = true}};
         pqxx::read_transaction transaction{db.connection()};
         return table_from(transaction.exec_params(
             sql, pqxx::prepare::make_dynamic_params(parameters.begin(), parameters.end())));

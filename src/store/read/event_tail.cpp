@@ -58,7 +58,8 @@ pqxx::connection& event_tail::implementation::connection()
         connected =
             std::make_unique<database>(database_settings{.url = settings.database_url,
                                                          .application = "attentive-gateway tail",
-                                                         .statement_timeout = statement_timeout});
+                                                         .statement_timeout = statement_timeout,
+                                                         .only_reads = true});
     return connected->connection();
 }
 

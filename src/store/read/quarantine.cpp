@@ -16,9 +16,12 @@ namespace gateway {
 
 namespace {
 
-database_settings settings_for(const std::string& url)
+database_settings settings_for(const std::string& url, bool only_reads = false)
 {
-    return {.url = url, .application = "attentive-gateway quarantine"};
+    return {.url = url,
+            .application = "attentive-gateway quarantine",
+            .statement_timeout = {},
+            .only_reads = only_reads};
 }
 
 // " AND ..." for each restriction.
@@ -187,7 +190,7 @@ result<std::optional<quarantine_entry>> read_quarantine(const std::string& datab
                                                         const uuid& id)
 {
     try {
-        database db{settings_for(database_url)};
+        database db{settings_for(database_url, true)};
         pqxx::nontransaction t{db.connection()};
         const auto rows = t.exec_params(
             "SELECT endpoint, reason, key_id, version, deliveries, " + shown_time("received_at") +

@@ -7,9 +7,12 @@ namespace gateway {
 
 namespace {
 
-database_settings settings_for(const std::string& url)
+database_settings settings_for(const std::string& url, bool only_reads = false)
 {
-    return {.url = url, .application = "attentive-gateway read models"};
+    return {.url = url,
+            .application = "attentive-gateway read models",
+            .statement_timeout = {},
+            .only_reads = only_reads};
 }
 
 // "{company,identity}". The names are ours.
@@ -91,7 +94,7 @@ result<query_table> explain_identity(const std::string& database_url, const std:
                                      const uuid& subscriber)
 {
     try {
-        database db{settings_for(database_url)};
+        database db{settings_for(database_url, true)};
         pqxx::read_transaction t{db.connection()};
         return table_from(
             t.exec_params("SELECT subscriber_id, first_seen_at, kind AS shared, masked AS value,"

@@ -23,7 +23,8 @@ database_settings settings_for(const std::string& url)
 {
     return {.url = url,
             .application = "attentive-gateway report",
-            .statement_timeout = statement_timeout};
+            .statement_timeout = statement_timeout,
+            .only_reads = true};
 }
 
 std::vector<std::string> columns_of(pqxx::transaction_base& t, const std::string& view)

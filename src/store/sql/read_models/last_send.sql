@@ -55,7 +55,7 @@ SELECT gateway.describe('gateway.subject_bridge',
     ['votes', 'Opens and clicks that say so.'],
     ['share', 'Their share of all votes of the subject line.']]);
 
--- Whether this opt-out follows one that nothing ended: whoever is out cannot leave. Somebody whose
+-- Whether all that this opt-out ends had ended before: whoever is out cannot leave. Somebody whose
 -- opt-in is not known, because it was before the webhook, can: messages go to subscribers only.
 -- Opt-outs of p_mates, who have the same address, count as the subscriber's own.
 DROP FUNCTION IF EXISTS gateway.is_repeated_opt_out(text, uuid, text, timestamptz, uuid);
@@ -65,23 +65,26 @@ CREATE OR REPLACE FUNCTION gateway.is_repeated_opt_out(
 RETURNS boolean
 LANGUAGE sql STABLE COST 1
 BEGIN ATOMIC
-    SELECT p.action = 'unsubscribed'
-    FROM gateway.source_event o
-    CROSS JOIN LATERAL unnest(p_mates || p_subscriber) AS m (subscriber_id)
-    CROSS JOIN LATERAL (
-        SELECT x.action, x.occurred_at, x.event_id
-        FROM gateway.subscriber_event x
-        WHERE x.company_id = p_company AND x.subscriber_id = m.subscriber_id
-            AND x.occurred_at <= p_at AND x.channel = p_channel
-            AND (x.action = 'unsubscribed'
-                OR x.action = 'subscribed' AND x.subscriber_id = p_subscriber)
-            AND (x.occurred_at, x.action, x.event_id) < (p_at, 'unsubscribed', p_event)
-            AND gateway.decides_on(x.action = 'unsubscribed',
-                                   coalesce(x.subscription_type, 'UNSPECIFIED'),
-                                   coalesce(o.subscription_type, 'UNSPECIFIED'))
-        ORDER BY x.occurred_at DESC, x.action DESC, x.event_id DESC LIMIT 1) p
-    WHERE o.company_id = p_company AND o.occurred_at = p_at AND o.event_id = p_event
-    ORDER BY p.occurred_at DESC, p.action DESC, p.event_id DESC LIMIT 1;
+    WITH before AS (
+        SELECT p.action, coalesce(p.subscription_type, 'UNSPECIFIED') AS type, p.occurred_at,
+               p.event_id, coalesce(o.subscription_type, 'UNSPECIFIED') AS ended
+        FROM gateway.source_event o
+        CROSS JOIN LATERAL unnest(p_mates || p_subscriber) AS m (subscriber_id)
+        CROSS JOIN LATERAL (
+            SELECT x.action, x.subscription_type, x.occurred_at, x.event_id
+            FROM gateway.subscriber_event x
+            WHERE x.company_id = p_company AND x.subscriber_id = m.subscriber_id
+                AND x.occurred_at <= p_at AND x.channel = p_channel
+                AND (x.action = 'unsubscribed'
+                    OR x.action = 'subscribed' AND x.subscriber_id = p_subscriber)) p
+        WHERE o.company_id = p_company AND o.occurred_at = p_at AND o.event_id = p_event
+            AND (p.occurred_at, p.action, p.event_id) < (p_at, 'unsubscribed', p_event))
+    SELECT bool_and(l.action = 'unsubscribed')
+    FROM (SELECT DISTINCT ON (t.type) b.action
+          FROM (SELECT type FROM before UNION SELECT ended FROM before) t
+          JOIN before b ON gateway.decides_on(true, b.ended, t.type)
+              AND gateway.decides_on(b.action = 'unsubscribed', b.type, t.type)
+          ORDER BY t.type, b.occurred_at DESC, b.action DESC, b.event_id DESC) l;
 END;
 COMMENT ON FUNCTION gateway.is_repeated_opt_out IS
     'Whether the subscriber had opted out before; null when nothing is known of that.';

@@ -40,7 +40,7 @@ LEFT JOIN LATERAL (
     FROM gateway.subscribers_of(e.company_id, p.profile_id) n
     JOIN gateway.consent k ON k.company_id = e.company_id
         AND k.subscriber_id = n.subscriber_id AND k.channel = 'sms'
-        AND k.subscription_type = 'MARKETING'
+        AND k.subscription_type IN ('MARKETING', 'UNSPECIFIED')
     ORDER BY k.decided_at DESC, k.decision DESC LIMIT 1) s
     ON e.keyword_class IN ('stop', 'stop_fuzzy')
 WHERE e.action = 'inbound_received';

@@ -50,20 +50,56 @@ SELECT gateway.describe('report_pii.subscriber',
     ['last_seen_at', 'occurred_at of the newest event.']],
     '{report.source_event}');
 
+-- Whoever has one address decided on it. Of whoever has several an opt-out is one of them all, and
+-- an opt-in of what its event gives, which the log knows.
 CREATE OR REPLACE VIEW report_pii.address_consent WITH (security_invoker = true) AS
-SELECT DISTINCT ON (c.company_id, c.channel, a.address, c.subscription_type)
-       c.company_id, c.channel, a.address, c.subscription_type,
-       c.decision = 'granted' AS is_subscribed, c.decided_at, i.profile_id, c.subscriber_id,
-       c.decided_by AS evidence_event_id
-FROM gateway.consent c
-JOIN gateway.identity i ON i.company_id = c.company_id AND i.subscriber_id = c.subscriber_id
-CROSS JOIN LATERAL jsonb_array_elements_text(
-    i.identifiers -> CASE c.channel WHEN 'sms' THEN 'phone' ELSE 'email' END) AS a (address)
-ORDER BY c.company_id, c.channel, a.address, c.subscription_type, c.decided_at DESC,
-         c.decision DESC, c.decided_by DESC, c.subscriber_id;
+WITH owner AS (
+    SELECT i.company_id, i.subscriber_id, i.profile_id, k.channel, k.kind, k.recipient_id,
+           i.identifiers -> k.kind AS addresses
+    FROM gateway.identity i
+    CROSS JOIN LATERAL (VALUES ('sms', 'phone', i.sms_to), ('email', 'email', i.email_to))
+        AS k (channel, kind, recipient_id)
+    WHERE i.identifiers ? k.kind)
+SELECT DISTINCT ON (o.company_id, o.channel, d.address, d.subscription_type)
+       o.company_id, o.channel, d.address, d.subscription_type,
+       d.decision = 'granted' AS is_subscribed, d.decided_at, o.profile_id, o.subscriber_id,
+       d.decided_by AS evidence_event_id
+FROM owner o
+CROSS JOIN LATERAL (
+    SELECT o.addresses ->> 0 AS address, c.subscription_type, c.decision, c.decided_at,
+           c.decided_by
+    FROM gateway.consent c
+    WHERE jsonb_array_length(o.addresses) = 1 AND c.company_id = o.company_id
+        AND c.subscriber_id = o.subscriber_id AND c.channel = o.channel
+    UNION ALL
+    SELECT a.address, k.subscription_type, k.decision, k.occurred_at, k.event_id
+    FROM gateway.subscribers_of(o.company_id, o.profile_id) n
+    CROSS JOIN LATERAL (
+        SELECT x.* FROM gateway.consent_decision x
+        WHERE jsonb_array_length(o.addresses) > 1 AND x.company_id = o.company_id
+            AND x.subscriber_id = n.subscriber_id AND x.channel = o.channel
+            AND (x.decision = 'revoked' OR x.subscriber_id = o.subscriber_id)
+        OFFSET 0) k -- a join would walk the company
+    CROSS JOIN LATERAL jsonb_array_elements_text(o.addresses) AS a (address)
+    WHERE CASE WHEN k.decision = 'granted' THEN EXISTS (
+                   SELECT FROM (SELECT e.event_id, e.identifiers FROM gateway.source_event e
+                                WHERE e.company_id = o.company_id
+                                    AND e.subscriber_id = o.subscriber_id
+                                    AND e.action = 'subscribed' OFFSET 0) e
+                   WHERE e.event_id = k.event_id
+                       AND (e.identifiers -> o.kind ? a.address) IS NOT FALSE)
+               ELSE k.subscriber_id = o.subscriber_id OR o.recipient_id = (
+                   SELECT CASE o.channel WHEN 'sms' THEN m.sms_to ELSE m.email_to END
+                   FROM gateway.identity m
+                   WHERE m.company_id = o.company_id AND m.subscriber_id = k.subscriber_id) END) d
+ORDER BY o.company_id, o.channel, d.address, d.subscription_type, d.decided_at DESC,
+         d.decision DESC, d.decided_by DESC, o.subscriber_id;
 SELECT gateway.describe('report_pii.address_consent',
-    'Whether a phone number or e-mail address may be written to: the last decision that reaches '
-    'any subscriber who was seen with it. Join an export on the address. Personal data.', ARRAY[
+    'Whether a phone number or e-mail address may be written to: the last decision that concerns '
+    'it, of any subscriber who was seen with it. An opt-in is one of the address that its event '
+    'gives, or of all when it gives none; an opt-out one of all addresses of those whom it '
+    'reaches. Of whoever has several, an opt-in that the log has no more is one of none. Join an '
+    'export on the address. Personal data.', ARRAY[
     ['address', 'Phone number (E.164) or e-mail address. Personal data.'],
     ['is_subscribed', 'Whether that decision is an opt-in; an opt-out wins a tie.'],
     ['decided_at', 'When it was decided.'],

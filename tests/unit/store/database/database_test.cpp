@@ -28,6 +28,14 @@ TEST(DatabaseTest, AddsTimeoutsToAUri)
     EXPECT_THAT(url, HasSubstr("statement_timeout=2000"));
 }
 
+TEST(DatabaseTest, AsksForAnyServerWhereItOnlyReadsUnlessTheUserDoes)
+{
+    EXPECT_THAT(complete_url(settings("dbname=x"), true, true),
+                HasSubstr("target_session_attrs='any'"));
+    EXPECT_THAT(complete_url(settings("dbname=x target_session_attrs=standby"), true, true),
+                HasSubstr("target_session_attrs='standby'"));
+}
+
 TEST(DatabaseTest, LeavesTheUsersChoicesAlone)
 {
     const auto url =
