@@ -115,7 +115,7 @@ BEGIN
     GRANT SELECT (company_id, subscriber_id, channel, occurred_at, event_id, action, is_suspect)
         ON gateway.last_send TO gateway_reader;
     GRANT SELECT ON gateway.company, gateway.attribute_history, gateway.shown_attribute,
-        gateway.audience, gateway.audience_export,
+        gateway.audience, gateway.audience_export, gateway.holdout, gateway.holdout_member,
         gateway.consent_decision,
         gateway.consent, gateway.consent_daily, gateway.consent_latest, gateway.message,
         gateway.message_member, gateway.message_stats, gateway.subject_vote,

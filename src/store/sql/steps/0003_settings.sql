@@ -90,6 +90,24 @@ CREATE TABLE gateway.shown_attribute (
     PRIMARY KEY (company_id, attribute_name)
 );
 
+-- Who is not written to, to see what it brings.
+CREATE TABLE gateway.holdout (
+    company_id text        NOT NULL,
+    holdout    text        NOT NULL,
+    starts_at  timestamptz NOT NULL,
+    ends_at    timestamptz NOT NULL CHECK (ends_at > starts_at),
+    PRIMARY KEY (company_id, holdout)
+);
+
+CREATE TABLE gateway.holdout_member (
+    company_id    text    NOT NULL,
+    holdout       text    NOT NULL,
+    subscriber_id uuid    NOT NULL,
+    is_held_out   boolean NOT NULL,
+    PRIMARY KEY (company_id, holdout, subscriber_id),
+    FOREIGN KEY (company_id, holdout) REFERENCES gateway.holdout ON DELETE CASCADE
+);
+
 -- Which companies a role may see; a role without a row sees all.
 CREATE TABLE gateway.company_access (
     role_name  text        NOT NULL,
