@@ -50,8 +50,9 @@ public:
     void tell()
     {
         const timestamp first = settings_.until - days{settings_.days};
-        const int span = turn_ < 8 ? settings_.days * 2 / 3 : 20;
-        const timestamp joined = first + days{turn_ == 9 ? 80 : 0} + random_.within(days{span});
+        const int span = turn_ < 7 || !settings_.is_lifelike ? settings_.days * 2 / 3 : 20;
+        const int wait = turn_ == 7 ? settings_.days - span : turn_ == 9 ? 80 : 0;
+        const timestamp joined = first + days{wait} + random_.within(days{span});
         join(joined);
         if (random_.chance(30))
             add(story_kind::attribute_set, joined + random_.within(days{20}));
