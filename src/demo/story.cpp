@@ -83,7 +83,7 @@ private:
     std::uint64_t phone_at(timestamp at) const
     {
         constexpr std::uint64_t offices = 7'000'000, second_phones = 4'000'000;
-        if (turn_ == 5 || turn_ == 6)
+        if (turn_ == 5 || (settings_.is_lifelike && person_ / settings_.companies == 6))
             return offices + person_ % settings_.companies;
         if (turn_ == 1 && at >= settings_.until - days{settings_.days / 2})
             return second_phones + person_;
