@@ -50,8 +50,9 @@ public:
     void tell()
     {
         const timestamp first = settings_.until - days{settings_.days};
-        const int span = turn_ < 8 ? settings_.days * 2 / 3 : 20;
-        const timestamp joined = first + days{turn_ == 9 ? 80 : 0} + random_.within(days{span});
+        const int span = turn_ < 7 || !settings_.is_lifelike ? settings_.days * 2 / 3 : 20;
+        const int wait = turn_ == 7 ? settings_.days - span : turn_ == 9 ? 80 : 0;
+        const timestamp joined = first + days{wait} + random_.within(days{span});
         join(joined);
         if (random_.chance(30))
             add(story_kind::attribute_set, joined + random_.within(days{20}));
@@ -82,7 +83,7 @@ private:
     std::uint64_t phone_at(timestamp at) const
     {
         constexpr std::uint64_t offices = 7'000'000, second_phones = 4'000'000;
-        if (turn_ == 5 || turn_ == 6)
+        if (turn_ == 5 || (settings_.is_lifelike && person_ / settings_.companies == 6))
             return offices + person_ % settings_.companies;
         if (turn_ == 1 && at >= settings_.until - days{settings_.days / 2})
             return second_phones + person_;

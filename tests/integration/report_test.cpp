@@ -54,6 +54,43 @@ TEST(ReportTest, NobodyWhoIsOutHasToBeLookedInto)
               "false false true");
 }
 
+// As the column's comment says, and as Attentive counts "last 30 days": today and 29 before it.
+TEST(ReportTest, TheLastThirtyDaysAreTodayAndTwentyNineBeforeIt)
+{
+    const std::string url = fresh_database();
+    for (const int days : {0, 29, 30})
+        append_event(url,
+                     decided(value(url, "SELECT ((now() AT TIME ZONE 'UTC')::date - interval '" +
+                                            std::to_string(days) + " days')::text"),
+                             "subscribed", "MARKETING", std::to_string(days)));
+    project_all(url);
+
+    EXPECT_EQ(value(url, "SELECT subscribed || ' ' || subscribed_last_30d"
+                         " FROM report.current_subscribers"),
+              "3 2");
+}
+
+// Shopify counts a customer's orders by when they were placed, which an edit may tell anew.
+TEST(ReportTest, AnOrderThatIsToldAnewAsALaterOneIsNotTheFirst)
+{
+    const std::string url = fresh_database();
+    const auto order = [&url](const std::string& number, const std::string& at) {
+        query(url, "SELECT gateway.record_event('shop', 'order.completed', 'C', '2026-03-01 " + at +
+                       "+00', '{\"email\":\"ann@lindenpost.net\"}', p_order_id => '" + number +
+                       "', p_order_value => 5, p_currency => 'USD')");
+        apply_all(url);
+    };
+
+    order("A", "10:00");
+    order("B", "10:20");
+    order("A", "10:40");
+    project_all(url);
+
+    EXPECT_EQ(query(url, "SELECT order_id, customer_order_number, is_first_order"
+                         " FROM report.attributed_orders ORDER BY 1"),
+              (std::vector<std::vector<std::string>>{{"A", "2", "f"}, {"B", "1", "t"}}));
+}
+
 TEST(ReportTest, ExplainThemselves)
 {
     const auto silent =

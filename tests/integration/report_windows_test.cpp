@@ -129,6 +129,21 @@ TEST(ReportWindowsTest, BothEndsOfAWindowAreInIt)
               "1800 none 1800 none");
 }
 
+// IANA, tz database, northamerica: on 1 November 2026 New York's day has 25 hours, on 8 March 23.
+TEST(ReportWindowsTest, ADayIsAsLongAsItsClockMakesIt)
+{
+    const std::string url = fresh_database();
+    for (const auto* at :
+         {"2026-03-09 03:59", "2026-03-09 04:00", "2026-11-02 04:59", "2026-11-02 05:00"})
+        append_event(url, {.at = at, .action = "link_clicked"});
+    project_step_by_step(url);
+    query(url, "SELECT gateway.set_timezone('C', 'America/New_York')");
+
+    EXPECT_EQ(everywhere(url, "SELECT string_agg(day || '=' || clicks, ' ' ORDER BY day)"
+                              " FROM report.link_clicks_daily"),
+              "2026-03-08=1 2026-03-09=1 2026-11-01=1 2026-11-02=1");
+}
+
 // A company at the other end of the world from who reads: its day has begun a date ahead.
 TEST(ReportWindowsTest, TheCalendarOfACompanyEndsWithItsNewestEvent)
 {

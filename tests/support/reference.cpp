@@ -43,13 +43,21 @@ std::vector<const story_fact*> reference::of_same_profile(const story_fact& f) c
 
 text_rows reference::source_event() const
 {
-    std::map<std::tuple<std::string, std::string, std::string, std::string>, int> counts;
-    for (const auto& f : facts_)
-        ++counts[{f.company, day(f), name_of(f.event), to_string(f.profile)}];
+    std::map<std::vector<std::string>, int> counts;
+    const auto rare = rare_subjects();
+    for (const auto& f : facts_) {
+        const bool has_line =
+            f.event.kind == kind::email_sent && rare.count(f.company + story_subject(f.event)) == 0;
+        ++counts[{f.company, day(f), name_of(f.event), to_string(f.profile),
+                  to_string(f.subscriber), channel(f.event), message_key(f.event),
+                  has_line ? story_subject(f.event) : null,
+                  decides(f.event) && !f.event.is_untyped ? "MARKETING" : null}];
+    }
     text_rows rows;
-    for (const auto& [key, n] : counts)
-        rows.push_back(
-            {std::get<0>(key), std::get<1>(key), std::get<2>(key), std::get<3>(key), text(n)});
+    for (const auto& [key, n] : counts) {
+        rows.push_back(key);
+        rows.back().push_back(text(n));
+    }
     return rows;
 }
 
@@ -127,7 +135,9 @@ text_rows reference::inbound_messages() const
                         answered == nullptr ? null : text((at - answered->event.at).count()),
                         shown ? text(millis(left->event.at)) : null,
                         shown ? text((left->event.at - at).count()) : null,
-                        stop && left == nullptr && !out ? "t" : "f"});
+                        stop && left == nullptr && !out ? "t" : "f",
+                        answered == nullptr ? null : text((at - answered->event.at).count()),
+                        shown ? text((left->event.at - at).count()) : null});
     }
     return rows;
 }
@@ -155,6 +165,19 @@ text_rows reference::company() const
     for (const auto& [n, times] : seen)
         rows.push_back({story_company_id(n), story_company_name(n), text(millis(times.first)),
                         text(millis(times.second))});
+    return rows;
+}
+
+text_rows reference::pii_inbound_messages() const
+{
+    text_rows rows;
+    for (const auto& f : facts_) {
+        if (f.event.kind == kind::replied)
+            rows.push_back({f.company, text(millis(f.event.at)), to_string(f.subscriber),
+                            erased_.count(f.subscriber) != 0
+                                ? null
+                                : std::string{story_reply(f.event.choice)}});
+    }
     return rows;
 }
 

@@ -59,6 +59,7 @@ public:
     std::set<uuid> same_person(const uuid& subscriber) const;
     text_rows pii_subscriber() const;
     text_rows address_consent() const;
+    text_rows pii_inbound_messages() const;
 
 private:
     // An opt-in or opt-out as one of a type, with what was decided on that before it.
@@ -96,6 +97,8 @@ private:
     // For each type that any of them names those that concern it, one after the other.
     static std::vector<std::vector<consent_step>>
     by_type(const std::vector<const story_fact*>& decisions);
+    static std::vector<consent_step> heard_by(const recipient& r, const uuid& subscriber,
+                                              const std::string& type);
     std::vector<consent_step> decisions() const; // of each recipient, in order
     std::set<std::string> rare_subjects() const;
     std::map<std::string, std::string> messages_of_subjects() const;
@@ -112,6 +115,7 @@ private:
     void find_people();
     bool is_machines(const story_fact& f) const;
     const story_fact* credited(const story_fact& order) const;
+    std::string message_name(const story_fact* touch) const;
     std::vector<placed_order> orders() const;
     std::vector<std::string> audience_row(const consent_step& last) const;
     std::vector<const story_fact*> of_same_profile(const story_fact& f) const;

@@ -218,6 +218,18 @@ text_rows reference::current_subscribers() const
     return rows;
 }
 
+// Every opt-out of the recipient, but no opt-in of another.
+std::vector<reference::consent_step> reference::heard_by(const recipient& r, const uuid& subscriber,
+                                                         const std::string& type)
+{
+    std::vector<consent_step> heard;
+    for (const auto* f : r.decisions) {
+        if (concerns(f->event, type) && (f->subscriber == subscriber || !grants(f->event)))
+            decide(heard, *f, type);
+    }
+    return heard;
+}
+
 text_rows reference::subscriber_consent() const
 {
     const auto time = [](const story_fact* f) {
@@ -227,12 +239,7 @@ text_rows reference::subscriber_consent() const
     for (const auto& [key, r] : recipients_) {
         for (const auto& [subscriber, known] : r.members) {
             for (const auto& type : named_types(r.decisions)) {
-                std::vector<consent_step> heard; // every opt-out, but no opt-in of another
-                for (const auto* f : r.decisions) {
-                    if (concerns(f->event, type) &&
-                        (f->subscriber == subscriber || !grants(f->event)))
-                        decide(heard, *f, type);
-                }
+                const auto heard = heard_by(r, subscriber, type);
                 if (heard.empty())
                     continue;
                 const consent_step& d = heard.back();

@@ -220,7 +220,12 @@ text_rows reference::message_performance() const
                             text(p.suspect_clicks),
                             share(static_cast<std::size_t>(p.followed_by_people), whole),
                             key[1] == "email" ? share(p.reading_people.size(), whole) : null,
-                            share(p.following_people.size(), whole)});
+                            share(p.following_people.size(), whole),
+                            std::to_string(p.readers.size()),
+                            std::to_string(p.followers.size()),
+                            text(p.followed),
+                            std::to_string(p.reading_people.size()),
+                            std::to_string(p.following_people.size())});
     }
     return rows;
 }

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <set>
+#include <tuple>
 
 namespace gateway::test {
 
@@ -51,6 +52,17 @@ const story_fact* reference::credited(const story_fact& order) const
     return click != nullptr ? click : view;
 }
 
+// Only an open tells how an e-mail is called.
+std::string reference::message_name(const story_fact* touch) const
+{
+    for (const auto& f : facts_) {
+        if (touch != nullptr && f.event.kind == kind::email_opened && f.company == touch->company &&
+            f.event.message == touch->event.message)
+            return story_title(f.event.message);
+    }
+    return null;
+}
+
 std::vector<reference::placed_order> reference::orders() const
 {
     std::map<std::uint64_t, placed_order> by_number;
@@ -89,17 +101,31 @@ text_rows reference::attributed_orders() const
         const auto of_touch = [&](std::string value) {
             return touch == nullptr ? null : std::move(value);
         };
-        rows.push_back({f.company, text(millis(f.event.at)), day(f), story_order_id(f.event),
-                        money(f.event.cents), std::string{story_currency(f.event.currency)},
+        const std::string after =
+            touch == nullptr ? null : text((f.event.at - touch->event.at).count());
+        rows.push_back({f.company,
+                        text(millis(f.event.at)),
+                        day(f),
+                        story_order_id(f.event),
+                        money(f.event.cents),
+                        std::string{story_currency(f.event.currency)},
                         to_string(f.profile),
                         of_touch(touch != nullptr && is_click(touch->event) ? "click" : "view"),
                         touch == nullptr ? null : channel(touch->event),
-                        touch == nullptr ? null : message_key(touch->event), of_touch("ONE_TIME"),
+                        touch == nullptr ? null : message_key(touch->event),
+                        of_touch("ONE_TIME"),
                         touch == nullptr ? null : campaign(touch->event),
                         touch == nullptr ? null : text(millis(touch->event.at)),
-                        money(order.given_back), money(f.event.cents - order.given_back),
-                        order.is_cancelled ? "t" : "f", text(order.number),
-                        order.number == 1 ? "t" : "f"});
+                        money(order.given_back),
+                        money(f.event.cents - order.given_back),
+                        order.is_cancelled ? "t" : "f",
+                        text(order.number),
+                        order.number == 1 ? "t" : "f",
+                        message_name(touch),
+                        to_string(f.subscriber),
+                        touch == nullptr ? null : to_string(touch->subscriber),
+                        after,
+                        after});
     }
     return rows;
 }
@@ -123,7 +149,8 @@ text_rows reference::revenue_by_message() const
                                                        : "view",
                               touch == nullptr ? null : message_key(touch->event),
                               touch == nullptr ? null : campaign(touch->event),
-                              std::string{story_currency(f.event.currency)}}];
+                              std::string{story_currency(f.event.currency)},
+                              touch == nullptr ? null : "ONE_TIME", message_name(touch)}];
         ++group.orders;
         group.cancelled += order.is_cancelled ? 1 : 0;
         group.cents += f.event.cents;
@@ -132,10 +159,11 @@ text_rows reference::revenue_by_message() const
     }
     text_rows rows;
     for (const auto& [key, s] : groups) {
-        rows.push_back(key);
-        rows.back().insert(rows.back().end(), {text(s.orders), money(s.cents - s.refunds),
-                                               std::to_string(s.buyers.size()), money(s.cents),
-                                               money(s.refunds), text(s.cancelled)});
+        rows.emplace_back(key.begin(), key.end() - 2);
+        rows.back().insert(rows.back().end(),
+                           {text(s.orders), money(s.cents - s.refunds),
+                            std::to_string(s.buyers.size()), money(s.cents), money(s.refunds),
+                            text(s.cancelled), key[7], key[8]});
     }
     return rows;
 }
@@ -155,7 +183,10 @@ text_rows reference::click_to_site() const
         }
         rows.push_back({f.company, text(millis(f.event.at)), channel(f.event), message_key(f.event),
                         to_string(f.profile), seen == nullptr ? null : text(millis(seen->event.at)),
-                        seen == nullptr ? null : text((seen->event.at - f.event.at).count())});
+                        seen == nullptr ? null : text((seen->event.at - f.event.at).count()),
+                        seen == nullptr ? null : text((seen->event.at - f.event.at).count()),
+                        day(f), campaign(f.event), to_string(f.subscriber), std::string{story_host},
+                        std::string{story_page(f.event.choice)}});
     }
     return rows;
 }
@@ -216,15 +247,40 @@ std::vector<std::string> reference::audience_row(const consent_step& last) const
             text(sent),
             segment,
             text(suspect_clicks),
-            text(suspect_opens)};
+            text(suspect_opens),
+            active ? text((now_micros_ - *active) / 1'000) : null,
+            opened && *opened < 90 * a_day ? text((now_micros_ - *opened) / 1'000) : null};
 }
 
 text_rows reference::audience_quality() const
 {
     text_rows rows;
     for (const auto& [key, r] : recipients_) {
-        for (const auto& of_type : by_type(r.decisions))
-            rows.push_back(audience_row(of_type.back()));
+        for (const auto& of_type : by_type(r.decisions)) {
+            const auto& last = of_type.back();
+            rows.push_back(audience_row(last));
+            // Of those whom it reaches, the one who opted in last.
+            consent_step told = last;
+            std::tuple<timestamp, uuid> best;
+            for (const auto& [subscriber, known] : r.members) {
+                const auto heard = heard_by(r, subscriber, last.type);
+                if (heard.empty() || heard.back().fact != last.fact)
+                    continue;
+                const auto* grant = heard.back().last_grant;
+                const auto at = grant == nullptr ? timestamp{} : grant->event.at;
+                if (best == std::tuple<timestamp, uuid>{} || at > std::get<0>(best)) {
+                    best = {at, subscriber};
+                    told = heard.back();
+                }
+            }
+            auto& row = rows.back();
+            row.insert(
+                row.end() - 2,
+                {told.first_grant == nullptr ? null : to_string(std::get<1>(best)),
+                 told.source == nullptr ? null
+                                        : std::string{story_creative(told.source->event.choice)},
+                 told.first_grant == nullptr ? null : text(millis(told.first_grant->event.at))});
+        }
     }
     return rows;
 }
@@ -237,13 +293,23 @@ text_rows reference::audience_quality_summary() const
     for (const auto& [key, members] : groups) {
         std::int64_t clicks = 0;
         std::int64_t sent = 0;
+        std::int64_t suspects = 0;
+        std::int64_t days = 0;
+        std::int64_t active = 0;
         for (const auto& m : members) {
             clicks += std::stoll(m[6]);
             sent += std::stoll(m[9]);
+            suspects += std::stoll(m[11]);
+            days += m[5] == null ? 0 : std::stoll(m[5]);
+            active += m[5] == null ? 0 : 1;
         }
         rows.push_back(key);
+        const std::int64_t tenths =
+            active == 0 ? 0 : (days * 20 + active) / (2 * active); // half up
         rows.back().insert(rows.back().end(),
-                           {std::to_string(members.size()), text(clicks), text(sent)});
+                           {std::to_string(members.size()), text(clicks), text(sent),
+                            text(suspects),
+                            active == 0 ? null : text(tenths / 10) + "." + text(tenths % 10)});
     }
     return rows;
 }

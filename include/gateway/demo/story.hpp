@@ -57,10 +57,11 @@ struct story_settings {
     timestamp until{}; // nothing happens later
     // What lists of real people have and no demonstration needs, of a hundred days or more. Of ten
     // people of a company one shares the phone of another, one gets it 45 days or more after
-    // another left, one changes it, and two give their office's, which more than five have. Half of
-    // the opt-outs give the address alone, and some no type. Machines follow links and open
-    // e-mails. Of four weeks' letters two have a subject of their own, one that of all the others,
-    // and one a name in it. Shops sell in several currencies.
+    // another left, one changes it, one gives an office's (of 40 five do, which with the number
+    // alone are six), and one came of late. Half of the opt-outs give the address alone, and some
+    // no type. Machines follow links and open e-mails. Of four weeks' letters two have a subject of
+    // their own, one that of all the others, and one a name in it. Shops sell in several
+    // currencies.
     bool is_lifelike = false;
 };
 

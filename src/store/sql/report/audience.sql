@@ -89,7 +89,8 @@ SELECT gateway.describe('report.audience_quality',
     'address for e-mail), channel and subscription type: how recently and how often its profile '
     'engaged, and its segment. Clicks and replies count as activity, clicks of machines '
     '(gateway.suspect_rule) and opens do not. Filter on company_id.', ARRAY[
-    ['subscriber_id', 'The subscriber whose decision is the recipient''s latest.'],
+    ['subscriber_id', 'Of the recipient''s subscribers whom its latest decision reaches, the one '
+        'who opted in last.'],
     ['is_subscribed', 'Whether the last decision was an opt-in.'],
     ['creative_name', 'Sign-up source of that subscriber: the last opt-in that changed the state.'],
     ['creative_type', 'As creative_name.'],

@@ -76,12 +76,13 @@ CROSS JOIN LATERAL (
     FROM gateway.subscribers_of(o.company_id, o.profile_id) n
     CROSS JOIN LATERAL (
         SELECT x.* FROM gateway.consent_decision x
-        WHERE jsonb_array_length(o.addresses) > 1 AND x.company_id = o.company_id
-            AND x.subscriber_id = n.subscriber_id AND x.channel = o.channel
+        WHERE x.company_id = o.company_id AND x.subscriber_id = n.subscriber_id
+            AND x.channel = o.channel
             AND (x.decision = 'revoked' OR x.subscriber_id = o.subscriber_id)
         OFFSET 0) k -- a join would walk the company
     CROSS JOIN LATERAL jsonb_array_elements_text(o.addresses) AS a (address)
-    WHERE CASE WHEN k.decision = 'granted' THEN EXISTS (
+    WHERE jsonb_array_length(o.addresses) > 1
+        AND CASE WHEN k.decision = 'granted' THEN EXISTS (
                    SELECT FROM (SELECT e.event_id, e.identifiers FROM gateway.source_event e
                                 WHERE e.company_id = o.company_id
                                     AND e.subscriber_id = o.subscriber_id
