@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <regex>
 
 namespace gateway {
 namespace {
@@ -64,25 +65,37 @@ TEST(ConsentTest, AllOrdersOfSixDecisionsGiveTheSameState)
                             {"6", "f", "same moment", "720"}}));
 }
 
-// The state of each type of the SMS consent of subscriber 1, from decisions in any order.
-std::string consent_after(const std::vector<event>& decisions)
+// What `select` says of these events, of company $ alone, whose every order is one: the same.
+std::string of_all_orders(const std::vector<event>& events, const std::string& select)
 {
-    const std::string state = "SELECT string_agg(subscription_type || ' ' || is_subscribed, ', '"
-                              " ORDER BY subscription_type) FROM report.subscriber_consent";
+    const std::string url = fresh_database();
     std::string told;
-    std::vector<std::size_t> order(decisions.size());
+    std::vector<std::size_t> order(events.size());
     std::iota(order.begin(), order.end(), 0U);
     do {
-        const std::string url = fresh_database();
+        std::string company = "C";
+        for (const auto i : order)
+            company += std::to_string(i);
         for (const auto i : order) {
-            append_event(url, decisions[i]);
+            event e = events[i];
+            e.company = company;
+            append_event(url, e);
             project_step_by_step(url);
         }
-        const std::string answer = value(url, state);
+        const std::string answer =
+            value(url, std::regex_replace(select, std::regex{"[$]"}, "'" + company + "'"));
         EXPECT_TRUE(told.empty() || told == answer) << answer;
         told = answer;
     } while (std::next_permutation(order.begin(), order.end()));
     return told;
+}
+
+// The state of each type of the SMS consent of subscriber 1, from decisions in any order.
+std::string consent_after(const std::vector<event>& decisions)
+{
+    return of_all_orders(decisions, "SELECT string_agg(subscription_type || ' ' || is_subscribed,"
+                                    " ', ' ORDER BY subscription_type)"
+                                    " FROM report.subscriber_consent WHERE company_id = $");
 }
 
 // TCPA, 47 CFR 64.1200(a)(10): a revocation is honoured by any reasonable means; in doubt nobody is
@@ -115,29 +128,18 @@ event known_decision(const std::string& at, const std::string& channel, const st
 // counted as subscribed and not, and the segments.
 std::string told_of_all_orders(const std::vector<event>& events)
 {
-    std::string told;
-    std::vector<std::size_t> order(events.size());
-    std::iota(order.begin(), order.end(), 0U);
-    do {
-        const std::string url = fresh_database();
-        for (const auto i : order) {
-            append_event(url, events[i]);
-            project_step_by_step(url);
-        }
-        const std::string answer = value(
-            url,
-            "SELECT (SELECT string_agg(channel || right(subscriber_id::text, 1) || '=' ||"
-            " is_subscribed, ' ' ORDER BY channel, subscriber_id) FROM report.subscriber_consent)"
-            " || ' | ' || (SELECT string_agg(address || '=' || is_subscribed, ' '"
-            "  ORDER BY channel, address) FROM report_pii.address_consent)"
-            " || ' | ' || (SELECT string_agg(concat_ws(' ', channel, subscribed, unsubscribed),"
-            "  ', ' ORDER BY channel) FROM report.current_subscribers)"
-            " || ' | ' || (SELECT string_agg(channel || right(subscriber_id::text, 1) || ' ' ||"
-            "  segment, ', ' ORDER BY channel, subscriber_id) FROM report.audience_quality)");
-        EXPECT_TRUE(told.empty() || told == answer) << answer;
-        told = answer;
-    } while (std::next_permutation(order.begin(), order.end()));
-    return told;
+    return of_all_orders(
+        events,
+        "SELECT (SELECT string_agg(channel || right(subscriber_id::text, 1) || '=' ||"
+        " is_subscribed, ' ' ORDER BY channel, subscriber_id) FROM report.subscriber_consent"
+        " WHERE company_id = $)"
+        " || ' | ' || (SELECT string_agg(address || '=' || is_subscribed, ' '"
+        "  ORDER BY channel, address) FROM report_pii.address_consent WHERE company_id = $)"
+        " || ' | ' || (SELECT string_agg(concat_ws(' ', channel, subscribed, unsubscribed),"
+        "  ', ' ORDER BY channel) FROM report.current_subscribers WHERE company_id = $)"
+        " || ' | ' || (SELECT string_agg(channel || right(subscriber_id::text, 1) || ' ' ||"
+        "  segment, ', ' ORDER BY channel, subscriber_id) FROM report.audience_quality"
+        " WHERE company_id = $)");
 }
 
 // TCPA, 47 CFR 64.1200(a)(10), and CTIA, Messaging Principles 5.1.3: who opts out is a telephone

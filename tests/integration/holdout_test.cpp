@@ -37,6 +37,7 @@ TEST(HoldoutTest, LiftIsTheDifferenceOfMeansOverEverybody)
     const std::string url = fresh_database();
     std::mt19937 random{5};
     group sides[2]; // written to, held out
+    int buyers[2] = {0, 0};
     query(url, "INSERT INTO gateway.holdout VALUES ('C', 'autumn', '2026-03-01Z', '2026-04-01Z')");
     int number = 0;
     const auto order = [&](int who, const std::string& at, int amount,
@@ -61,6 +62,7 @@ TEST(HoldoutTest, LiftIsTheDifferenceOfMeansOverEverybody)
             spent += amount;
         }
         sides[held_out ? 1 : 0].values.push_back(spent);
+        buyers[held_out ? 1 : 0] += spent > 0 ? 1 : 0;
     }
     order(1, "2026-04-01", 5'000, "USD");          // behind its end
     order(2, "2026-02-28 23:59:59", 5'000, "USD"); // before its beginning
@@ -73,7 +75,8 @@ TEST(HoldoutTest, LiftIsTheDifferenceOfMeansOverEverybody)
         1.96 * std::sqrt(sides[0].variance_of_mean() + sides[1].variance_of_mean());
     const auto told =
         query(url, "SELECT people, people_held_out, lift, lift_low, lift_high,"
-                   " revenue_per_person, revenue_per_person_held_out FROM report.holdout_lift"
+                   " revenue_per_person, revenue_per_person_held_out, conversion_rate,"
+                   " conversion_rate_held_out FROM report.holdout_lift"
                    " ORDER BY currency");
 
     ASSERT_EQ(told.size(), 2U);
@@ -84,6 +87,8 @@ TEST(HoldoutTest, LiftIsTheDifferenceOfMeansOverEverybody)
     EXPECT_NEAR(std::stod(told[1][4]), lift + error, 1e-4);
     EXPECT_NEAR(std::stod(told[1][5]), sides[0].mean(), 1e-4);
     EXPECT_NEAR(std::stod(told[1][6]), sides[1].mean(), 1e-4);
+    EXPECT_NEAR(std::stod(told[1][7]), buyers[0] / 40.0, 1e-4);
+    EXPECT_NEAR(std::stod(told[1][8]), buyers[1] / 20.0, 1e-4);
 }
 
 TEST(HoldoutTest, APersonOnBothSidesIsOnNeither)

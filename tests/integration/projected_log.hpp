@@ -64,11 +64,11 @@ inline std::string count(const std::string& url, const std::string& what)
     return value(url, "SELECT count(*) FROM " + what);
 }
 
+// In one session, which makes the plans of a step once.
 inline void project_step_by_step(const std::string& url, int events_max = 100)
 {
-    while (value(url, "SELECT events FROM gateway.project(" + std::to_string(events_max) + ")") !=
-           "0") {
-    }
+    query(url, "DO $$ BEGIN WHILE (SELECT events FROM gateway.project(" +
+                   std::to_string(events_max) + ")) > 0 LOOP END LOOP; END $$");
 }
 
 // One event of the log, in a step of its own.
@@ -79,6 +79,7 @@ struct event {
     std::string channel = "sms";
     std::string more_columns = {};
     std::string more_values = {};
+    std::string company = "C";
 };
 
 // The next position, as s, with a step that applied it at `at`, an SQL expression.
@@ -107,8 +108,9 @@ inline void append_event(const std::string& url, const event& e)
               "INSERT INTO gateway.source_event (company_id, occurred_at, event_id, event_name,"
               " channel, action, source, source_event_type, subscriber_id, received_at, position,"
               " mapping_version, quality_flags" +
-              e.more_columns + ") SELECT 'C', '" + e.at + "+00', '" + id + "', '" + e.channel +
-              "." + e.action + "', '" + e.channel + "', '" + e.action + "', 'attentive', 'x', " +
+              e.more_columns + ") SELECT '" + e.company + "', '" + e.at + "+00', '" + id + "', '" +
+              e.channel + "." + e.action + "', '" + e.channel + "', '" + e.action +
+              "', 'attentive', 'x', " +
               (e.subscriber.empty() ? "NULL" : "'" + subscriber_id(e.subscriber) + "'") +
               ", now(), position, 1, '{}'" + e.more_values + " FROM s");
 }
