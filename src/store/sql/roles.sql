@@ -173,7 +173,8 @@ BEGIN
     END IF;
     IF to_regrole('gateway_source') IS NOT NULL THEN
         GRANT USAGE ON SCHEMA gateway TO gateway_source;
-        GRANT EXECUTE ON FUNCTION gateway.record_event TO gateway_source;
+        GRANT EXECUTE ON FUNCTION gateway.record_event, gateway.record_rows
+            TO gateway_source;
     END IF;
     RETURN v_missing;
 END $$;
