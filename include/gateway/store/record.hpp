@@ -1,6 +1,5 @@
-// Events of other sources than Attentive, through gateway.record_event: what a shop's own pipeline
-// calls in SQL, for the parts of this program that play the shop; and whole files of them, through
-// gateway.record_rows.
+// Events of other sources than Attentive, through gateway.record_rows: for files of them, and for
+// the parts of this program that play the shop, whose own pipeline calls gateway.record_event.
 #pragma once
 
 #include "gateway/base/result.hpp"
@@ -28,8 +27,8 @@ struct recorded_event {
     std::string currency;
 };
 
-// Records all in one transaction, which is one batch; those known already change nothing. Fails
-// with database_unavailable, or database_failed when one is refused.
+// Records all in one transaction; those known already change nothing. Fails with
+// database_unavailable, or with database_failed when one is refused: the others are recorded.
 result<void> record_events(const std::string& database_url,
                            const std::vector<recorded_event>& events);
 

@@ -91,8 +91,7 @@ bool take_date(std::string_view& text)
     const auto year = leading_number(text, 4);
     const auto month = year && take(text, '-') ? leading_number(text, 2) : std::nullopt;
     const auto day = month && take(text, '-') ? leading_number(text, 2) : std::nullopt;
-    return day && *year > 0 &&
-           (std::chrono::year{*year} / *month / *day).ok();
+    return day && *year > 0 && (std::chrono::year{*year} / *month / *day).ok();
 }
 
 bool take_clock(std::string_view& text)
@@ -257,7 +256,9 @@ result<event_columns> event_columns::of(const std::vector<std::string>& header,
     columns.defaults_ = defaults;
     std::string faults;
     std::set<std::string> seen;
-    const auto fault = [&](const std::string& what) { faults += (faults.empty() ? "" : "; ") + what; };
+    const auto fault = [&](const std::string& what) {
+        faults += (faults.empty() ? "" : "; ") + what;
+    };
     for (const auto& cell : header) {
         const std::string name{trimmed(cell)};
         if (!is_known(name) && !defaults.ignore_unknown)
@@ -322,7 +323,8 @@ event_line read_json_event(std::uint64_t line, const std::string& text,
         if (!is_known(name) && defaults.ignore_unknown)
             continue;
         if (!is_known(name))
-            return refused_event{line, name.substr(0, name.find('\0')), "unknown: " + unknown(name)};
+            return refused_event{line, name.substr(0, name.find('\0')),
+                                 "unknown: " + unknown(name)};
         if (auto wrong = take_member(e, identifiers, name, value))
             return *wrong;
     }

@@ -1,12 +1,12 @@
 // `record`: a file of a shop's own events into the intake, as gateway.record_event takes them one
 // by one. While one chunk is recorded the next is read; no more than two are held.
+#include "gateway/store/record.hpp"
 #include "app/commands/command.hpp"
 #include "app/commands/event_lines.hpp"
 #include "app/console/csv.hpp"
 #include "app/console/print.hpp"
 #include "app/console/progress_display.hpp"
 #include "app/console/table.hpp"
-#include "gateway/store/record.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -301,8 +301,8 @@ struct record_command {
         auto next = read_chunk(file);
         while (!next.events.empty() || !next.refused.empty()) {
             const chunk now = std::exchange(next, {});
-            auto recording = std::async(std::launch::async,
-                                        [&] { return recorder.record(now.events); });
+            auto recording =
+                std::async(std::launch::async, [&] { return recorder.record(now.events); });
             next = read_chunk(file);
             BOOST_OUTCOME_TRY(auto done, recording.get());
             sum.recorded += done.recorded;
@@ -316,8 +316,8 @@ struct record_command {
             for (const auto& r : done.refused)
                 told.tell(r);
             BOOST_OUTCOME_TRY(told.flush());
-            display.show(now.position, fmt::format("{} lines, {} refused", sum.lines(),
-                                                   sum.refused));
+            display.show(now.position,
+                         fmt::format("{} lines, {} refused", sum.lines(), sum.refused));
             if (record_interrupted != 0)
                 return error{errc::io_failed, fmt::format("stopped behind {} lines", sum.lines())};
         }

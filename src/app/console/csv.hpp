@@ -1,6 +1,7 @@
 // Lines and CSV records out of a file that may be larger than memory, each with the number of its
-// first line, so that whoever wrote the file finds it; and a line of CSV to be written. CSV as RFC 4180 has it: cells in quotes hold
-// commas, quotes (doubled) and line breaks; lines end in LF or CRLF; a byte order mark is skipped.
+// first line, so that whoever wrote the file finds it; and a line of CSV to be written. CSV as RFC
+// 4180 has it: cells in quotes hold commas, quotes (doubled) and line breaks; lines end in LF or
+// CRLF; a byte order mark is skipped.
 #pragma once
 
 #include <cstddef>

@@ -37,8 +37,7 @@ void progress_display::show(std::uint64_t done, const std::string& words)
     if (!is_time())
         return;
     shown_ = clock::now();
-    const double share =
-        count_ > 0 ? static_cast<double>(done) / static_cast<double>(count_) : 0.0;
+    const double share = count_ > 0 ? static_cast<double>(done) / static_cast<double>(count_) : 0.0;
     const int percent = static_cast<int>(share * 100);
     if (!bar_ || count_ == 0) {
         const std::string of_all = count_ > 0 ? fmt::format(" ({} %)", percent) : std::string{};

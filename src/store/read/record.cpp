@@ -1,5 +1,4 @@
-// One call of gateway.record_event for each event, or of gateway.record_rows for thousands. See
-// gateway/store/record.hpp.
+// One call of gateway.record_rows for thousands of events. See gateway/store/record.hpp.
 #include "gateway/store/record.hpp"
 
 #include "store/database/database.hpp"
@@ -9,24 +8,6 @@
 #include <utility>
 
 namespace gateway {
-
-result<void> record_events(const std::string& database_url,
-                           const std::vector<recorded_event>& events)
-{
-    try {
-        database db{{.url = database_url, .application = "attentive-gateway record"}};
-        pqxx::work t{db.connection()};
-        for (const recorded_event& e : events)
-            t.exec_params("SELECT gateway.record_event($1, $2, $3, $4, $5, nullif($6, ''),"
-                          " nullif($7, ''), nullif($8, '')::numeric, nullif($9, ''))",
-                          e.source, e.event_name, e.company_id, to_string(e.occurred_at),
-                          e.identifiers, e.page_url, e.order_id, e.order_value, e.currency);
-        t.commit();
-        return ok();
-    } catch (...) {
-        return to_error(current_failure(), database_url, database_role::source);
-    }
-}
 
 struct event_recorder::connected {
     explicit connected(const std::string& url)
@@ -123,6 +104,28 @@ result<recorded_chunk> event_recorder::record(std::span<const staged_event> even
     } catch (...) {
         return to_error(current_failure(), url_, database_role::source);
     }
+}
+
+result<void> record_events(const std::string& database_url,
+                           const std::vector<recorded_event>& events)
+{
+    std::vector<staged_event> staged;
+    staged.reserve(events.size());
+    for (const recorded_event& e : events) {
+        const auto given = [](const std::string& text) {
+            return text.empty() ? std::nullopt : std::optional{text};
+        };
+        staged.push_back(
+            {.line = staged.size() + 1,
+             .values = {e.source, e.event_name, e.company_id, to_string(e.occurred_at),
+                        e.identifiers, given(e.page_url), given(e.order_id), given(e.order_value),
+                        given(e.currency), std::nullopt, std::nullopt, std::nullopt}});
+    }
+    event_recorder recorder{database_url};
+    BOOST_OUTCOME_TRY(const auto done, recorder.record(staged));
+    if (!done.refused.empty())
+        return error{errc::database_failed, done.refused.front().reason};
+    return ok();
 }
 
 } // namespace gateway

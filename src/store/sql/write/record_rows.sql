@@ -43,6 +43,129 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION gateway.utm_of IS 'The utm parameters of a URL''s query, by name.';
 
+-- What is asked of the rows themselves. This and the two after it are put in the place of their
+-- calls, and named for what they answer.
+CREATE OR REPLACE FUNCTION gateway.rows_read(p_rows gateway.recorded_row[])
+RETURNS TABLE (n bigint, line bigint, source text, event_name text, company text,
+               at timestamptz(3), identifiers jsonb, page_url text, host text, path text,
+               query text, order_id text, value numeric, currency text, updated_at timestamptz,
+               discount_code text, items_count integer)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT p.n, p.line, p.source, p.event_name, p.company, p.at, p.identifiers, p.page_url,
+           nullif(split_part(substr(p.authority, position('@' IN p.authority) + 1), ':', 1), ''),
+           CASE WHEN p.behind LIKE '/%' THEN split_part(translate(p.behind, '#', '?'), '?', 1) END,
+           nullif(split_part(split_part(p.behind, '#', 1), '?', 2), ''),
+           p.order_id, p.value, p.currency, p.updated_at, p.discount_code, p.items_count
+    FROM (SELECT a.*, substr(a.rest, length(a.authority) + 1) AS behind
+          FROM (SELECT g.*, split_part(translate(g.rest, '?#', '//'), '/', 1) AS authority
+                FROM (SELECT r.*, CASE WHEN r.company_id ~ '^[!-~]*$' THEN r.company_id
+                                  ELSE btrim(r.company_id, E' \t\n\v\f\r\u00a0') END AS company,
+                             date_trunc('milliseconds', r.occurred_at)::timestamptz(3) AS at,
+                             trim_scale(r.order_value) AS value,
+                             CASE WHEN r.page_url ~ '^[hH][tT][tT][pP][sS]?://'
+                                  THEN substr(r.page_url, position('//' IN r.page_url) + 2) END
+                                 AS rest
+                      FROM unnest(p_rows) WITH ORDINALITY AS r (
+                          line, source, event_name, company_id, occurred_at, identifiers, page_url,
+                          order_id, order_value, currency, updated_at, discount_code, items_count,
+                          n)
+                      OFFSET 0) g
+                OFFSET 0) a
+          OFFSET 0) p;
+END;
+COMMENT ON FUNCTION gateway.rows_read IS 'Rows of record_rows, numbered, with the parts of URLs.';
+
+-- Identifiers as a caller gives them, {"email": "a@b.c", "phone": ["+1...", "+1..."]}, in their
+-- normal form and order; what the subscriber is derived from; a flag for each kind with a value
+-- that identifies nobody; and what is wrong with them. No row for one that has none.
+CREATE OR REPLACE FUNCTION gateway.rows_identified(p_rows gateway.recorded_row[])
+RETURNS TABLE (n bigint, identifiers jsonb, strongest text, flags text[], wrong text)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    WITH given AS (
+        SELECT o.n, o.kind,
+               o.list -> generate_series(0, greatest(jsonb_array_length(o.list), 1) - 1) AS value
+        FROM (SELECT k.n, k.kind, CASE jsonb_typeof(k.identifiers -> k.kind)
+                         WHEN 'array' THEN k.identifiers -> k.kind
+                         ELSE jsonb_build_array(k.identifiers -> k.kind) END AS list
+              FROM (SELECT r.n, r.identifiers, jsonb_object_keys(r.identifiers) AS kind
+                    FROM unnest(p_rows) WITH ORDINALITY AS r (
+                        line, source, event_name, company_id, occurred_at, identifiers, page_url,
+                        order_id, order_value, currency, updated_at, discount_code, items_count, n)
+                    WHERE jsonb_typeof(r.identifiers) = 'object') k) o),
+    identifier AS ( -- in order, so that lists are
+        SELECT DISTINCT w.n, array_position(gateway.identifier_kinds(), w.kind) AS rank,
+               w.kind COLLATE "C" AS kind,
+               gateway.normal_identifier(w.kind, w.value) COLLATE "C" AS value,
+               w.value ~ E'[^ \t\n\v\f\r\u00a0]' AS is_given,
+               CASE WHEN array_position(gateway.identifier_kinds(), w.kind) IS NULL
+                        AND w.kind !~ '^custom:.+'
+                    THEN 'identifiers: unknown kind ' || left(w.kind, 50) || ' (known: '
+                        || array_to_string(gateway.identifier_kinds(), ', ') || ', custom:<name>)'
+                    WHEN w.type NOT IN ('string', 'null')
+                        AND (w.type <> 'number' OR w.value !~ '^-?[0-9]+$')
+                    THEN 'identifiers: ' || w.kind || ' must be a string, an integer or a list of '
+                        'them' END AS wrong
+        FROM (SELECT g.n, g.kind, g.value #>> '{}' AS value, jsonb_typeof(g.value) AS type
+              FROM given g OFFSET 0) w
+        ORDER BY 1, 2, 3, 4),
+    kind AS (
+        SELECT i.n, i.rank, i.kind, jsonb_agg(i.value) FILTER (WHERE i.value IS NOT NULL) AS list,
+               min(i.value) AS least, bool_or(i.is_given AND i.value IS NULL) AS has_invalid,
+               min(i.wrong) AS wrong
+        FROM identifier i GROUP BY i.n, i.rank, i.kind)
+    SELECT k.n, jsonb_object_agg(k.kind, k.list) FILTER (WHERE k.list IS NOT NULL),
+           (array_agg(k.kind || chr(31) || k.least) FILTER (WHERE k.list IS NOT NULL))[1],
+           array_agg(DISTINCT split_part(k.kind, ':', 1) || '_invalid')
+               FILTER (WHERE k.has_invalid),
+           min(k.wrong)
+    FROM kind k GROUP BY k.n;
+END;
+COMMENT ON FUNCTION gateway.rows_identified IS
+    'The identifiers of rows of record_rows, and what is wrong with them.';
+
+CREATE OR REPLACE FUNCTION gateway.rows_judged(
+    p_rows gateway.recorded_row[], p_companies text[])
+RETURNS TABLE (n bigint, line bigint, source text, event_name text, company text,
+               at timestamptz(3), host text, path text, query text, order_id text, value numeric,
+               currency text, discount_code text, items_count integer, ids jsonb, flags text[],
+               event_id uuid, subscriber_id uuid, wrong text[])
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT d.n, d.line, d.source, d.event_name, d.company, d.at, d.host, d.path, d.query,
+           d.order_id, d.value, d.currency, d.discount_code, d.items_count, d.ids, d.flags,
+           gateway.id_of_digest(d.digest), CASE WHEN d.subscriber_digest IS NOT NULL
+               THEN gateway.id_of_digest(d.subscriber_digest) END,
+           CASE WHEN d.wrong_rule IS NOT NULL THEN d.wrong_rule
+                WHEN d.company <> ALL (p_companies)
+                THEN ARRAY['company_id', session_user || ' may not see this company']
+                WHEN jsonb_typeof(d.identifiers) IS DISTINCT FROM 'object'
+                THEN ARRAY['identifiers', 'identifiers must be a JSON object, such as '
+                    '{"email": "jane@example.com"}']
+                WHEN d.wrong_identifiers IS NOT NULL
+                THEN ARRAY['identifiers', d.wrong_identifiers] END
+    FROM (SELECT j.*, sha256(convert_to(j.company || chr(31) || j.strongest, 'UTF8'))
+                     AS subscriber_digest,
+                 sha256(convert_to(ARRAY[
+                     j.source, j.event_name, j.company, extract(epoch FROM j.at)::text,
+                     j.ids::text, j.page_url, j.order_id, j.value::text, j.currency,
+                     extract(epoch FROM j.updated_at)::text, j.discount_code,
+                     j.items_count::text]::text, 'UTF8')) AS digest
+          FROM (SELECT g.*, coalesce(i.identifiers, '{}') AS ids, i.strongest,
+                       coalesce(i.flags, '{}') AS flags, i.wrong AS wrong_identifiers,
+                       gateway.wrong_in_recorded(
+                           g.source, g.event_name, g.company, g.at, g.page_url, g.host,
+                           g.order_id, g.value, g.currency, g.discount_code, g.items_count)
+                           AS wrong_rule
+                FROM gateway.rows_read(p_rows) g
+                LEFT JOIN gateway.rows_identified(p_rows) i ON i.n = g.n
+                OFFSET 0) j
+          OFFSET 0) d;
+END;
+COMMENT ON FUNCTION gateway.rows_judged IS
+    'Rows of record_rows with their ids, or the field that is wrong and why.';
+
 -- Records events, in their order, and says of each: its id, or the field that is wrong and why. One
 -- that is refused keeps none from being recorded. The id is a digest of the content: the same event
 -- again changes nothing. With p_skip_known one that the log has is told and not appended again;
@@ -53,11 +176,11 @@ CREATE OR REPLACE FUNCTION gateway.record_rows(
 RETURNS TABLE (line bigint, event_id uuid, is_known boolean, field text, reason text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC'
 SET enable_seqscan = off SET enable_nestloop = off SET enable_hashagg = off
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     v_now       timestamptz(3) := date_trunc('milliseconds', clock_timestamp());
     v_companies text[] := gateway.allowed_companies(session_user);
-    v_kinds     text[] := gateway.identifier_kinds();
     v_lines     bigint[];
     v_events    uuid[];
     v_known     boolean[];
@@ -65,93 +188,13 @@ DECLARE
     v_reasons   text[];
     v_rows      gateway.intake_row[];
 BEGIN
-    WITH given AS MATERIALIZED (
-        SELECT l.*, CASE WHEN substr(l.rest, length(l.authority) + 1, 1) = '/'
-                         THEN split_part(translate(substr(l.rest, length(l.authority) + 1),
-                                                   '#', '?'), '?', 1) END AS path,
-               nullif(split_part(substr(l.authority, position('@' IN l.authority) + 1), ':', 1),
-                      '') AS host
-        FROM (SELECT g.*, split_part(translate(g.rest, '?#', '//'), '/', 1) AS authority
-              FROM (SELECT r.*, CASE WHEN r.company_id ~ '^[!-~]*$' THEN r.company_id
-                                ELSE btrim(r.company_id, E' \t\n\v\f\r\u00a0') END AS company,
-                           date_trunc('milliseconds', r.occurred_at)::timestamptz(3) AS at,
-                           trim_scale(r.order_value) AS value,
-                           CASE WHEN r.page_url ~ '^[hH][tT][tT][pP][sS]?://'
-                                THEN substr(r.page_url, position('//' IN r.page_url) + 2) END
-                               AS rest
-                    FROM unnest(p_rows) WITH ORDINALITY AS r (
-                        line, source, event_name, company_id, occurred_at, identifiers, page_url,
-                        order_id, order_value, currency, updated_at, discount_code, items_count,
-                        n)
-                    OFFSET 0) g
-              OFFSET 0) l),
-    identifier AS ( -- in order, so that lists are
-        SELECT DISTINCT w.n, array_position(v_kinds, w.kind) AS rank, w.kind COLLATE "C" AS kind,
-               gateway.normal_identifier(w.kind, w.value) COLLATE "C" AS value,
-               w.value ~ E'[^ \t\n\v\f\r\u00a0]' AS is_given,
-               CASE WHEN array_position(v_kinds, w.kind) IS NULL AND w.kind !~ '^custom:.+'
-                    THEN 'identifiers: unknown kind ' || left(w.kind, 50) || ' (known: '
-                        || array_to_string(v_kinds, ', ') || ', custom:<name>)'
-                    WHEN w.type NOT IN ('string', 'null')
-                        AND (w.type <> 'number' OR w.value !~ '^-?[0-9]+$')
-                    THEN 'identifiers: ' || w.kind || ' must be a string, an integer or a list of '
-                        'them' END AS wrong
-        FROM (SELECT e.n, e.kind, e.given #>> '{}' AS value, jsonb_typeof(e.given) AS type
-              FROM (SELECT o.n, o.kind,
-                           o.list -> generate_series(0, greatest(jsonb_array_length(o.list), 1) - 1)
-                               AS given
-                    FROM (SELECT k.n, k.kind, CASE jsonb_typeof(k.identifiers -> k.kind)
-                                     WHEN 'array' THEN k.identifiers -> k.kind
-                                     ELSE jsonb_build_array(k.identifiers -> k.kind) END AS list
-                          FROM (SELECT g.n, g.identifiers, jsonb_object_keys(g.identifiers) AS kind
-                                FROM given g
-                                WHERE jsonb_typeof(g.identifiers) = 'object') k) o) e
-              OFFSET 0) w
-        ORDER BY 1, 2, 3, 4),
-    kind AS (
-        SELECT i.n, i.rank, i.kind, jsonb_agg(i.value) FILTER (WHERE i.value IS NOT NULL) AS list,
-               min(i.value) AS least, bool_or(i.is_given AND i.value IS NULL) AS has_invalid,
-               min(i.wrong) AS wrong
-        FROM identifier i GROUP BY i.n, i.rank, i.kind),
-    identity AS (
-        SELECT k.n, jsonb_object_agg(k.kind, k.list) FILTER (WHERE k.list IS NOT NULL)
-                   AS identifiers,
-               (array_agg(k.kind || chr(31) || k.least) FILTER (WHERE k.list IS NOT NULL))[1]
-                   AS strongest,
-               array_agg(DISTINCT split_part(k.kind, ':', 1) || '_invalid')
-                   FILTER (WHERE k.has_invalid) AS flags, min(k.wrong) AS wrong
-        FROM kind k GROUP BY k.n),
-    known AS (
-        SELECT e.*, k.is_known IS TRUE AS is_known
-        FROM (SELECT c.*, gateway.id_of_digest(c.digest) AS event_id
-              FROM (SELECT j.*, sha256(convert_to(j.subscriber, 'UTF8')) AS subscriber_digest,
-                       sha256(convert_to(ARRAY[j.source, j.event_name, j.company,
-                           extract(epoch FROM j.at)::text, j.ids::text, j.page_url, j.order_id,
-                           j.value::text, j.currency, extract(epoch FROM j.updated_at)::text,
-                           j.discount_code, j.items_count::text]::text, 'UTF8')) AS digest,
-                       CASE WHEN j.wrong_rule IS NOT NULL THEN j.wrong_rule
-                            WHEN j.company <> ALL (v_companies)
-                            THEN ARRAY['company_id', session_user || ' may not see this company']
-                            WHEN jsonb_typeof(j.identifiers) IS DISTINCT FROM 'object'
-                            THEN ARRAY['identifiers', 'identifiers must be a JSON object, such as '
-                                '{"email": "jane@example.com"}']
-                            WHEN j.wrong_identifiers IS NOT NULL
-                            THEN ARRAY['identifiers', j.wrong_identifiers] END AS wrong
-                    FROM (SELECT g.*, coalesce(i.identifiers, '{}') AS ids,
-                                 g.company || chr(31) || i.strongest AS subscriber,
-                                 coalesce(i.flags, '{}') AS flags, i.wrong AS wrong_identifiers,
-                                 gateway.wrong_in_recorded(
-                                     g.source, g.event_name, g.company, g.at, g.page_url, g.host,
-                                     g.order_id, g.value, g.currency, g.discount_code,
-                                     g.items_count) AS wrong_rule
-                          FROM given g LEFT JOIN identity i ON i.n = g.n
-                          OFFSET 0) j
-                    OFFSET 0) c
-              OFFSET 0) e
+    WITH known AS (
+        SELECT r.*, k.is_known IS TRUE AS is_known
+        FROM (SELECT * FROM gateway.rows_judged(p_rows, v_companies) OFFSET 0) r
         LEFT JOIN LATERAL (
             SELECT true AS is_known FROM gateway.source_event s
-            WHERE p_skip_known AND s.company_id = e.company AND s.occurred_at = e.at
-                AND s.event_id = e.event_id
+            WHERE p_skip_known AND s.company_id = r.company AND s.occurred_at = r.at
+                AND s.event_id = r.event_id
             LIMIT 1) k ON true
         OFFSET 0),
     made AS (
@@ -163,10 +206,9 @@ BEGIN
                        '","channel":"web","action":"', split_part(e.event_name, '.', 2),
                        '","source":"', e.source, '","source_event_type":"', e.event_name,
                        '","received_at":', to_json(v_now), ',"mapping_version":1',
-                       ',"quality_flags":' || to_json(e.flags || CASE WHEN e.subscriber IS NULL
+                       ',"quality_flags":' || to_json(e.flags || CASE WHEN e.subscriber_id IS NULL
                            THEN ARRAY['subscriber_missing'] ELSE '{}' END)::text,
-                       ',"subscriber_id":"' || CASE WHEN e.subscriber IS NOT NULL
-                           THEN gateway.id_of_digest(e.subscriber_digest) END || '"',
+                       ',"subscriber_id":"' || e.subscriber_id || '"',
                        ',"identifiers":' || nullif(e.ids, '{}')::text,
                        ',"link_host":' || to_json(lower(e.host))::text,
                        ',"link_path":' || to_json(CASE
