@@ -1,6 +1,6 @@
 // `record` with the real binary: a file's good lines are stored once, each bad one is told with its
 // line, and a kill costs nothing.
-#include "gateway/base/time.hpp"
+#include "e2e/readme_blocks.hpp"
 #include "support/cluster.hpp"
 #include "support/process.hpp"
 #include "support/reference.hpp"
@@ -186,6 +186,60 @@ TEST_F(RecordCommandTest, IsOfTheSourcesRole)
     EXPECT_EQ(one.errors, "line 3: company_id: record_one may not see this company\n");
     EXPECT_EQ(value(url_, "SELECT string_agg(company_id, ',') FROM gateway.source_event"), "C");
     query(url_, "DELETE FROM gateway.company_access; DROP ROLE record_nobody, record_one");
+}
+
+// README's file, by the command that stands below it.
+TEST_F(RecordCommandTest, ReadmesFileIsRecordedAsItIsShown)
+{
+    const auto shown = lines_of(block_of("$ cat shop.csv"));
+    const auto typed = std::find_if(shown.begin(), shown.end(), [](const auto& line) {
+        return line.starts_with("$ attentive-gateway record");
+    });
+    ASSERT_NE(typed, shown.end());
+    std::string csv;
+    std::string answer;
+    for (auto line = shown.begin() + 1; line != typed; ++line)
+        csv += *line + "\n";
+    for (auto line = typed + 1; line != shown.end(); ++line)
+        answer += *line + "\n";
+
+    const auto done = record(
+        {"--csv", file("shop.csv", csv), "--source", "shop", "--company", "MDc6Q29tcGFueTkw"});
+
+    EXPECT_EQ(done.exit_code, 3);
+    EXPECT_EQ(done.errors + done.output, answer);
+    EXPECT_THAT(*typed, HasSubstr("--csv shop.csv --source shop --company MDc6Q29tcGFueTkw"));
+}
+
+// Shopify's REST Admin API: a cart, its checkout, its order and what became of it.
+TEST_F(RecordCommandTest, ShopifysWebhooksBecomeOneCustomersEvents)
+{
+    const std::string example = GATEWAY_SOURCE_DIR "/config/shopify/";
+    const auto read = run({"jq", "-c", "-f", example + "events.jq", example + "webhooks.ndjson"});
+    ASSERT_EQ(read.exit_code, 0) << read.errors;
+
+    const auto done =
+        record({"--ndjson", "-", "--source", "shopify", "--company", "C"}, read.output);
+    EXPECT_EQ(done.output, "recorded  7\nknown     0\nrefused   0\n") << done.errors;
+    ASSERT_EQ(stored(), "7");
+    while (value(url_, "SELECT events FROM gateway.project(1000)") != "0") {
+    }
+
+    EXPECT_EQ(query(url_, "SELECT order_id, order_value, refunds, net_value, is_cancelled,"
+                          " discount_code, items_count FROM report.attributed_orders ORDER BY 1"),
+              (text_rows{{"5820982911946", "84.2", "42.1", "42.1", "f", "WELCOME15", "2"},
+                         {"5820982911947", "12.5", "12.5", "0", "t", "NULL", "1"}}));
+    EXPECT_EQ(query(url_, "SELECT cart_updates, checkouts, orders, ended_at - started_at"
+                          " FROM report.sessions"),
+              (text_rows{{"1", "1", "1", "00:08:00"}}))
+        << "the cart of nobody is hers who checked out";
+    EXPECT_EQ(value(url_, "SELECT count(DISTINCT profile_id) FROM report.source_event"), "2");
+    EXPECT_NE(run({"jq", "-c", "-f", example + "events.jq"},
+                  {.input = R"({"topic":"orders/create","payload":{"id":820982911946154508}})",
+                   .environment = {}})
+                  .exit_code,
+              0)
+        << "an id that jq rounds is another order's";
 }
 
 } // namespace

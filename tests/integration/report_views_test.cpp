@@ -103,6 +103,17 @@ std::vector<view> views_of_events()
              &reference::click_to_site}};
 }
 
+std::vector<view> views_of_the_site()
+{
+    return {{"company_id, " + millis("started_at") + ", profile_id, " + millis("ended_at") +
+                 ", page_views, orders, link_path FROM report.sessions",
+             &reference::sessions},
+            {"company_id, day, channel, message_key, utm_campaign, clickers, page_visitors,"
+             " cart_visitors, checkout_visitors, buyers, page_rate, cart_rate, checkout_rate,"
+             " order_rate, conversion_rate FROM report.funnel",
+             &reference::funnel}};
+}
+
 std::vector<view> views_of_people()
 {
     return {{"company_id, profile_id, channel, subscription_type, is_subscribed,"
@@ -169,7 +180,7 @@ protected:
     {
         snapshot db{url_, zone};
         const reference truth{story_, {0, -5, 9}, db.now_micros};
-        for (const auto& views : {views_of_events(), views_of_people()}) {
+        for (const auto& views : {views_of_events(), views_of_the_site(), views_of_people()}) {
             for (const auto& v : views)
                 EXPECT_EQ(db.rows(v.select), sorted((truth.*v.told)())) << zone << ": " << v.select;
         }

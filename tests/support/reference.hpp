@@ -4,6 +4,7 @@
 
 #include "gateway/base/uuid.hpp"
 #include "gateway/demo/story.hpp"
+#include "support/site.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -46,6 +47,8 @@ public:
     text_rows current_subscribers() const;
     text_rows subscriber_consent() const;
     text_rows message_performance() const;
+    text_rows sessions() const;
+    text_rows funnel() const;
 
 private:
     // An opt-in or opt-out, with what was decided before it.
@@ -92,6 +95,7 @@ private:
     bool is_suspect(const story_fact& f) const;
     const story_fact* credited(const story_fact& order) const;
     std::vector<placed_order> orders() const;
+    std::vector<site_event> site_events(const std::string& company) const;
     std::vector<const story_fact*> of_same_profile(const story_fact& f) const;
 
     std::vector<story_fact> facts_; // oldest first

@@ -15,7 +15,8 @@ namespace {
 using nlohmann::json;
 
 const std::vector<std::string> identifier_kinds = {
-    "attentive_external_id", "phone", "email", "client_user_id", "shopify_id", "klaviyo_id"};
+    "attentive_external_id", "phone", "email", "client_user_id", "shopify_id", "klaviyo_id",
+    "anonymous_id"};
 
 std::optional<event_field> field_named(const std::string& name)
 {

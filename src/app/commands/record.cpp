@@ -333,12 +333,12 @@ std::vector<command> record_commands()
         {"record",
          "(--csv FILE | --ndjson FILE) [--source NAME] [--company ID] [--rejects FILE] "
          "[--ignore-unknown]",
-         "Record a file of a shop's own events: orders, page views",
+         "Record a file of a shop's own events: orders, carts, page views",
          R"(
 The fields are those of gateway.record_event: source, event_name, company_id, occurred_at,
 identifiers, page_url, order_id, order_value, currency, updated_at, discount_code, items_count.
 Identifiers may stand by themselves: email, phone, attentive_external_id, client_user_id,
-shopify_id, klaviyo_id, custom:<name>. An empty cell is none; times name their zone.
+shopify_id, klaviyo_id, anonymous_id, custom:<name>. An empty cell is none; times name their zone.
 Needs the rights of gateway_source. The good lines are recorded, each refused one is told with
 its number, field and reason. The same event twice is once: after a failure or a kill run it
 again, and the rest is recorded. It returns 3 when lines were refused.

@@ -117,6 +117,7 @@ BEGIN
         gateway.message_member, gateway.message_stats, gateway.subject_vote,
         gateway.subject_bridge, gateway.subject_line, gateway.engagement, gateway.feed_day,
         gateway.local_day, gateway.current_order, gateway.timeline, gateway.attribution_rule,
+        gateway.funnel_known,
         gateway.suspect_rule TO gateway_reader;
     GRANT EXECUTE ON FUNCTION gateway.count_members, gateway.projected_until TO gateway_reader;
 END $$;

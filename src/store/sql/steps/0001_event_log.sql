@@ -160,6 +160,9 @@ CREATE INDEX source_event_position ON gateway.source_event (position);
 -- Clicks, replies and orders are rare among sends: without this index a report of them reads all.
 CREATE INDEX source_event_response ON gateway.source_event (company_id, action, occurred_at)
     WHERE action IN ('link_clicked', 'inbound_received', 'completed');
+-- What happened on a shop's site is rare among sends too, and asked for by its kind.
+CREATE INDEX source_event_web ON gateway.source_event (company_id, event_name, occurred_at)
+    WHERE channel = 'web';
 -- Opt-outs whose person is not known are few, and somebody has to see each.
 CREATE INDEX source_event_nobody ON gateway.source_event (company_id, occurred_at)
     WHERE action = 'unsubscribed' AND subscriber_id IS NULL;

@@ -51,7 +51,8 @@ COMMENT ON FUNCTION gateway.digest_id IS
 
 CREATE OR REPLACE FUNCTION gateway.identifier_kinds() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN '{attentive_external_id,phone,email,client_user_id,shopify_id,klaviyo_id}'::text[];
+RETURN '{attentive_external_id,phone,email,client_user_id,shopify_id,klaviyo_id,anonymous_id}'
+    ::text[];
 COMMENT ON FUNCTION gateway.identifier_kinds IS
     'Kinds of identifiers but custom ones, the strongest first.';
 

@@ -17,10 +17,10 @@ RETURN CASE
     WHEN source IS NULL OR source !~ '^[a-z][a-z0-9_.-]{0,49}$' OR source = 'attentive'
         THEN ARRAY['source', 'source must name the recording system in lower case, such as shop; '
             'attentive is the gateway''s own']
-    WHEN event_name IS NULL OR event_name NOT IN ('page.viewed', 'order.completed',
-            'order.refunded', 'order.cancelled')
-        THEN ARRAY['event_name', 'event_name must be page.viewed, order.completed, order.refunded '
-            'or order.cancelled']
+    WHEN event_name IS NULL OR event_name NOT IN ('page.viewed', 'product.viewed', 'cart.updated',
+            'checkout.started', 'order.completed', 'order.refunded', 'order.cancelled')
+        THEN ARRAY['event_name', 'event_name must be page.viewed, product.viewed, cart.updated, '
+            'checkout.started, order.completed, order.refunded or order.cancelled']
     WHEN company_id IS NULL OR octet_length(company_id) NOT BETWEEN 1 AND 200
         THEN ARRAY['company_id', 'company_id must be the company_id of Attentive''s events, 1 to '
             '200 bytes']
@@ -29,11 +29,22 @@ RETURN CASE
         THEN ARRAY['occurred_at', 'occurred_at must be a time from 2012 to 2099']
     WHEN page_url IS NOT NULL AND page_host IS NULL
         THEN ARRAY['page_url', 'page_url must begin with http:// or https:// and a host']
-    WHEN event_name = 'page.viewed' AND (page_url IS NULL OR order_id IS NOT NULL
-            OR order_value IS NOT NULL OR currency IS NOT NULL)
+    WHEN event_name IN ('page.viewed', 'product.viewed') AND (page_url IS NULL
+            OR order_id IS NOT NULL OR order_value IS NOT NULL OR currency IS NOT NULL)
         THEN ARRAY[CASE WHEN page_url IS NULL THEN 'page_url' WHEN order_id IS NOT NULL
                         THEN 'order_id' WHEN order_value IS NOT NULL THEN 'order_value'
-                        ELSE 'currency' END, 'page.viewed takes a page_url, and no order']
+                        ELSE 'currency' END, event_name || ' takes a page_url, and no order']
+    WHEN event_name IN ('cart.updated', 'checkout.started')
+            AND (octet_length(order_id) > 200
+            OR event_name = 'cart.updated' AND order_id IS NOT NULL
+            OR (order_value IS NULL) <> (currency IS NULL) OR order_value < 0
+            OR order_value >= 1e15 OR order_value = 'NaN' OR currency !~ '^[A-Z]{3}$')
+        THEN ARRAY[CASE WHEN octet_length(order_id) > 200 OR event_name = 'cart.updated'
+                        AND order_id IS NOT NULL THEN 'order_id' WHEN currency !~ '^[A-Z]{3}$'
+                        OR currency IS NULL AND order_value IS NOT NULL THEN 'currency'
+                        ELSE 'order_value' END,
+            event_name || ' takes what is in it as order_value (0 or more) with its currency (ISO '
+            '4217), or neither; order_id is of checkout.started alone']
     WHEN event_name = 'order.cancelled' AND (coalesce(btrim(order_id), '') = ''
             OR octet_length(order_id) > 200)
         THEN ARRAY['order_id', 'order.cancelled needs order_id']
@@ -47,13 +58,14 @@ RETURN CASE
                         THEN 'currency' ELSE 'order_value' END,
             event_name || ' needs order_id, order_value (0 or more) and currency (ISO 4217, such '
             'as USD)']
-    WHEN event_name <> 'order.completed'
+    WHEN event_name NOT IN ('order.completed', 'checkout.started', 'cart.updated')
             AND (discount_code IS NOT NULL OR items_count IS NOT NULL)
             OR octet_length(discount_code) > 200 OR items_count < 0
-        THEN ARRAY[CASE WHEN octet_length(discount_code) > 200 OR event_name <> 'order.completed'
-                        AND discount_code IS NOT NULL THEN 'discount_code'
+        THEN ARRAY[CASE WHEN octet_length(discount_code) > 200 OR discount_code IS NOT NULL
+                        AND coalesce(items_count, 0) >= 0 THEN 'discount_code'
                         ELSE 'items_count' END, 'discount_code (at most 200 bytes) and '
-            'items_count (0 or more) are of order.completed'] END;
+            'items_count (0 or more) are of order.completed, checkout.started and cart.updated']
+    END;
 COMMENT ON FUNCTION gateway.wrong_in_recorded IS
     'The field of an event of another source that is wrong, and why; null when none is.';
 
@@ -88,7 +100,8 @@ BEGIN
     RETURN v_done.event_id;
 END $$;
 COMMENT ON FUNCTION gateway.record_event IS
-    'Records page.viewed, order.completed (an order as it is now: told again, the newest is it), '
-    'order.refunded (order_value: what is given back) or order.cancelled of another source and '
-    'returns the event''s id; the same content again changes nothing. Keeps host and path of the '
-    'page, not its query.';
+    'Records page.viewed, product.viewed, cart.updated or checkout.started (Segment, "Ecommerce '
+    'Spec": Product Viewed, Cart Viewed, Checkout Started), order.completed (an order as it is '
+    'now: told again, the newest is it), order.refunded (order_value: what is given back) or '
+    'order.cancelled of another source and returns the event''s id; the same content again changes '
+    'nothing. Keeps host, path and utm values of the page, not the rest of its query.';

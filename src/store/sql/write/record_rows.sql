@@ -215,6 +215,8 @@ BEGIN
                            WHEN e.path ~ '[@%]|([0-9][^0-9]*){7}' -- else there is nothing to mask
                            THEN gateway.masked(e.path, coalesce(e.ids -> 'phone', '[]'))
                            ELSE e.path END)::text,
+                       ',' || nullif(btrim(CASE WHEN e.query ~* 'utm|%' THEN gateway.utm_of(
+                           e.query, coalesce(e.ids -> 'phone', '[]')) END::text, '{}'), ''),
                        ',"order_id":' || to_json(e.order_id)::text,
                        ',"order_value":' || e.value, ',"currency":' || to_json(e.currency)::text,
                        ',"discount_code":' || CASE WHEN btrim(e.discount_code) <> ''
