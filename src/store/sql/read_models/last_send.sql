@@ -111,8 +111,8 @@ BEGIN
         SELECT a.company_id, a.subscriber_id, a.channel, x.occurred_at, x.event_id
         FROM (SELECT u.*, m.mate FROM unnest(p_asked) AS u
               CROSS JOIN LATERAL unnest(u.mates) AS m (mate) OFFSET 0) a
-        JOIN gateway.subscriber_event x ON x.company_id = a.company_id AND x.subscriber_id = a.mate
-            AND x.channel = a.channel AND x.action = 'unsubscribed')
+        JOIN gateway.subscriber_event x ON x.company_id = a.company_id
+            AND x.subscriber_id = a.mate AND x.channel = a.channel AND x.action = 'unsubscribed')
     SELECT r.company_id, r.subscriber_id, r.channel, r.occurred_at::timestamptz, r.event_id,
            NULL::tid
     FROM reaching r
