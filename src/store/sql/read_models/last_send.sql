@@ -251,7 +251,8 @@ BEGIN
             WHERE x.company_id = a.company_id AND x.subscriber_id = a.subscriber_id
                 AND x.occurred_at >= a.occurred_at - interval '1 second'
                 AND x.occurred_at <= a.occurred_at + interval '1 second'
-                AND x.channel = a.channel AND x.action = 'link_clicked') c ON a.action = 'link_clicked' AND a.has_click_beside) n
+                AND x.channel = a.channel AND x.action = 'link_clicked') c
+            ON a.action = 'link_clicked' AND a.has_click_beside) n
     WHERE n.row_id IS NULL OR n.is_gone OR (n.sent_key, n.sent_at, n.is_suspect)
         IS DISTINCT FROM (n.now_key, n.now_at, n.now_suspect);
 END $$;
