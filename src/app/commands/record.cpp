@@ -3,7 +3,7 @@
 #include "gateway/store/record.hpp"
 #include "app/commands/command.hpp"
 #include "app/commands/event_lines.hpp"
-#include "app/console/csv.hpp"
+#include "app/console/csv_reader.hpp"
 #include "app/console/print.hpp"
 #include "app/console/progress_display.hpp"
 #include "app/console/table.hpp"

@@ -1,4 +1,4 @@
-#include "app/console/csv.hpp"
+#include "app/console/csv_reader.hpp"
 
 #include <algorithm>
 #include <utility>

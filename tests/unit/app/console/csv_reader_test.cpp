@@ -1,5 +1,5 @@
 // CSV as RFC 4180 has it, and what is none: told by its line, and without loss of what follows.
-#include "app/console/csv.hpp"
+#include "app/console/csv_reader.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -36,7 +36,7 @@ std::vector<std::string> records_of(const std::string& text, std::size_t block =
     return out;
 }
 
-TEST(CsvTest, ReadsWhatRfc4180Allows)
+TEST(CsvReaderTest, ReadsWhatRfc4180Allows)
 {
     const std::string text = "\xEF\xBB\xBF"
                              "a,b\r\n"
@@ -52,7 +52,7 @@ TEST(CsvTest, ReadsWhatRfc4180Allows)
     EXPECT_THAT(records_of("\xEF\xBB"), ElementsAre("1: \xEF\xBB"));
 }
 
-TEST(CsvTest, AFaultCostsItsLineAndNoOther)
+TEST(CsvReaderTest, AFaultCostsItsLineAndNoOther)
 {
     EXPECT_THAT(records_of("a,\"b\nc,d\n\"e\",f\n"),
                 ElementsAre("1! text behind the quote that closes a cell", "2: c|d", "3: e|f"));
@@ -63,7 +63,7 @@ TEST(CsvTest, AFaultCostsItsLineAndNoOther)
                 ElementsAre("1! text behind the quote that closes a cell", "2: d"));
 }
 
-TEST(CsvTest, HoldsNoMoreThanARecord)
+TEST(CsvReaderTest, HoldsNoMoreThanARecord)
 {
     const std::string line(50, 'x');
     const auto plain = records_of(line + "\nb\n", 7, 20);
@@ -74,7 +74,7 @@ TEST(CsvTest, HoldsNoMoreThanARecord)
                 ElementsAre("1! a quote that is not closed within 20 bytes", "2: b", "3: c|d"));
 }
 
-TEST(CsvTest, WritesWhatItReads)
+TEST(CsvReaderTest, WritesWhatItReads)
 {
     const std::string row = csv_row({"a", "b,\"c\"", "two\nlines", ""});
 
