@@ -37,6 +37,11 @@ TEST(RecordSiteTest, APageKeepsItsUtmValuesAsAClickDoes)
     const std::vector<std::string> queries = {
         "utm_source=attentive&utm_medium=sms&utm_campaign=week-1&utm_content=a&utm_term=b",
         "UTM_Source=a+b%20c&utm_source=z",
+        "uTm_Source=a&utm_source=z",
+        "xutm_source=a",
+        "utm_source=&utm_source=x",
+        "utm_campaign=2065550144",
+        "utm_term=a=b&utm_term=c",
         "utm_source=&utm_source=%20&utm_source=third",
         "%75tm_term=x%2By&utm_campaign",
         "utm_campaign=kim%40lindenpost.net&utm_content=+12065550144",
