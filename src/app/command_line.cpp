@@ -9,7 +9,8 @@ namespace gateway {
 namespace {
 
 constexpr const char* overview =
-    "Exit codes: 0 done, 1 failed, 2 arguments or configuration are wrong.\n"
+    "Exit codes: 0 done, 1 failed, 2 arguments or configuration are wrong, 3 done but for lines\n"
+    "of a file that were refused.\n"
     "The configuration is --config FILE, else $ATTENTIVE_GATEWAY_CONFIG, else\n"
     "/etc/attentive-gateway/gateway.toml.\n\n"
     "Start here:\n"

@@ -59,6 +59,8 @@ const std::map<std::string, std::string> treatment = {
     {"attentive-gateway report attributed_orders", "ADeployment"},
     {"journalctl -u", "needs systemd's journal; JournalTest stands in for it"},
     {"ssh -L", "needs another host"},
+    {"$ cat shop.csv", "RecordCommandTest"},
+    {"jq -c -f events.jq", "RecordCommandTest has the same with the database of the test"},
     {"sudo -u postgres pg_dump", "ADeployment"},
     {"sudo -u postgres createdb restored", "ADeployment"},
     {"$ attentive-gateway audience", "TheDemosDatabase"},

@@ -132,10 +132,21 @@ inline std::vector<view> views_of_companies_and_addresses()
              &reference::pii_inbound_messages}};
 }
 
+inline std::vector<view> views_of_the_site()
+{
+    return {{"company_id, " + millis_of("started_at") + ", profile_id, " + millis_of("ended_at") +
+                 ", page_views, orders, link_path FROM report.sessions",
+             &reference::sessions},
+            {"company_id, day, channel, message_key, utm_campaign, clickers, page_visitors,"
+             " cart_visitors, checkout_visitors, buyers, page_rate, cart_rate, checkout_rate,"
+             " order_rate, conversion_rate FROM report.funnel",
+             &reference::funnel}};
+}
+
 inline std::vector<view> compared_views()
 {
     auto all = views_of_events();
-    for (auto& views : {views_of_people(), views_of_companies_and_addresses()})
+    for (auto& views : {views_of_people(), views_of_companies_and_addresses(), views_of_the_site()})
         all.insert(all.end(), views.begin(), views.end());
     return all;
 }

@@ -31,6 +31,7 @@ TEST(ReportTest, ShowEventsThatAreNotProjectedYet)
                          " - (SELECT count(*) FROM report.click_to_site)"),
               "0");
     EXPECT_NE(value(url, "SELECT count(*) FROM report.inbound_messages"), "0");
+    project_all(url); // orders are a read model
     EXPECT_NE(value(url, "SELECT count(*) FROM report.attributed_orders"), "0");
 }
 

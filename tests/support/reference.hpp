@@ -4,6 +4,7 @@
 
 #include "gateway/base/uuid.hpp"
 #include "gateway/demo/story.hpp"
+#include "support/site.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -60,6 +61,8 @@ public:
     text_rows pii_subscriber() const;
     text_rows address_consent() const;
     text_rows pii_inbound_messages() const;
+    text_rows sessions() const;
+    text_rows funnel() const;
 
 private:
     // An opt-in or opt-out as one of a type, with what was decided on that before it.
@@ -118,6 +121,7 @@ private:
     std::string message_name(const story_fact* touch) const;
     std::vector<placed_order> orders() const;
     std::vector<std::string> audience_row(const consent_step& last) const;
+    std::vector<site_event> site_events(const std::string& company) const;
     std::vector<const story_fact*> of_same_profile(const story_fact& f) const;
 
     std::vector<story_fact> facts_; // oldest first

@@ -3,6 +3,7 @@
 #include "app/config/read_file.hpp"
 #include "app/config/secrets.hpp"
 #include "app/console/print.hpp"
+#include "app/console/progress_display.hpp"
 #include "gateway/client/sender.hpp"
 #include "gateway/demo/samples.hpp"
 
@@ -12,50 +13,7 @@
 namespace gateway {
 namespace {
 
-using clock = std::chrono::steady_clock;
-
 constexpr std::size_t body_bytes_max = 64U << 20U;
-
-// A bar on a terminal, a line every few seconds elsewhere, nothing for a run of a moment.
-class progress_display {
-public:
-    explicit progress_display(std::uint64_t count) : count_(count) {}
-
-    void show(std::uint64_t done)
-    {
-        if (!bar_ && clock::now() - shown_ < std::chrono::seconds{5})
-            return;
-        shown_ = clock::now();
-        const std::chrono::duration<double> elapsed = shown_ - started_;
-        const double rate = elapsed.count() > 0 ? static_cast<double>(done) / elapsed.count() : 0;
-        const double share = static_cast<double>(done) / static_cast<double>(count_);
-        const int percent = static_cast<int>(share * 100);
-        if (!bar_) {
-            print_error("{} of {} ({} %), {:.0f}/s\n", done, count_, percent, rate);
-            return;
-        }
-        std::string bar(bar_width, '.');
-        const auto filled = static_cast<std::size_t>(share * static_cast<double>(bar_width));
-        bar.replace(0, filled, filled, '#');
-        print_error("\r[{}] {:3} %  {} of {}  {:.0f}/s \x1b[K", bar, percent, done, count_, rate);
-        drawn_ = true;
-    }
-
-    void finish() const
-    {
-        if (drawn_)
-            std::fputs("\r\x1b[K", stderr);
-    }
-
-private:
-    static constexpr std::size_t bar_width = 32;
-
-    std::uint64_t count_;
-    bool bar_ = ::isatty(STDERR_FILENO) == 1;
-    bool drawn_ = false;
-    clock::time_point started_ = clock::now();
-    clock::time_point shown_ = started_;
-};
 
 // "850 µs", "3.42 ms", "1.20 s"
 std::string shown(std::chrono::microseconds d)

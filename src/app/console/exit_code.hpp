@@ -11,8 +11,9 @@
 namespace gateway {
 
 inline constexpr int exit_ok = 0;
-inline constexpr int exit_failed = 1; // the work could not be done
-inline constexpr int exit_usage = 2;  // arguments or configuration are wrong
+inline constexpr int exit_failed = 1;  // the work could not be done
+inline constexpr int exit_usage = 2;   // arguments or configuration are wrong
+inline constexpr int exit_refused = 3; // done, but for lines of a file that were refused
 
 // Says on standard error what failed. Returns the exit code for it.
 int report_failure(const error& e);

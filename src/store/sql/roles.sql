@@ -121,6 +121,7 @@ BEGIN
         gateway.message_member, gateway.message_stats, gateway.subject_vote,
         gateway.subject_bridge, gateway.subject_line, gateway.engagement, gateway.feed_day,
         gateway.current_order, gateway.local_day, gateway.timeline, gateway.attribution_rule,
+        gateway.funnel_known,
         gateway.suspect_rule TO gateway_reader;
     GRANT EXECUTE ON FUNCTION gateway.count_members, gateway.projected_until TO gateway_reader;
 END $$;
@@ -182,7 +183,8 @@ BEGIN
     END IF;
     IF to_regrole('gateway_source') IS NOT NULL THEN
         GRANT USAGE ON SCHEMA gateway TO gateway_source;
-        GRANT EXECUTE ON FUNCTION gateway.record_event TO gateway_source;
+        GRANT EXECUTE ON FUNCTION gateway.record_event, gateway.record_rows
+            TO gateway_source;
     END IF;
     RETURN v_missing;
 END $$;

@@ -24,7 +24,8 @@ SELECT gateway.describe('gateway.identity_rule',
     ['subscribers_max', 'A value shared by more subscribers is a hub (a shop''s phone, a '
         'family''s mailbox) and joins none of them.'],
     ['kind', 'Of identifiers: attentive_external_id, phone, email, client_user_id, klaviyo_id, '
-        'shopify_id, custom:<name>.'],
+        'shopify_id, anonymous_id (Segment''s anonymousId: a visitor''s browser before anybody '
+        'signed in there), custom:<name>.'],
     ['passes_after', 'A phone number is another person''s once it is opted in to SMS under another '
         'external_id, this long or longer after it was opted out: it joins those before to nobody '
         'after. 45 days is how long a number of North America lies idle at least before it is '

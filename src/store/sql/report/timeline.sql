@@ -55,6 +55,8 @@ AS $$
         WHEN 'refunded' THEN concat_ws(' ', 'Was given back', e.order_value, e.currency,
                                        'of order ' || e.order_id)
         WHEN 'cancelled' THEN concat_ws(' ', 'Cancelled order', e.order_id)
+        WHEN 'updated' THEN concat_ws(' ', 'Changed the cart', 'to ' || e.order_value, e.currency)
+        WHEN 'started' THEN concat_ws(' ', 'Began to check out', e.order_value, e.currency)
         WHEN 'viewed' THEN concat_ws(' ', 'Viewed', coalesce(w.link, 'a page'))
         ELSE e.event_name END
     FROM (SELECT CASE e.channel WHEN 'sms' THEN 'SMS' WHEN 'email' THEN 'e-mail'

@@ -115,6 +115,25 @@ CREATE TYPE gateway.event_row AS (
 COMMENT ON TYPE gateway.event_row IS
     'A source event as the applier sends it: gateway.source_event without what the database adds.';
 
+-- What gateway.record_event takes, many at once.
+CREATE TYPE gateway.recorded_row AS (
+    line          bigint,
+    source        text,
+    event_name    text,
+    company_id    text,
+    occurred_at   timestamptz,
+    identifiers   jsonb,
+    page_url      text,
+    order_id      text,
+    order_value   numeric,
+    currency      text,
+    updated_at    timestamptz,
+    discount_code text,
+    items_count   integer
+);
+COMMENT ON TYPE gateway.recorded_row IS
+    'An event of another source as gateway.record_rows takes it; line is the caller''s number.';
+
 -- First what the database adds, or gateway.record_event alone gives, then what the applier sends:
 -- events are written as SELECT position, NULL, NULL, NULL, NULL, NULL, e.*.
 CREATE TABLE gateway.source_event (
@@ -143,6 +162,9 @@ CREATE INDEX source_event_response ON gateway.source_event (company_id, action, 
     WHERE action IN ('link_clicked', 'inbound_received', 'completed');
 CREATE INDEX source_event_attribute ON gateway.source_event (company_id, attribute_name)
     WHERE action = 'attribute_set';
+-- What happened on a shop's site is rare among sends too, and asked for by its kind.
+CREATE INDEX source_event_web ON gateway.source_event (company_id, event_name, occurred_at)
+    WHERE channel = 'web';
 -- Opt-outs whose person is not known are few, and somebody has to see each.
 CREATE INDEX source_event_nobody ON gateway.source_event (company_id, occurred_at)
     WHERE action = 'unsubscribed' AND subscriber_id IS NULL;

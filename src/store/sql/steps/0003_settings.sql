@@ -9,7 +9,7 @@ CREATE TABLE gateway.identity_rule (
 );
 INSERT INTO gateway.identity_rule (kind, subscribers_max) VALUES
     ('attentive_external_id', 5), ('client_user_id', 5), ('shopify_id', 5), ('klaviyo_id', 5),
-    ('email', 5), ('phone', 5),
+    ('email', 5), ('phone', 5), ('anonymous_id', 5), ('erased:anonymous_id', 5),
     ('erased:attentive_external_id', 5), ('erased:client_user_id', 5), ('erased:shopify_id', 5),
     ('erased:klaviyo_id', 5), ('erased:email', 5), ('erased:phone', 5);
 UPDATE gateway.identity_rule SET passes_after = '45 days' WHERE kind IN ('phone', 'erased:phone');
