@@ -1,6 +1,7 @@
 // When to take a step, how large, and how long to rest behind it. Two threads: one applies the
-// intake to the log, the other the log to the read models. Neither waits for the other, so that a
-// backlog of one does not hold up the other, and two processors are of use.
+// intake to the log, the other the log to the read models. Whichever has a backlog waits for
+// nobody, so that two processors are of use; while both keep up they take turns, and leave a
+// processor to the intake.
 #include "gateway/store/applier.hpp"
 #include "gateway/base/log.hpp"
 #include "gateway/base/log_limit.hpp"
@@ -13,6 +14,7 @@
 #include "store/database/schema.hpp"
 
 #include <algorithm>
+#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -46,31 +48,68 @@ clock::duration rest_behind(clock::duration step, bool is_full, double factor,
     return std::max(rest, std::chrono::duration_cast<clock::duration>(factor * step));
 }
 
-// From the intake to the log.
-class applying : public step_loop::session {
+// What both threads do one at a time, unless one is behind or the other hangs.
+class by_turns : public step_loop::session {
 public:
-    applying(const applier_settings& settings, call_deadlines& deadlines)
-        : settings_(settings), session_{settings.database_url,
-                                        settings.map,
-                                        deadlines,
-                                        {{.deliveries_max = settings.deliveries_max},
-                                         settings.step_deadline}}
+    by_turns(const applier_settings& settings, std::mutex& turn) : settings_(settings), turn_(turn)
+    {
+    }
+
+    clock::duration step() final
+    {
+        std::unique_lock turn{turn_, std::defer_lock};
+        if (!is_behind_ && !turn.try_lock() && ++passed_ < passed_max)
+            return turn_pause;
+        passed_ = 0;
+        const auto start = clock::now();
+        const auto done = take_step();
+        is_behind_ = done.is_full;
+        return rest_behind(clock::now() - start, done.is_full, done.rest_factor,
+                           settings_.idle_pause);
+    }
+
+protected:
+    struct step_done {
+        bool is_full;
+        double rest_factor;
+    };
+    virtual step_done take_step() = 0;
+
+    const applier_settings& settings_;
+
+private:
+    static constexpr std::chrono::milliseconds turn_pause{10};
+    static constexpr int passed_max = 20;
+
+    std::mutex& turn_;
+    bool is_behind_ = false;
+    int passed_ = 0; // turns that the other had, in a row
+};
+
+// From the intake to the log.
+class applying : public by_turns {
+public:
+    applying(const applier_settings& settings, std::mutex& turn, call_deadlines& deadlines)
+        : by_turns(settings, turn), session_{settings.database_url,
+                                             settings.map,
+                                             deadlines,
+                                             {{.deliveries_max = settings.deliveries_max},
+                                              settings.step_deadline}}
     {
     }
 
     pqxx::connection& connection() override { return session_.connection(); }
-    clock::duration step() override;
 
 private:
-    const applier_settings& settings_;
+    step_done take_step() override;
+
     apply_session session_;
     int refused_in_a_row_ = 0;
     log_limit refused_log_{std::chrono::minutes{10}};
 };
 
-clock::duration applying::step()
+by_turns::step_done applying::take_step()
 {
-    const auto start = clock::now();
     const auto others =
         refused_in_a_row_ >= refusals_max ? takes_others::yes : takes_others::unknown;
     ++refused_in_a_row_; // unless it comes back
@@ -86,15 +125,14 @@ clock::duration applying::step()
                   "others go on",
                   {{"attentive.delivery.count", round.refused},
                    {"db.response.status_code", round.refusal}});
-    return rest_behind(clock::now() - start, round.deliveries >= settings_.deliveries_max,
-                       round.done.rest_factor, settings_.idle_pause);
+    return {round.deliveries >= settings_.deliveries_max, round.done.rest_factor};
 }
 
 // From the log to the read models.
-class projecting : public step_loop::session {
+class projecting : public by_turns {
 public:
-    projecting(const applier_settings& settings, call_deadlines& deadlines)
-        : settings_(settings), deadlines_(deadlines),
+    projecting(const applier_settings& settings, std::mutex& turn, call_deadlines& deadlines)
+        : by_turns(settings, turn), deadlines_(deadlines),
           database_({.url = settings.database_url,
                      .application = "attentive-gateway projector",
                      .statement_timeout = settings.step_deadline}),
@@ -105,15 +143,15 @@ public:
     }
 
     pqxx::connection& connection() override { return database_.connection(); }
-    clock::duration step() override;
 
 private:
+    step_done take_step() override;
+
     call_deadlines::guard within_deadline()
     {
         return {deadlines_, connection().sock(), settings_.step_deadline};
     }
 
-    const applier_settings& settings_;
     call_deadlines& deadlines_;
     database database_;
     plan_renewal renew_plans_;
@@ -121,9 +159,8 @@ private:
     log_limit set_aside_log_;
 };
 
-clock::duration projecting::step()
+by_turns::step_done projecting::take_step()
 {
-    const auto start = clock::now();
     const auto limit = within_deadline();
     const std::size_t asked = std::exchange(events_max_, std::max<std::size_t>(events_max_ / 2, 1));
     pqxx::nontransaction t{connection()};
@@ -136,8 +173,7 @@ clock::duration projecting::step()
                   "{attentive.event.count} events hold a value that the read models refuse and "
                   "were set aside: see gateway.set_aside",
                   {{"attentive.event.count", set_aside}});
-    return rest_behind(clock::now() - start, done[0].as<std::size_t>() >= asked,
-                       done[2].as<double>(), settings_.idle_pause);
+    return {done[0].as<std::size_t>() >= asked, done[2].as<double>()};
 }
 
 } // namespace
@@ -146,12 +182,13 @@ struct applier::implementation {
     explicit implementation(applier_settings s) : settings(std::move(s)) {}
 
     const applier_settings settings;
+    std::mutex turn;
     step_loop to_log{
         "applier",
         settings.database_url,
         {"not_applied", "the intake is not applied to the log for now: {error.message}"},
         [this](call_deadlines& deadlines) {
-            return std::make_unique<applying>(settings, deadlines);
+            return std::make_unique<applying>(settings, turn, deadlines);
         }};
     step_loop to_read_models{
         "projector",
@@ -159,7 +196,7 @@ struct applier::implementation {
         {"projection_failed",
          "the read models are not brought up to date for now: {error.message}"},
         [this](call_deadlines& deadlines) {
-            return std::make_unique<projecting>(settings, deadlines);
+            return std::make_unique<projecting>(settings, turn, deadlines);
         }};
 };
 
