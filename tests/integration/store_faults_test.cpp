@@ -141,7 +141,7 @@ TEST(BackendTest, AnIdleConnectionThatTheServerEndedCostsNoDelivery)
 {
     const std::string url = fresh_database();
     answers all;
-    writer w{settings_for(url + "&options=-c%20idle_session_timeout%3D100")};
+    writer w{settings_for(url + "&options=-c%20idle_session_timeout%3D300")};
     for (int i = 0; i < 4; ++i) {
         all.submit(w, click(i));
         ASSERT_EQ(all.count(disposition::accepted), static_cast<std::size_t>(i) + 1);
