@@ -189,6 +189,8 @@ TEST_F(PackageTest, InstallsWhatAServiceNeedsAndRemovesItAgain)
                          "/usr/share/doc/attentive-gateway/examples/haproxy.cfg",
                          "/usr/share/doc/attentive-gateway/examples/nginx.conf",
                          "/usr/share/doc/attentive-gateway/examples/openapi.json",
+                         "/usr/share/doc/attentive-gateway/examples/shopify/events.jq",
+                         "/usr/share/doc/attentive-gateway/examples/shopify/webhooks.ndjson",
                          "/usr/share/fish/vendor_completions.d/attentive-gateway.fish",
                          "/usr/share/lintian/overrides/attentive-gateway",
                          "/usr/share/man/man1/attentive-gateway.1.gz",
