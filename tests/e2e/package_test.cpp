@@ -176,7 +176,8 @@ TEST_F(PackageTest, InstallsWhatAServiceNeedsAndRemovesItAgain)
     const auto purged = dpkg({"--purge", "attentive-gateway"});
 
     EXPECT_EQ(files, (std::vector<std::string>{
-                         "/etc/attentive-gateway/gateway.toml", "/usr/bin/attentive-gateway",
+                         "/etc/attentive-gateway/gateway.toml",
+                         "/usr/bin/attentive-gateway",
                          "/usr/lib/systemd/system/attentive-gateway.service",
                          "/usr/lib/systemd/system/attentive-gateway.socket",
                          "/usr/share/bash-completion/completions/attentive-gateway",
