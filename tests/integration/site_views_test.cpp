@@ -224,7 +224,7 @@ protected:
             auto& row =
                 rows.emplace_back(text_rows::value_type{std::to_string(key.first), key.second});
             row.push_back(std::to_string(g.clickers.size()));
-            const auto count = [&](std::size_t i) {
+            const auto count = [&g = g](std::size_t i) {
                 return static_cast<std::int64_t>(i == 0 ? g.clickers.size() : g.came[i - 1].size());
             };
             for (std::size_t i = 1; i <= g.came.size(); ++i)

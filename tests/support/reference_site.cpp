@@ -78,7 +78,8 @@ text_rows reference::funnel() const
             group.buyers.insert(f.profile);
     }
     text_rows rows;
-    for (const auto& [key, s] : groups) {
+    for (const auto& group : groups) {
+        const sums& s = group.second;
         const auto count = [](const std::set<uuid>& people) {
             return text(static_cast<std::int64_t>(people.size()));
         };
@@ -87,7 +88,7 @@ text_rows reference::funnel() const
                                    static_cast<std::int64_t>(s.clickers.size()))
                            : null;
         };
-        rows.push_back(key);
+        rows.push_back(group.first);
         rows.back().insert(rows.back().end(),
                            {count(s.clickers), s.pages_are_told ? count(s.visitors) : null, null,
                             null, s.orders_are_told ? count(s.buyers) : null,
