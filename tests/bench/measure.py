@@ -45,7 +45,7 @@ def between(before, after):
 def source_command(build, place, contestant, load, point, settings, seed):
     seconds = settings.warm_up + settings.window
     # More than anybody answers; what stores nothing gets the same ones again.
-    requests = (point["rate"] * seconds * 1.2 if point["rate"] else 25_000 * seconds)
+    requests = (point["rate"] * seconds * 1.2 if point["rate"] else 50_000 * seconds)
     requests += KNOWN_SUBSCRIBERS
     return [os.path.join(build, "bench_source"), "--port", str(place.port), "--key",
             contestants.SIGNING_KEY, "--load", load, "--seed", str(seed), "--requests",
