@@ -84,24 +84,18 @@ SELECT gateway.describe('report.sessions',
 
 -- Since when a company's shop tells of each step: before, nobody knows how many took it.
 CREATE OR REPLACE VIEW gateway.funnel_known WITH (security_invoker = true) AS
-SELECT c.company_id, least(p.at, v.at) AS pages_from, k.at AS carts_from, s.at AS checkouts_from,
-       o.at AS orders_from
+SELECT c.company_id,
+       min(f.at) FILTER (WHERE n.name IN ('page.viewed', 'product.viewed')) AS pages_from,
+       min(f.at) FILTER (WHERE n.name = 'cart.updated') AS carts_from,
+       min(f.at) FILTER (WHERE n.name = 'checkout.started') AS checkouts_from,
+       min(f.at) FILTER (WHERE n.name = 'order.completed') AS orders_from
 FROM gateway.company c
+CROSS JOIN unnest(ARRAY['page.viewed', 'product.viewed', 'cart.updated', 'checkout.started',
+                        'order.completed']) AS n (name)
 CROSS JOIN LATERAL (SELECT min(e.occurred_at) AS at FROM gateway.source_event e
                     WHERE e.company_id = c.company_id AND e.channel = 'web'
-                      AND e.event_name = 'page.viewed' OFFSET 0) p
-CROSS JOIN LATERAL (SELECT min(e.occurred_at) AS at FROM gateway.source_event e
-                    WHERE e.company_id = c.company_id AND e.channel = 'web'
-                      AND e.event_name = 'product.viewed' OFFSET 0) v
-CROSS JOIN LATERAL (SELECT min(e.occurred_at) AS at FROM gateway.source_event e
-                    WHERE e.company_id = c.company_id AND e.channel = 'web'
-                      AND e.event_name = 'cart.updated' OFFSET 0) k
-CROSS JOIN LATERAL (SELECT min(e.occurred_at) AS at FROM gateway.source_event e
-                    WHERE e.company_id = c.company_id AND e.channel = 'web'
-                      AND e.event_name = 'checkout.started' OFFSET 0) s
-CROSS JOIN LATERAL (SELECT min(e.occurred_at) AS at FROM gateway.source_event e
-                    WHERE e.company_id = c.company_id AND e.channel = 'web'
-                      AND e.event_name = 'order.completed' OFFSET 0) o;
+                      AND e.event_name = n.name OFFSET 0) f
+GROUP BY c.company_id;
 SELECT gateway.describe('gateway.funnel_known', 'Since when each step of report.funnel is told.',
     ARRAY[
     ['pages_from', 'The first page.viewed or product.viewed; null when there is none.'],
