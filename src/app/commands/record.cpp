@@ -5,13 +5,13 @@
 #include "app/commands/event_lines.hpp"
 #include "app/console/csv.hpp"
 #include "app/console/csv_reader.hpp"
+#include "app/console/interrupts.hpp"
 #include "app/console/print.hpp"
 #include "app/console/progress_display.hpp"
 #include "app/console/table.hpp"
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
 #include <cstring>
 #include <fcntl.h>
 #include <future>
@@ -23,23 +23,6 @@ namespace {
 
 constexpr std::size_t chunk_rows_max = 5'000;
 constexpr std::size_t chunk_bytes_max = 8U << 20U;
-
-volatile std::sig_atomic_t record_interrupted = 0;
-
-void interrupt_record(int)
-{
-    record_interrupted = 1;
-}
-
-// The first Ctrl-C ends behind the chunk that is under way, the second at once.
-void catch_record_interrupts()
-{
-    struct sigaction action {};
-    action.sa_handler = interrupt_record;
-    action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
-    ::sigaction(SIGINT, &action, nullptr);
-    ::sigaction(SIGTERM, &action, nullptr);
-}
 
 error io_failure(const std::string& name)
 {
@@ -260,7 +243,8 @@ struct record_command {
         BOOST_OUTCOME_TRY(auto told, refusals::to(rejects));
         BOOST_OUTCOME_TRY(const auto at, connect_to_database(database));
         event_recorder recorder{at.database.url};
-        catch_record_interrupts();
+        // The first Ctrl-C ends behind the chunk that is under way.
+        catch_interrupts(system_calls::restarted);
         progress_display display{input->bytes()};
         totals sum;
         auto done = record_all(*file, recorder, told, display, sum);
@@ -319,7 +303,7 @@ struct record_command {
             BOOST_OUTCOME_TRY(told.flush());
             display.show(now.position,
                          fmt::format("{} lines, {} refused", sum.lines(), sum.refused));
-            if (record_interrupted != 0)
+            if (was_interrupted())
                 return error{errc::io_failed, fmt::format("stopped behind {} lines", sum.lines())};
         }
         return ok();

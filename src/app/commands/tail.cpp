@@ -1,12 +1,12 @@
 // `tail`: what is stored from now on, a line for each event, until Ctrl-C or until nobody reads.
 #include "app/commands/command.hpp"
+#include "app/console/interrupts.hpp"
 #include "app/console/print.hpp"
 #include "app/console/table.hpp"
 #include "app/daemon/open_stores.hpp"
 #include "gateway/attentive/event_catalog.hpp"
 #include "gateway/store/event_tail.hpp"
 
-#include <csignal>
 #include <poll.h>
 #include <unistd.h>
 
@@ -17,29 +17,12 @@ constexpr std::chrono::milliseconds pause{500};
 constexpr std::chrono::milliseconds pause_without_database{1'000};
 constexpr std::size_t name_width = 22; // of the longest of Attentive's
 
-volatile std::sig_atomic_t interrupted = 0;
-
-void interrupt(int)
-{
-    interrupted = 1;
-}
-
-// The second Ctrl-C ends at once, whatever the server does.
-void catch_interrupts()
-{
-    struct sigaction action {};
-    action.sa_handler = interrupt;
-    action.sa_flags = static_cast<int>(SA_RESETHAND);
-    ::sigaction(SIGINT, &action, nullptr);
-    ::sigaction(SIGTERM, &action, nullptr);
-}
-
 // False when nobody reads any more, or a signal came.
 bool rest(std::chrono::milliseconds time)
 {
     pollfd output{STDOUT_FILENO, 0, 0};
     const int ready = ::poll(&output, 1, static_cast<int>(time.count()));
-    return ready >= 0 && interrupted == 0 && (output.revents & (POLLERR | POLLHUP)) == 0;
+    return ready >= 0 && !was_interrupted() && (output.revents & (POLLERR | POLLHUP)) == 0;
 }
 
 std::string line_of(const tailed_event& e)
@@ -112,7 +95,7 @@ struct tail_command {
     result<int> run() const
     {
         BOOST_OUTCOME_TRY(const auto at, connect_to_database(database));
-        catch_interrupts();
+        catch_interrupts(system_calls::cut);
         event_tail tail{{.database_url = at.database.url, .company = company, .type = type}};
         const bool as_json = format == "json";
         if (since) {
