@@ -197,5 +197,35 @@ TEST(ProjectorTest, TheDaemonProjectsAndTheCommandsWorkBesideIt)
     EXPECT_EQ(profiles(url), "1=1 2=2");
 }
 
+// Two hundred people of one company click within the same second, each twice: whoever looks by
+// company, action and time finds all of them for each of them.
+TEST(ProjectorTest, AsksOfOnePersonWithoutWalkingTheCompany)
+{
+    const std::string url = fresh_database();
+    query(url,
+          "WITH e AS (INSERT INTO gateway.source_event (company_id, occurred_at, event_id,"
+          " event_name, channel, action, source, source_event_type, subscriber_id, message_key,"
+          " received_at, position, mapping_version, quality_flags)"
+          " SELECT 'C', now() - interval '1 hour' + n * interval '300 ms' + who * interval '1 ms',"
+          " md5(n || ' ' || who)::uuid, 'sms.' || a, 'sms', a, 'attentive', 'x',"
+          " md5(who::text)::uuid, 'Message:1', now(), n * 200 + who, 1, '{}'"
+          " FROM generate_series(1, 200) AS who, unnest(ARRAY['sent', 'link_clicked',"
+          " 'link_clicked']) WITH ORDINALITY AS k (a, m), LATERAL (SELECT m - 1) AS l (n)"
+          " RETURNING 1), s AS (UPDATE gateway.log_state SET position = 600)"
+          " INSERT INTO gateway.step SELECT 1, 600, 600, 0, 0");
+    project_step_by_step(url, 200);
+
+    const auto read_by = [&url](const std::string& index) {
+        return std::stoi(value(url, "SELECT sum(idx_tup_read) FROM pg_stat_user_indexes"
+                                    " WHERE relname LIKE 'source_event_2%'"
+                                    " AND indexrelname LIKE '%" +
+                                        index + "%'"));
+    };
+    // The session says at its end what it did.
+    EXPECT_TRUE(becomes([&] { return read_by("subscriber_id_occurred_at") >= 800; }));
+    EXPECT_EQ(read_by("company_id_action_occurred_at"), 0);
+    EXPECT_LT(read_by("pkey"), 2'000);
+}
+
 } // namespace
 } // namespace gateway
